@@ -1,0 +1,1 @@
+//! Replaces findings by tokens that only their owner can turn back.

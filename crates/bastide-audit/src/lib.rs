@@ -1,0 +1,1 @@
+//! The tamper-evident log: one writer, group commit, receipts.

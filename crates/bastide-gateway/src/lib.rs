@@ -1,0 +1,1 @@
+//! The data plane: a zero-trust gateway in front of LLMs.

@@ -1,0 +1,1 @@
+//! Organisations, projects and the keys that act for them.

@@ -1,0 +1,1 @@
+//! Finds personal data, secrets and attacks in text, whole or streamed.

@@ -1,0 +1,1 @@
+//! Cedar policies behind a sound index: may this principal do this?

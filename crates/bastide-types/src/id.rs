@@ -1,0 +1,121 @@
+//! Identifiers: 128 random bits with a prefix that says what they name.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Lower-case Crockford base32: no `i l o u`, so that an id read aloud comes back the same.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const TEXT_LEN: usize = 26;
+
+fn write_base32(bytes: [u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let n = u128::from_be_bytes(bytes);
+    // 26 digits of 5 bits carry 130 bits; the first digit holds the top three.
+    for i in (0..TEXT_LEN).rev() {
+        let digit = usize::try_from((n >> (5 * i)) & 31).unwrap_or(0);
+        let c = ALPHABET.get(digit).copied().unwrap_or(b'0');
+        fmt::Write::write_char(f, char::from(c))?;
+    }
+    Ok(())
+}
+
+fn read_base32(text: &str) -> Option<[u8; 16]> {
+    if text.len() != TEXT_LEN {
+        return None;
+    }
+    let mut n: u128 = 0;
+    for (i, b) in text.bytes().enumerate() {
+        let digit = ALPHABET.iter().position(|a| *a == b)?;
+        if i == 0 && digit > 7 {
+            return None;
+        }
+        n = (n << 5) | u128::try_from(digit).ok()?;
+    }
+    Some(n.to_be_bytes())
+}
+
+/// Text that is no identifier of the kind asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not an id of the form `{prefix}` and 26 characters")]
+pub struct ParseIdError {
+    text: String,
+    prefix: &'static str,
+}
+
+macro_rules! ids {
+    ($($name:ident, $prefix:literal, $doc:literal;)+) => {$(
+        #[doc = $doc]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// What its text form begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// From 16 random bytes.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// The 16 bytes.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                write_base32(self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIdError;
+
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                s.strip_prefix($prefix)
+                    .and_then(read_base32)
+                    .map(Self)
+                    .ok_or_else(|| ParseIdError { text: s.chars().take(64).collect(), prefix: $prefix })
+            }
+        }
+    )+};
+}
+
+ids! {
+    OrganisationId, "org_", "An organisation: the tenant.";
+    ProjectId, "prj_", "A project of an organisation.";
+    KeyId, "key_", "A key: the stable id, not the credential.";
+    ProviderId, "prv_", "A provider: a base URL and its credential.";
+    ExchangeId, "exc_", "One request and its response.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_form_round_trips_at_the_edges() {
+        for bytes in [[0; 16], [0xff; 16], [0x80; 16], *b"0123456789abcdef"] {
+            let id = KeyId::from_bytes(bytes);
+            assert_eq!(id.to_string().parse::<KeyId>(), Ok(id));
+            assert_eq!(id.to_string().len(), 30);
+        }
+    }
+
+    #[test]
+    fn other_kinds_and_overflow_are_refused() {
+        let id = KeyId::from_bytes([7; 16]).to_string();
+        assert!(id.parse::<ProjectId>().is_err());
+        assert!("key_zzzzzzzzzzzzzzzzzzzzzzzzzz".parse::<KeyId>().is_err(), "130 bits do not fit");
+        assert!("key_".parse::<KeyId>().is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! Verifies receipts and logs of bastide offline, sharing no code with their writer.
