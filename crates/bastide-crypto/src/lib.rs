@@ -1,1 +1,34 @@
 //! The one place where bastide touches cryptographic primitives.
+//!
+//! Owns: SHA-256, HMAC and HKDF over it, Ed25519, AES-256-GCM, passphrase sealing (Argon2id), comparison in constant
+//! time, and the source of randomness as an argument. Knows nothing of what is hashed, signed or sealed, of files, or
+//! of where keys come from. The primitives are those of AWS-LC; nothing here is an own cipher.
+//!
+//! ```
+//! use bastide_crypto::{HmacKey, RootKey, SigningKey, SystemRandom, sha256};
+//!
+//! let root = RootKey::generate(&SystemRandom);
+//! let mac = HmacKey::new(&root.derive("example/mac"));
+//! assert_eq!(mac.sign(&[b"ab", b"c"]), mac.sign(&[b"abc"]), "parts are one message");
+//!
+//! let signer = SigningKey::generate(&SystemRandom);
+//! let signature = signer.sign(&sha256(b"text"));
+//! assert!(signer.verifying_key().verify(&sha256(b"text"), &signature).is_ok());
+//! assert!(signer.verifying_key().verify(&sha256(b"test"), &signature).is_err());
+//! ```
+
+mod aead;
+mod hash;
+mod mac;
+mod random;
+mod root;
+mod sealed;
+mod sign;
+
+pub use aead::{NotAuthentic, open, seal};
+pub use hash::{Sha256, sha256};
+pub use mac::{HkdfLengthError, HmacContext, HmacKey, constant_time_eq, hkdf_sha256, hmac_sha256};
+pub use random::{Random, SystemRandom};
+pub use root::RootKey;
+pub use sealed::{SealedError, SealedFile};
+pub use sign::{BadSignature, SigningKey, VerifyingKey};

@@ -1,1 +1,35 @@
 //! The data plane: a zero-trust gateway in front of LLMs.
+//!
+//! Owns: the listener, the routes and who may use them, the life of an exchange, the guard pipeline, limits, upstreams
+//! and the relay of streams. Knows nothing of how text is inspected, where keys and policies are stored, how the log
+//! proves itself, or who configured it: it is handed [`Parts`] and serves.
+//!
+//! The life of a request, file by file: [`server`](serve) accepts and dispatches, `route` says who may use what, `auth`
+//! establishes who asks, `exchange` walks the steps (parse, decide, reserve, inspect, decide, record, send), `guard`
+//! inspects both halves, `upstream` sends, `reply` and `relay` bring the answer back, `problem` says no.
+
+mod auth;
+mod exchange;
+mod gateway;
+mod guard;
+mod limits;
+mod metrics;
+mod models;
+mod problem;
+mod relay;
+mod reply;
+mod route;
+mod server;
+mod settings;
+mod upstream;
+
+pub use gateway::{Gateway, Parts};
+pub use guard::{Coverage, Guard, Inspected};
+pub use limits::{Ledger, Reservation};
+pub use metrics::Metrics;
+pub use problem::{EXCHANGE_HEADER, RECEIPT_HEADER};
+pub use relay::Body;
+pub use route::{Access, NoRoute, Route};
+pub use server::serve;
+pub use settings::{AuditMode, Limits, Settings};
+pub use upstream::{Catalogue, Credential, Provider, ProviderError, Target};

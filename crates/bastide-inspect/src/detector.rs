@@ -46,6 +46,9 @@ pub struct Pattern {
 }
 
 /// The two ends of an unbounded kind.
+///
+/// Its candidates are the opening markers alone: [`Detector::validate`] sees nothing of what follows. `max_span` bounds
+/// the opening marker, and a closing marker is at most 256 bytes long.
 #[derive(Clone, Debug)]
 pub struct OpenEnded {
     /// Expression of the opening marker.

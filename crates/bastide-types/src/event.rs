@@ -251,6 +251,8 @@ pub struct Denial {
     pub code: &'static str,
     /// HTTP status.
     pub status: u16,
+    /// How many denials before this one were counted only: a flood must not fill the disk.
+    pub suppressed: u32,
 }
 
 /// A change and its two halves: what was intended, and what became of it.

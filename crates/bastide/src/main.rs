@@ -1,1 +1,46 @@
-fn main() {}
+//! The `bastide` binary: settings in, a server or an answer out.
+
+mod admin;
+mod audit;
+mod cli;
+mod client;
+mod clock;
+mod config;
+mod control;
+mod failure;
+mod folder;
+mod inspect;
+mod node;
+mod serve;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Key(command) => client::key(command),
+        Command::Provider(command) => client::provider(command),
+        Command::Project(command) => client::project(command),
+        Command::Policy(command) => client::policy(command),
+        Command::Audit(command) => audit::run(command),
+        Command::Inspect(args) => inspect::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report(&failure);
+            failure.exit()
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a command goes to standard error")]
+fn report(failure: &failure::Failure) {
+    eprintln!("bastide: {failure}");
+}

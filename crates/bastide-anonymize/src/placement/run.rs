@@ -1,0 +1,158 @@
+//! Addresses in running text: the stretch between two white spaces.
+
+use super::decode::Read;
+
+/// Schemes that are followed without `//`, up to the longest that mail programs, messengers and browsers link.
+const SCHEMES: [&str; 34] = [
+    "about",
+    "blob",
+    "callto",
+    "cid",
+    "data",
+    "facetime",
+    "feed",
+    "file",
+    "geo",
+    "im",
+    "intent",
+    "irc",
+    "itms",
+    "javascript",
+    "livescript",
+    "magnet",
+    "mailto",
+    "market",
+    "mid",
+    "mms",
+    "sip",
+    "sips",
+    "skype",
+    "slack",
+    "sms",
+    "smsto",
+    "tel",
+    "tg",
+    "urn",
+    "vbscript",
+    "view-source",
+    "webcal",
+    "whatsapp",
+    "xmpp",
+];
+/// Those whose content goes on after white space.
+const TO_LINE_END: [&str; 4] = ["javascript", "livescript", "vbscript", "data"];
+
+/// Enough for the longest scheme, its colon, and the character before it.
+const TAIL: usize = 16;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Run {
+    /// The last characters of the run, lower case, the newest last; what is not ASCII is 0xff.
+    tail: [u8; TAIL],
+    /// Inside an address until white space.
+    address: bool,
+    /// Inside one that only a line end ends: `javascript:` may contain spaces.
+    to_line_end: bool,
+    /// Its colon stood just before: `data:x` is an address, `data: x` is prose.
+    to_line_end_next: bool,
+    /// A word with a dot between letters or digits, so far: `evil.example`.
+    host: bool,
+    /// An address was broken by this line break, and its next line has not begun.
+    broken: Option<char>,
+}
+
+impl Run {
+    /// Not in an address, and not directly behind a host name either: `evil.exampleVALUE` would be another host name,
+    /// `evil.example:VALUE` a port. Behind letters outside ASCII it is not: there a sentence may end without a space.
+    pub(super) fn restorable(&self) -> bool {
+        let behind_host = self.host && self.tail.last().is_some_and(u8::is_ascii);
+        !self.address && !self.to_line_end && !behind_host
+    }
+
+    pub(super) fn take(&mut self, read: Read) {
+        match read {
+            Read::Written(c) => self.written(c),
+            // Hidden letters, digits and punctuation of addresses: nobody writes them so for a reader's sake.
+            Read::Decoded(c) if c.is_ascii_alphanumeric() || ":/\\.@?#%\t\n\r".contains(c) => {
+                self.address = true
+            }
+            Read::Decoded(c) => self.written(c),
+            Read::Escaped => self.address = true,
+        }
+    }
+
+    fn written(&mut self, c: char) {
+        // Only ASCII white space: GitHub's markdown lets a no-break space stand in an address.
+        if c.is_ascii_whitespace() || c == '\x0b' {
+            self.space(c);
+            return;
+        }
+        self.broken = None;
+        self.to_line_end = self.to_line_end || self.to_line_end_next;
+        self.to_line_end_next = false;
+        let byte = u8::try_from(c).ok().filter(u8::is_ascii).map_or(0xff, |b| b.to_ascii_lowercase());
+        let [_, rest @ ..] = &self.tail;
+        let mut tail = [0; TAIL];
+        for (to, from) in tail.iter_mut().zip(rest.iter().chain([&byte])) {
+            *to = *from;
+        }
+        self.tail = tail;
+        self.address = self.address || self.begins_address(byte);
+        self.host = match byte {
+            b'-' | b'_' | b':' | b'@' | b'.' => self.host,
+            _ if is_word(byte) => self.host || matches!(self.tail, [.., before, b'.', _] if is_word(before)),
+            _ => false,
+        };
+    }
+
+    /// White space ends an address, unless it is a line break behind a character that no address ends with: then the
+    /// address may have been broken over two lines, and whoever joins the lines gets all of it.
+    fn space(&mut self, c: char) {
+        let line_break = matches!(c, '\n' | '\r');
+        let broken = match self.broken {
+            Some('\r') if c == '\n' => Some(c),
+            Some(b) if !line_break => Some(b),
+            Some(_) => None,
+            None => {
+                let open_end = self.tail.last().is_some_and(|b| b"=&?/%+-_#~".contains(b));
+                (self.address && line_break && open_end).then_some(c)
+            }
+        };
+        let to_line_end = self.to_line_end && !line_break;
+        *self = Run { address: broken.is_some(), broken, to_line_end, ..Run::default() };
+    }
+
+    fn begins_address(&mut self, byte: u8) -> bool {
+        let tail = self.tail;
+        match (tail, byte) {
+            // `https://`, `http:\\`, `http:/\`, `//host`, `\\host\share`: browsers take either slash.
+            ([.., b'/' | b'\\', _], b'/' | b'\\') => true,
+            // `https:/host` and `c:/`; also `https:\/\/` in JSON within text.
+            ([.., before, b':', _], b'/' | b'\\') if is_word(before) => true,
+            ([.., b'w', b'w', b'w', _], b'.') => true,
+            // `evil.example/`, `evil.example:80?`: linkifiers need no scheme.
+            (_, b'/' | b'?' | b'#' | b'\\') if self.host => true,
+            (_, b':') => {
+                let scheme = self.scheme_before(&SCHEMES);
+                self.to_line_end_next = self.scheme_before(&TO_LINE_END);
+                scheme
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the run ends with one of these schemes and a colon, not preceded by a letter.
+    fn scheme_before(&self, schemes: &[&str]) -> bool {
+        let Some(before) = self.tail.strip_suffix(b":") else { return false };
+        schemes.iter().any(|s| {
+            before
+                .strip_suffix(s.as_bytes())
+                .is_some_and(|b| !b.last().is_some_and(u8::is_ascii_alphanumeric))
+        })
+    }
+}
+
+/// What a label of a host name is made of.
+const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == 0xff
+}

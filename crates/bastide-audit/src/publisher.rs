@@ -1,0 +1,431 @@
+//! What readers see: tiles, entry bundles and the signed checkpoint, written beside the hot path.
+//!
+//! Nothing here decides what is recorded: all of it can be made anew from the segments, which stay until what replaces
+//! them is durable. So tiles are written without a sync of their own, under a temporary name and then renamed, and the
+//! checkpoint comes last: a reader never sees one whose tiles are missing.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bastide_tlog::{Checkpoint, Hash, Note, TileBuilder, TileKind, TilePath};
+
+use crate::disk::{Disk, write_all};
+use crate::error::AuditError;
+use crate::keeper::{Keeper, remove_partials};
+use crate::record::{Record, Signer};
+use crate::segment::{ScanError, SegmentHeader, scan, segment_path};
+
+/// From so many unpublished bytes on, the publisher does not wait for its time.
+const EARLY_BYTES: usize = 2 << 20;
+/// So many unpublished bytes are held in memory; beyond, commits wait.
+const MOST_BYTES: usize = 16 << 20;
+/// How long a commit waits for the publisher before it gives up.
+const ROOM_WITHIN: Duration = Duration::from_secs(5);
+/// The largest bundle: 256 entries with their lengths.
+pub(crate) const MAX_BUNDLE_BYTES: u64 = 256 * (2 + 65_535);
+
+struct State {
+    pending: Vec<Arc<Record>>,
+    bytes: usize,
+    /// When the oldest pending record came.
+    since: Option<Instant>,
+    /// Publish without waiting for the time.
+    now: bool,
+    closing: bool,
+    /// Entries under the newest checkpoint.
+    published: u64,
+    /// Whether what an earlier run published still has to be written anew.
+    stale: bool,
+    /// Rounds done, failed ones included.
+    rounds: u64,
+    failure: Option<AuditError>,
+    ended: bool,
+}
+
+/// Between the writer and the publisher.
+pub(crate) struct Outlet {
+    state: Mutex<State>,
+    /// For the publisher.
+    arrived: Condvar,
+    /// For those who wait for a round.
+    done: Condvar,
+}
+
+impl Outlet {
+    pub(crate) fn new(published: u64, stale: bool) -> Self {
+        let state = State {
+            pending: Vec::new(),
+            bytes: 0,
+            since: None,
+            now: stale,
+            closing: false,
+            published,
+            stale,
+            rounds: 0,
+            failure: None,
+            ended: false,
+        };
+        Outlet { state: Mutex::new(state), arrived: Condvar::new(), done: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes records that are now durable.
+    pub(crate) fn push(&self, records: impl Iterator<Item = Arc<Record>>) {
+        let mut state = self.lock();
+        let (idle, before) = (state.since.is_none(), state.bytes);
+        for record in records {
+            state.bytes += record.entry.len() + size_of::<Record>();
+            state.pending.push(record);
+        }
+        state.since.get_or_insert_with(Instant::now);
+        let early = before < EARLY_BYTES && state.bytes >= EARLY_BYTES;
+        drop(state);
+        if idle || early {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Waits while too much is unpublished.
+    ///
+    /// # Errors
+    /// Why publishing fails, when it does.
+    pub(crate) fn wait_for_room(&self) -> Result<(), AuditError> {
+        let mut state = self.lock();
+        while state.bytes >= MOST_BYTES {
+            if let Some(failure) = &state.failure {
+                return Err(failure.clone());
+            }
+            let (next, timeout) =
+                self.done.wait_timeout(state, ROOM_WITHIN).unwrap_or_else(PoisonError::into_inner);
+            state = next;
+            if timeout.timed_out() {
+                return Err(AuditError::Full);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the first `entries` entries are under a checkpoint.
+    ///
+    /// # Errors
+    /// Why the round failed.
+    pub(crate) fn publish(&self, entries: u64) -> Result<(), AuditError> {
+        let mut state = self.lock();
+        // The round that runs now may have taken its records before ours came: its failure is not ours.
+        let begun = state.rounds;
+        while state.published < entries || state.stale {
+            if state.ended {
+                return Err(state.failure.clone().unwrap_or(AuditError::Closed));
+            }
+            if state.rounds > begun.saturating_add(1)
+                && let Some(failure) = &state.failure
+            {
+                return Err(failure.clone());
+            }
+            state.now = true;
+            self.arrived.notify_one();
+            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn published(&self) -> u64 {
+        self.lock().published
+    }
+
+    pub(crate) fn failure(&self) -> Option<AuditError> {
+        self.lock().failure.clone()
+    }
+
+    pub(crate) fn close(&self) {
+        self.lock().closing = true;
+        self.arrived.notify_all();
+    }
+
+    /// Waits until it is time for a round, and whether it is the last.
+    fn round_due(&self, within: Duration) -> bool {
+        let mut state = self.lock();
+        loop {
+            if state.closing || state.now || state.bytes >= EARLY_BYTES {
+                state.now = false;
+                return state.closing;
+            }
+            state = match state.since {
+                None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(since) => {
+                    let left = within.saturating_sub(since.elapsed());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn take(&self) -> Vec<Arc<Record>> {
+        let mut state = self.lock();
+        state.bytes = 0;
+        state.since = None;
+        std::mem::take(&mut state.pending)
+    }
+
+    fn round_done(&self, result: Result<u64, AuditError>) {
+        let mut state = self.lock();
+        state.rounds = state.rounds.saturating_add(1);
+        match result {
+            Ok(published) => {
+                state.published = published;
+                state.stale = false;
+                state.failure = None;
+            }
+            Err(failure) => {
+                if state.failure.is_none() {
+                    tracing::warn!(error = %failure, "the log could not be published");
+                }
+                state.failure = Some(failure);
+                // Tries again when its time comes round.
+                state.since.get_or_insert_with(Instant::now);
+            }
+        }
+        drop(state);
+        self.done.notify_all();
+    }
+}
+
+/// The state of what is published.
+pub(crate) struct Publisher {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    signer: Arc<Signer>,
+    keeper: Arc<Keeper>,
+    tiles: TileBuilder,
+    /// The bundle in progress, encoded.
+    bundle: Vec<u8>,
+    /// Full tiles and bundles not yet written.
+    outbox: Vec<(TilePath, Vec<u8>)>,
+    outbox_bytes: usize,
+    published: u64,
+    /// Entries that recovery found in the segments and that must be written anew.
+    backlog: Vec<SegmentHeader>,
+    backlog_end: u64,
+    /// The bundle that recovery took entries from whose segment is gone. It is durable, and a copy of it would not be:
+    /// never written again.
+    source: Option<TilePath>,
+    /// Whether the partial tiles and the checkpoint are of this run; a power cut may have torn those of an earlier.
+    renewed: bool,
+}
+
+/// Where a publisher begins.
+pub(crate) struct Base {
+    /// The tiles of everything before the oldest segment.
+    pub(crate) tiles: TileBuilder,
+    /// The entries of the unfinished bundle, encoded.
+    pub(crate) bundle: Vec<u8>,
+    /// Where those were read from.
+    pub(crate) source: Option<TilePath>,
+}
+
+impl Publisher {
+    #[expect(clippy::too_many_arguments, reason = "assembled in one place, from what recovery found")]
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        signer: Arc<Signer>,
+        keeper: Arc<Keeper>,
+        base: Base,
+        published: u64,
+        backlog: Vec<SegmentHeader>,
+        backlog_end: u64,
+    ) -> Self {
+        Publisher {
+            disk,
+            dir: dir.to_owned(),
+            signer,
+            keeper,
+            tiles: base.tiles,
+            bundle: base.bundle,
+            outbox: Vec::new(),
+            outbox_bytes: 0,
+            published,
+            backlog,
+            backlog_end,
+            source: base.source,
+            renewed: backlog_end == 0,
+        }
+    }
+
+    /// The thread: until the outlet is closed and everything tried once more.
+    pub(crate) fn run(mut self, outlet: &Outlet, within: Duration) {
+        let _ended = EndOnDrop(outlet);
+        loop {
+            let last = outlet.round_due(within);
+            let result = self.round(outlet);
+            if result.is_ok() {
+                self.keeper.bundled(self.published - self.published % 256);
+            }
+            outlet.round_done(result.map(|()| self.published));
+            if last {
+                return;
+            }
+        }
+    }
+
+    fn round(&mut self, outlet: &Outlet) -> Result<(), AuditError> {
+        self.catch_up()?;
+        // What could not be written last time goes first: until then nothing more is taken from the outlet, where
+        // what waits is counted.
+        self.flush()?;
+        for record in outlet.take() {
+            self.append(&record.entry, record.leaf);
+        }
+        self.flush()?;
+        self.checkpoint()
+    }
+
+    /// Writes what recovery found in the segments: tiles may have been lost that the segments still have.
+    fn catch_up(&mut self) -> Result<(), AuditError> {
+        while let Some(header) = self.backlog.first().copied() {
+            let path = segment_path(&self.dir.join("segments"), header.first);
+            let failed = |e| AuditError::io("read", &path, e);
+            let disk = Arc::clone(&self.disk);
+            let file = disk.open(&path, false).map_err(failed)?;
+            let end = self.backlog_end;
+            let scanned = scan(file.as_ref(), &header, |index, entry, leaf| {
+                if index >= end {
+                    return Err(None);
+                }
+                if index < self.tiles.size() {
+                    return Ok(());
+                }
+                self.append(entry, leaf);
+                if self.outbox_bytes < EARLY_BYTES { Ok(()) } else { self.flush().map_err(Some) }
+            });
+            match scanned {
+                Ok(_) | Err(ScanError::Caller(None)) => {}
+                Err(ScanError::Caller(Some(error))) => return Err(error),
+                Err(ScanError::Io(e)) => return Err(failed(e)),
+            }
+            self.backlog.remove(0);
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, entry: &[u8], leaf: Hash) {
+        // INVARIANT: entries have at most 16 KiB.
+        let length = u16::try_from(entry.len()).unwrap_or(u16::MAX);
+        self.bundle.extend_from_slice(&length.to_be_bytes());
+        self.bundle.extend_from_slice(entry);
+        let (outbox, bytes) = (&mut self.outbox, &mut self.outbox_bytes);
+        let bundle = &mut self.bundle;
+        self.tiles.append(leaf, &mut |path, hashes| {
+            if path.kind == TileKind::Hashes(0) {
+                let bundle = std::mem::take(bundle);
+                *bytes += bundle.len();
+                outbox.push((TilePath { kind: TileKind::Entries, ..path }, bundle));
+            }
+            let tile = concat(hashes);
+            *bytes += tile.len();
+            outbox.push((path, tile));
+        });
+    }
+
+    /// Writes the full tiles.
+    fn flush(&mut self) -> Result<(), AuditError> {
+        let mut written = 0;
+        let mut result = Ok(());
+        for (path, bytes) in &self.outbox {
+            result = self.write_tile(*path, bytes);
+            if result.is_err() {
+                break;
+            }
+            if path.kind != TileKind::Entries || !self.keeper.protects(path.index) {
+                remove_partials(self.disk.as_ref(), &self.dir, path.kind, path.index);
+            }
+            written += 1;
+        }
+        let gone = self.outbox.drain(..written).map(|(_, bytes)| bytes.len()).sum();
+        self.outbox_bytes = self.outbox_bytes.saturating_sub(gone);
+        result
+    }
+
+    /// Writes the partial tiles and the checkpoint over everything appended.
+    fn checkpoint(&mut self) -> Result<(), AuditError> {
+        let size = self.tiles.size();
+        if size == self.published && self.renewed {
+            return Ok(());
+        }
+        for (path, hashes) in self.tiles.partials() {
+            self.write_tile(path, &concat(hashes))?;
+        }
+        if let Some(path) = TilePath::in_tree(TileKind::Entries, size / 256, size) {
+            self.write_tile(path, &self.bundle)?;
+        }
+        let origin = self.signer.public.name().to_owned();
+        let body = Checkpoint { origin, size, root: self.tiles.root() }.body();
+        let path = self.dir.join("checkpoint");
+        let note = Note::sign(&body, &self.signer.public, &self.signer.key)
+            .map_err(|e| AuditError::io("sign", &path, std::io::Error::other(e)))?;
+        // Synced, unlike the tiles: a checkpoint of zeros after a power cut would keep the log from opening.
+        self.write(&path, note.as_bytes(), true)?;
+        self.published = size;
+        self.renewed = true;
+        Ok(())
+    }
+
+    fn write_tile(&self, path: TilePath, bytes: &[u8]) -> Result<(), AuditError> {
+        if self.source == Some(path) {
+            return Ok(());
+        }
+        self.write(&self.dir.join(path.to_string()), bytes, false)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8], sync: bool) -> Result<(), AuditError> {
+        write_file(self.disk.as_ref(), &self.dir, path, bytes, sync)
+    }
+}
+
+/// Writes a file so that readers see nothing, the old one or the new one.
+pub(crate) fn write_file(
+    disk: &dyn Disk,
+    dir: &Path,
+    path: &Path,
+    bytes: &[u8],
+    sync: bool,
+) -> Result<(), AuditError> {
+    let temporary = dir.join("segments").join("publish.tmp");
+    let written = (|| {
+        let mut file = disk.create(&temporary)?;
+        write_all(file.as_mut(), 0, bytes)?;
+        if sync {
+            file.sync()?;
+        }
+        drop(file);
+        match disk.rename(&temporary, path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                disk.create_dirs(path.parent().unwrap_or(dir))?;
+                disk.rename(&temporary, path)
+            }
+            other => other,
+        }
+    })();
+    written.map_err(|e| AuditError::io("write", path, e))
+}
+
+fn concat(hashes: &[Hash]) -> Vec<u8> {
+    hashes.iter().flat_map(|h| h.0).collect()
+}
+
+/// Whoever waits for a round learns that there will be none.
+struct EndOnDrop<'a>(&'a Outlet);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.lock().ended = true;
+        self.0.done.notify_all();
+    }
+}

@@ -1,0 +1,132 @@
+//! The queue between those who record and the one who writes.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::error::AuditError;
+use crate::record::{Done, Pending, Record};
+
+/// A record and who waits for it.
+pub(crate) struct Item {
+    pub(crate) record: Arc<Record>,
+    pub(crate) done: oneshot::Sender<Done>,
+}
+
+struct State {
+    items: Vec<Item>,
+    /// The index that the next record gets.
+    next: u64,
+    /// How many items the sleeping writer waits for; 0 while it works. A wake-up costs both sides a system call, so
+    /// only the record that it waits for makes one.
+    wanted: usize,
+    closing: bool,
+    poison: Option<AuditError>,
+    /// Why the last commit failed, until one succeeds.
+    trouble: Option<AuditError>,
+}
+
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    arrived: Condvar,
+    limit: usize,
+}
+
+impl Queue {
+    pub(crate) fn new(next: u64, limit: usize) -> Self {
+        let state = State { items: Vec::new(), next, wanted: 0, closing: false, poison: None, trouble: None };
+        Queue { state: Mutex::new(state), arrived: Condvar::new(), limit }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the record its index and its place.
+    pub(crate) fn push(&self, record: Arc<Record>) -> Result<Pending, AuditError> {
+        let (done, receiver) = oneshot::channel();
+        let mut state = self.lock();
+        if let Some(poison) = &state.poison {
+            return Err(poison.clone());
+        }
+        if state.closing {
+            return Err(AuditError::Closed);
+        }
+        if state.items.len() >= self.limit {
+            return Err(AuditError::Full);
+        }
+        let index = state.next;
+        state.next = index.saturating_add(1);
+        state.items.push(Item { record: Arc::clone(&record), done });
+        let wake = state.wanted > 0 && state.items.len() >= state.wanted;
+        drop(state);
+        if wake {
+            self.arrived.notify_one();
+        }
+        Ok(Pending::new(index, record, receiver))
+    }
+
+    /// Waits for records and swaps them into `into`, which is empty. Once there is one and the last commit had
+    /// several, waits up to `window` for as many again: those who were just answered are about to come back.
+    /// False when the queue is closed and empty.
+    pub(crate) fn take(&self, into: &mut Vec<Item>, last_batch: usize, window: Duration) -> bool {
+        let mut state = self.lock();
+        while state.items.is_empty() {
+            if state.closing {
+                return false;
+            }
+            state.wanted = 1;
+            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if last_batch > 1 && state.items.len() < last_batch && !window.is_zero() && !state.closing {
+            state.wanted = last_batch;
+            let enough = |s: &mut State| s.items.len() < last_batch && !s.closing;
+            let waited = self.arrived.wait_timeout_while(state, window, enough);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.wanted = 0;
+        std::mem::swap(&mut state.items, into);
+        true
+    }
+
+    /// A commit succeeded.
+    pub(crate) fn succeeded(&self) {
+        let mut state = self.lock();
+        state.trouble = None;
+    }
+
+    /// A commit failed without harm to what is on disk: those who wait get indices that will now be given again, so
+    /// all of them fail too.
+    pub(crate) fn failed(&self, error: &AuditError, durable: u64) -> Vec<Item> {
+        let mut state = self.lock();
+        state.next = durable;
+        state.trouble = Some(error.clone());
+        std::mem::take(&mut state.items)
+    }
+
+    /// No commit will ever succeed again.
+    pub(crate) fn poison(&self, error: &AuditError) -> Vec<Item> {
+        let mut state = self.lock();
+        state.poison.get_or_insert_with(|| error.clone());
+        std::mem::take(&mut state.items)
+    }
+
+    pub(crate) fn close(&self) {
+        self.lock().closing = true;
+        self.arrived.notify_all();
+    }
+
+    pub(crate) fn length(&self) -> usize {
+        self.lock().items.len()
+    }
+
+    pub(crate) fn health(&self) -> Result<(), AuditError> {
+        let state = self.lock();
+        match state.poison.as_ref().or(state.trouble.as_ref()) {
+            Some(error) => Err(error.clone()),
+            None if state.closing => Err(AuditError::Closed),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The one thread that writes: group commit.
+//!
+//! A commit is one write and one sync of all records that wait. Whatever arrives meanwhile is the next commit, so the
+//! disk's sync rate is the only limit. No record is acknowledged before the sync that covers it returned.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bastide_crypto::{SystemRandom, sha256};
+use bastide_types::Clock;
+
+use crate::disk::{Disk, DiskFile, write_all};
+use crate::error::{AuditError, is_full};
+use crate::keeper::{Keeper, reserve_path};
+use crate::options::LogOptions;
+use crate::publisher::Outlet;
+use crate::queue::{Item, Queue};
+use crate::record::{Batch, Signer};
+use crate::segment::{
+    HEADER_BYTES, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, SegmentHeader, batch_overhead, encode_batch,
+    record_bytes, segment_path,
+};
+use crate::stats::Counters;
+
+/// The segment being written.
+pub(crate) struct Active {
+    pub(crate) file: Box<dyn DiskFile>,
+    pub(crate) header: SegmentHeader,
+    /// Where the next batch goes.
+    pub(crate) offset: u64,
+    pub(crate) size: u64,
+}
+
+/// Turns the reserve into the segment that begins with `first`.
+pub(crate) fn begin_segment(
+    disk: &dyn Disk,
+    segments: &Path,
+    origin: &str,
+    first: u64,
+    settled: bool,
+) -> Result<Active, AuditError> {
+    let (reserve, path) = (reserve_path(segments), segment_path(segments, first));
+    let header =
+        SegmentHeader { first, salt: SystemRandom.bytes(), origin: sha256(origin.as_bytes()), settled };
+    let opened = (|| {
+        let mut file = disk.open(&reserve, true)?;
+        write_all(file.as_mut(), 0, &header.encode())?;
+        file.sync()?;
+        disk.rename(&reserve, &path)?;
+        // The name must be durable before an entry behind it is acknowledged.
+        disk.sync_dir(segments)?;
+        let size = file.size()?;
+        Ok(Active { file, header, offset: HEADER_BYTES, size })
+    })();
+    opened.map_err(|e| AuditError::io("write", &path, e))
+}
+
+/// What the writer's thread works on.
+pub(crate) struct Writer {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) segments: PathBuf,
+    pub(crate) options: LogOptions,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) signer: Arc<Signer>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) outlet: Arc<Outlet>,
+    pub(crate) counters: Arc<Counters>,
+    /// Entries on disk.
+    pub(crate) durable: Arc<AtomicU64>,
+    pub(crate) active: Active,
+    pub(crate) buffer: Vec<u8>,
+}
+
+impl Writer {
+    /// Until the queue is closed and empty, or the log poisoned.
+    pub(crate) fn run(mut self) -> Writer {
+        let mut guard = PoisonOnPanic { queue: Arc::clone(&self.queue), armed: true };
+        let mut items = Vec::new();
+        let mut last_batch = 0;
+        while self.queue.take(&mut items, last_batch, self.options.window) {
+            last_batch = items.len();
+            self.commit_all(&mut items);
+        }
+        guard.armed = false;
+        self
+    }
+
+    /// Commits what was taken, in as many batches as it needs. After a failed one nothing behind it can keep its
+    /// index, so all that wait are told.
+    fn commit_all(&mut self, items: &mut Vec<Item>) {
+        let mut rest = items.drain(..).peekable();
+        while rest.peek().is_some() {
+            let batch = self.next_batch(&mut rest);
+            if let Err(error) = self.commit(batch) {
+                let queued = self.refuse(&error);
+                rest.by_ref().chain(queued).for_each(|item| drop(item.done.send(Err(error.clone()))));
+            }
+        }
+    }
+
+    /// As many items as one batch may hold.
+    fn next_batch(&self, items: &mut std::iter::Peekable<std::vec::Drain<'_, Item>>) -> Vec<Item> {
+        let segment = usize::try_from(self.options.segment_bytes - HEADER_BYTES).unwrap_or(usize::MAX);
+        let most = MAX_BATCH_BYTES.min(segment.saturating_sub(batch_overhead()));
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while let Some(item) = items.next_if(|item| {
+            let after = bytes + record_bytes(item.record.entry.len());
+            batch.len() < MAX_BATCH_RECORDS && after <= most
+        }) {
+            bytes += record_bytes(item.record.entry.len());
+            batch.push(item);
+        }
+        batch
+    }
+
+    /// Writes, syncs, hands on and acknowledges one batch; on failure its items are told.
+    fn commit(&mut self, items: Vec<Item>) -> Result<(), AuditError> {
+        let first = self.durable.load(Ordering::Acquire);
+        if let Err(error) = self.outlet.wait_for_room().and_then(|()| self.write(first, &items)) {
+            items.into_iter().for_each(|item| drop(item.done.send(Err(error.clone()))));
+            return Err(error);
+        }
+        let count = u64::try_from(items.len()).unwrap_or(u64::MAX);
+        self.durable.store(first.saturating_add(count), Ordering::Release);
+        self.queue.succeeded();
+        self.outlet.push(items.iter().map(|item| Arc::clone(&item.record)));
+        let leaves = items.iter().map(|item| item.record.leaf).collect();
+        let batch = Arc::new(Batch::new(first, leaves, Arc::clone(&self.signer)));
+        for (position, item) in items.into_iter().enumerate() {
+            // Whoever no longer waits does not need to know.
+            let _ = item.done.send(Ok((Arc::clone(&batch), position)));
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, first: u64, items: &[Item]) -> Result<(), AuditError> {
+        let length: usize = items.iter().map(|item| record_bytes(item.record.entry.len())).sum();
+        let length = u64::try_from(length + batch_overhead()).unwrap_or(u64::MAX);
+        if self.active.offset.saturating_add(length) > self.active.size {
+            self.keeper.reserve()?;
+            self.active =
+                begin_segment(self.disk.as_ref(), &self.segments, &self.options.origin, first, false)
+                    .map_err(poisonous)?;
+            self.keeper.took_reserve(first);
+        }
+        let records = items.iter().map(|item| item.record.as_ref());
+        encode_batch(&self.active.header.salt, first, records, &mut self.buffer);
+        let began = self.clock.monotonic();
+        if let Err(e) = write_all(self.active.file.as_mut(), self.active.offset, &self.buffer) {
+            // Of a full disk we know that nothing else happened: the next commit overwrites what was begun.
+            return Err(if is_full(&e) { self.no_space() } else { AuditError::Poisoned(Arc::new(e)) });
+        }
+        self.active.file.sync().map_err(|e| AuditError::Poisoned(Arc::new(e)))?;
+        self.active.offset = self.active.offset.saturating_add(length);
+        self.counters.committed(items.len(), self.buffer.len(), self.clock.monotonic().saturating_sub(began));
+        Ok(())
+    }
+
+    fn no_space(&self) -> AuditError {
+        AuditError::NoSpace { folder: self.segments.clone() }
+    }
+
+    /// Tells the queue of a failed commit and gives the items that waited behind it.
+    fn refuse(&self, error: &AuditError) -> Vec<Item> {
+        if matches!(error, AuditError::Poisoned(_)) {
+            tracing::error!(%error, "the log stopped");
+            self.queue.poison(error)
+        } else {
+            tracing::warn!(%error, "a commit of the log failed");
+            self.queue.failed(error, self.durable.load(Ordering::Acquire))
+        }
+    }
+}
+
+/// A segment that could not be begun leaves the old one untouched; only a full disk is known to do no more than that.
+fn poisonous(error: AuditError) -> AuditError {
+    match error {
+        AuditError::Io { source, .. } => AuditError::Poisoned(source),
+        other => other,
+    }
+}
+
+/// A writer that panics must not leave callers waiting for a log that no one writes.
+struct PoisonOnPanic {
+    queue: Arc<Queue>,
+    armed: bool,
+}
+
+impl Drop for PoisonOnPanic {
+    fn drop(&mut self) {
+        if self.armed {
+            let error = AuditError::Poisoned(Arc::new(std::io::Error::other("the log's writer failed")));
+            drop(self.queue.poison(&error));
+        }
+    }
+}

@@ -1,0 +1,528 @@
+//! One exchange, from the authenticated request to its receipt.
+//!
+//! The order of the steps is the product's promise, and the types keep it: [`Outbound`] takes an `Inspected` body, which
+//! only the guard makes; nothing is sent before [`Ticket`] says that the log has the decision.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bastide_anonymize::{ConversationKey, Vault};
+use bastide_audit::{Pending, Receipt, Recorded};
+use bastide_crypto::{HmacContext, HmacKey};
+use bastide_identity::Principal;
+use bastide_policy::{Facts, Invoke, PolicySet, Receive, Refusal, Release, Resource, Restore, Subject};
+use bastide_types::{
+    ActorRef, Category, DecisionRecord, Digest, Direction, Ending, Event, ExchangeId, ExchangeOutcome,
+    ExchangeRequest, Problem, ProjectId, Score, UsageRecord, Verdict,
+};
+use bastide_wire::ChatRequest;
+use bytes::Bytes;
+use http::Response;
+
+use crate::gateway::Gateway;
+use crate::guard::{Guard, MayRestore, RequestReport, Tally};
+use crate::limits::Reservation;
+use crate::problem::{self, raise};
+use crate::relay::Body;
+use crate::reply;
+use crate::settings::AuditMode;
+use crate::upstream::{Outbound, Provider, SendError, Target, UpstreamBody};
+
+/// A refusal on its way to the caller, with the receipt of its record where there is one.
+pub(crate) struct Refused {
+    pub(crate) problem: Problem,
+    pub(crate) exchange: Option<ExchangeId>,
+    pub(crate) receipt: Option<Receipt>,
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Refused { problem, exchange: None, receipt: None }
+    }
+}
+
+impl Refused {
+    pub(crate) fn into_response(self) -> Response<Body> {
+        problem::response(&self.problem, self.exchange, self.receipt.as_ref())
+    }
+}
+
+/// The record of a request's decision: on disk, or on its way there when the operator chose `relaxed`.
+pub(crate) enum Ticket {
+    Durable(Recorded),
+    OnItsWay(Pending),
+}
+
+/// What the rest of an exchange needs to know of its beginning.
+pub(crate) struct Exchange {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) policies: Arc<PolicySet>,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) id: ExchangeId,
+    pub(crate) model: String,
+    pub(crate) provider: String,
+    pub(crate) owner: Option<ProjectId>,
+    pub(crate) demo: bool,
+    pub(crate) stream: bool,
+    pub(crate) started: Instant,
+    pub(crate) own: Duration,
+    input_estimate: u64,
+    digest_key: HmacKey,
+    reservation: Reservation,
+    request_leaf: Option<Ticket>,
+    request_verdict: Verdict,
+    request_findings: Vec<(Category, u32)>,
+    counted: bool,
+}
+
+/// What the end of an exchange knows.
+pub(crate) struct End<'a> {
+    pub(crate) status: u16,
+    pub(crate) ending: Ending,
+    pub(crate) received: Digest,
+    pub(crate) sent: Digest,
+    pub(crate) tally: Option<&'a Tally>,
+    pub(crate) decisions: Vec<DecisionRecord>,
+    pub(crate) usage: Option<bastide_wire::Usage>,
+    pub(crate) output_bytes: u64,
+}
+
+/// Handles a chat completion for an authenticated principal.
+pub(crate) async fn chat(gateway: Arc<Gateway>, principal: Arc<Principal>, body: Bytes) -> Response<Body> {
+    match begin(gateway, principal, body).await {
+        Ok((exchange, outbound, target, vault)) => send(exchange, outbound, target, vault).await,
+        Err(refused) => refused.into_response(),
+    }
+}
+
+async fn begin(
+    gateway: Arc<Gateway>,
+    principal: Arc<Principal>,
+    body: Bytes,
+) -> Result<(Exchange, Outbound, Target, Vault), Refused> {
+    let started = Instant::now();
+    let request = ChatRequest::parse(&body, &bastide_wire::Limits::default()).map_err(|e| e.to_problem())?;
+    let guard = gateway.guard.load_full();
+    let policies = gateway.policies.load_full();
+    let id = gateway.new_exchange_id();
+    let catalogue = gateway.catalogue.load();
+    let target = catalogue
+        .resolve(&request.model, principal.project, principal.demo)
+        .ok_or_else(|| raise::unknown_model(&request.model))?;
+    let first = target.providers.first();
+    let provider = first.map(|p| p.name().to_owned()).unwrap_or_default();
+    let owner = first.and_then(|p| p.project());
+    let digest_key = gateway.subjects.digest_key(principal.key, id).map_err(|_| raise::log_failed())?;
+
+    let mut draft = Draft {
+        record: ExchangeRequest {
+            exchange: id,
+            at: gateway.clock.now(),
+            actor: actor(&gateway, &principal),
+            model: request.model.clone(),
+            upstream: provider.clone(),
+            dialect: "openai.chat",
+            stream: request.stream,
+            received: Digest(digest_key.sign(&[&body])),
+            sent: None,
+            policy: policies.digest(),
+            decisions: Vec::with_capacity(2),
+            guard: None,
+            verdict: Verdict::Allow,
+        },
+        gateway: &gateway,
+        id,
+    };
+
+    // May this principal call this model at all?
+    let subject = subject(&principal);
+    let resource = Resource { model: &request.model, provider: &provider, project: owner };
+    let facts = facts(&request, &principal, &[], Verdict::Allow);
+    match policies.authorize::<Invoke>(&subject, &resource, &facts) {
+        Ok(permitted) => draft.record.decisions.push(permitted.decision().clone()),
+        Err(refusal) => return Err(draft.refuse(refusal).await),
+    }
+
+    let input_estimate = estimate(body.len());
+    let output = request.max_output_tokens.unwrap_or(gateway.settings.limits.default_output_tokens);
+    let upper = input_estimate.saturating_add(output.saturating_mul(u64::from(request.n.max(1))));
+    let reservation = gateway.ledger.reserve(principal.key, &principal.limits, upper)?;
+
+    // Inspect, then decide again with what was found.
+    let mut vault = Vault::new(ConversationKey::derive(&gateway.root, principal.project, principal.key.as_bytes()));
+    let inspected = Instant::now();
+    let report = run_guard(&guard, &request, &body, &mut vault)?;
+    gateway.metrics.guard(inspected.elapsed());
+    for finding in report.tally.findings() {
+        gateway.metrics.found(finding.category, Direction::Request, finding.verdict);
+    }
+    draft.record.guard = Some(report.tally.record(&guard, Direction::Request, request.unscanned.len()));
+    draft.record.verdict = report.verdict();
+    if report.refused {
+        draft.record.verdict = Verdict::Block;
+        let problem = raise::blocked(&report.tally.named(Verdict::Hold), "request");
+        return Err(draft.block(problem).await);
+    }
+    let scores = report.tally.scores();
+    let facts = self::facts(&request, &principal, &scores, report.verdict());
+    match policies.authorize::<Release>(&subject, &resource, &facts) {
+        Ok(permitted) => draft.record.decisions.push(permitted.decision().clone()),
+        Err(refusal) if !request.unscanned.is_empty() => {
+            let kind = request.unscanned.first().map_or("content", |u| u.kind.as_str());
+            draft.record.decisions.push(refusal.decision().clone());
+            return Err(draft.block(raise::unscanned(kind)).await);
+        }
+        Err(refusal) => return Err(draft.refuse(refusal).await),
+    }
+
+    let model = (target.model != request.model).then_some(target.model.as_str());
+    let body = guard.seal_request(&report, &request, &body, model)?;
+    draft.record.sent = Some(Digest(digest_key.sign(&[body.value()])));
+    let (request_verdict, request_findings) = (draft.record.verdict, report.tally.counts());
+    let own_before_log = started.elapsed();
+    let ticket = draft.record().await?;
+    let stream = request.stream;
+    gateway.metrics.exchange_began();
+    let exchange = Exchange {
+        guard,
+        policies,
+        id,
+        model: request.model,
+        provider,
+        owner,
+        demo: principal.demo,
+        stream,
+        principal,
+        started,
+        own: own_before_log,
+        input_estimate,
+        digest_key,
+        reservation,
+        request_leaf: Some(ticket),
+        request_verdict,
+        request_findings,
+        counted: true,
+        gateway,
+    };
+    Ok((exchange, Outbound { body, stream }, target, vault))
+}
+
+/// A request's record in the making.
+struct Draft<'a> {
+    record: ExchangeRequest,
+    gateway: &'a Gateway,
+    id: ExchangeId,
+}
+
+impl Draft<'_> {
+    async fn record(self) -> Result<Ticket, Problem> {
+        let waited = Instant::now();
+        let event = Event::Request(Box::new(self.record));
+        let failed = |error: bastide_audit::AuditError| {
+            tracing::error!(error = &error as &dyn std::error::Error, "the audit log refused an entry");
+            raise::log_failed()
+        };
+        let ticket = match self.gateway.settings.audit {
+            AuditMode::Strict => Ticket::Durable(self.gateway.log.record(event).await.map_err(failed)?),
+            AuditMode::Relaxed => Ticket::OnItsWay(self.gateway.log.submit(event).map_err(failed)?),
+        };
+        self.gateway.metrics.commit(waited.elapsed());
+        Ok(ticket)
+    }
+
+    /// Records a refusal by policy.
+    async fn refuse(mut self, refusal: Refusal) -> Refused {
+        self.record.decisions.push(refusal.decision().clone());
+        self.block(refusal.to_problem()).await
+    }
+
+    /// Records a refusal and gives its receipt.
+    async fn block(mut self, problem: Problem) -> Refused {
+        self.record.verdict = Verdict::Block;
+        self.record.sent = None;
+        let exchange = Some(self.id);
+        match self.gateway.log.record(Event::Request(Box::new(self.record))).await {
+            Ok(recorded) => Refused { problem, exchange, receipt: Some(recorded.receipt()) },
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the audit log refused an entry");
+                Refused { problem: raise::log_failed(), exchange, receipt: None }
+            }
+        }
+    }
+}
+
+async fn send(mut exchange: Exchange, outbound: Outbound, target: Target, vault: Vault) -> Response<Body> {
+    if outbound.body.coverage() != exchange.guard.coverage() {
+        // INVARIANT: cannot happen; if it does, nothing leaves.
+        let problem = raise::guard_failed("the request was not inspected as its route demands");
+        return exchange.fail(problem, Ending::Failed).await;
+    }
+    let mut last = raise::upstream("upstream.unavailable", 502, "no provider of this model can be reached");
+    for provider in &target.providers {
+        let now = exchange.gateway.clock.monotonic();
+        if !provider.available(now) {
+            continue;
+        }
+        match exchange.gateway.client.send(provider, &outbound).await {
+            Ok(response) => {
+                note_health(provider, &response, &exchange);
+                provider.name().clone_into(&mut exchange.provider);
+                if exchange.recorded().await.is_err() {
+                    return exchange.fail(raise::log_failed(), Ending::Failed).await;
+                }
+                return reply::answer(exchange, response, vault).await;
+            }
+            Err(SendError::Connect(error)) => {
+                // No byte of the request left: another provider may have it.
+                provider.failed(now);
+                tracing::warn!(provider = provider.name(), error = &*error, "an upstream cannot be reached");
+            }
+            Err(SendError::Broken(error)) => {
+                provider.failed(now);
+                tracing::warn!(provider = provider.name(), error = &*error, "an upstream broke off");
+                last = raise::upstream("upstream.broken", 502, "the upstream broke off before its answer began");
+                break;
+            }
+            Err(SendError::Timeout) => {
+                provider.failed(now);
+                tracing::warn!(provider = provider.name(), "an upstream did not answer in time");
+                last = raise::upstream("upstream.timeout", 504, "the upstream did not answer in time");
+                break;
+            }
+        }
+    }
+    exchange.fail(last, Ending::UpstreamFailed).await
+}
+
+fn note_health(provider: &Provider, response: &Response<UpstreamBody>, exchange: &Exchange) {
+    if response.status().is_server_error() {
+        provider.failed(exchange.gateway.clock.monotonic());
+    } else {
+        provider.succeeded();
+    }
+}
+
+impl Exchange {
+    /// A digest of a body of this exchange, to be fed in pieces.
+    pub(crate) fn digest(&self) -> HmacContext {
+        self.digest_key.context()
+    }
+
+    /// A digest of a whole body of this exchange.
+    pub(crate) fn digest_of(&self, body: &[u8]) -> Digest {
+        Digest(self.digest_key.sign(&[body]))
+    }
+
+    /// Waits until the request's record is on disk; at once when it was waited for before sending.
+    async fn recorded(&mut self) -> Result<(), bastide_audit::AuditError> {
+        self.request_leaf = match self.request_leaf.take() {
+            Some(Ticket::OnItsWay(pending)) => Some(Ticket::Durable(pending.await?)),
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// May this principal receive what was found in the reply?
+    pub(crate) fn receive(
+        &self,
+        scores: &[(Category, Score)],
+        verdict: Verdict,
+    ) -> Result<DecisionRecord, Refusal> {
+        let facts =
+            Facts { stream: self.stream, demo: self.demo, findings: scores, verdict, ..Facts::default() };
+        let resource = self.resource();
+        self.policies
+            .authorize::<Receive>(&subject(&self.principal), &resource, &facts)
+            .map(|permitted| permitted.decision().clone())
+    }
+
+    fn resource(&self) -> Resource<'_> {
+        Resource { model: &self.model, provider: &self.provider, project: self.owner }
+    }
+
+    /// Whether a value of this category may be put back into the reply's text (`None`) or a tool's arguments.
+    pub(crate) fn may_restore(&self) -> Box<MayRestore> {
+        let (policies, principal) = (Arc::clone(&self.policies), Arc::clone(&self.principal));
+        let (model, provider, owner) = (self.model.clone(), self.provider.clone(), self.owner);
+        let (stream, demo) = (self.stream, self.demo);
+        Box::new(move |tool, category| {
+            let tools: Vec<String> = tool.map(str::to_owned).into_iter().collect();
+            let findings = [(category, Score::MAX)];
+            let facts = Facts { stream, demo, tools: &tools, findings: &findings, ..Facts::default() };
+            let resource = Resource { model: &model, provider: &provider, project: owner };
+            policies.authorize::<Restore>(&subject(&principal), &resource, &facts).is_ok()
+        })
+    }
+
+    /// Whether the principal still has the rights it began with.
+    pub(crate) fn still_allowed(&self) -> bool {
+        if !self.gateway.identity.still_valid(&self.principal) {
+            return false;
+        }
+        let policies = self.gateway.policies.load();
+        let facts = Facts { stream: self.stream, demo: self.demo, ..Facts::default() };
+        let resource = self.resource();
+        policies.authorize::<Invoke>(&subject(&self.principal), &resource, &facts).is_ok()
+    }
+
+    /// Settles limits and hands the outcome to the log.
+    pub(crate) fn end(&mut self, end: End<'_>) -> Result<Pending, bastide_audit::AuditError> {
+        let usage = match end.usage {
+            Some(u) => UsageRecord {
+                input_tokens: u.input_tokens,
+                output_tokens: u.output_tokens,
+                estimated: false,
+            },
+            None => UsageRecord {
+                input_tokens: self.input_estimate,
+                output_tokens: end.output_bytes.div_ceil(4),
+                estimated: true,
+            },
+        };
+        self.reservation.used(usage.input_tokens.saturating_add(usage.output_tokens));
+        let total = self.started.elapsed();
+        let metrics = &self.gateway.metrics;
+        metrics.tokens(usage.input_tokens, usage.output_tokens);
+        metrics.ended(end.ending, total, self.own);
+        if let Some(tally) = end.tally {
+            for finding in tally.findings() {
+                metrics.found(finding.category, Direction::Response, finding.verdict);
+            }
+        }
+        if std::mem::take(&mut self.counted) {
+            metrics.exchange_left();
+        }
+        let (request_index, request_leaf) = match self.request_leaf.take() {
+            Some(Ticket::Durable(recorded)) => (recorded.index(), recorded.leaf()),
+            Some(Ticket::OnItsWay(pending)) => {
+                // Only where an exchange was abandoned before its upstream answered: a commit takes about a millisecond.
+                let recorded = pending.wait()?;
+                (recorded.index(), recorded.leaf())
+            }
+            None => (0, [0; 32]),
+        };
+        self.gateway.log.submit(Event::Outcome(Box::new(ExchangeOutcome {
+            exchange: self.id,
+            at: self.gateway.clock.now(),
+            request_index,
+            request_leaf: Digest(request_leaf),
+            request_verdict: self.request_verdict,
+            request_findings: std::mem::take(&mut self.request_findings),
+            status: end.status,
+            ending: end.ending,
+            received: end.received,
+            sent: end.sent,
+            decisions: end.decisions,
+            guard: end.tally.map(|t| t.record(&self.guard, Direction::Response, 0)),
+            usage,
+            own_micros: micros(self.own),
+            total_micros: micros(total),
+        })))
+    }
+
+    /// Ends an exchange that has no reply of its own.
+    pub(crate) async fn fail(mut self, problem: Problem, ending: Ending) -> Response<Body> {
+        self.gateway.metrics.problem(problem.code);
+        let sent = Digest(self.digest_key.sign(&[&problem::body(&problem)]));
+        let received = Digest(self.digest_key.sign(&[]));
+        let pending = self.end(End {
+            status: problem.status,
+            ending,
+            received,
+            sent,
+            tally: None,
+            decisions: Vec::new(),
+            usage: Some(bastide_wire::Usage { input_tokens: self.input_estimate, output_tokens: 0 }),
+            output_bytes: 0,
+        });
+        let receipt = receipt(pending).await;
+        problem::response(&problem, Some(self.id), receipt.as_ref())
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // Dropped between the steps: the client left while we waited. What is known is recorded.
+        if self.request_leaf.is_some() {
+            let nothing = Digest(self.digest_key.sign(&[]));
+            let end = End {
+                status: 499,
+                ending: Ending::ClientLeft,
+                received: nothing,
+                sent: nothing,
+                tally: None,
+                decisions: Vec::new(),
+                usage: None,
+                output_bytes: 0,
+            };
+            if self.end(end).is_err() {
+                tracing::error!("the audit log refused the outcome of an abandoned exchange");
+            }
+        }
+    }
+}
+
+/// Waits for the log; no receipt when it failed.
+pub(crate) async fn receipt(pending: Result<Pending, bastide_audit::AuditError>) -> Option<Receipt> {
+    match pending {
+        Ok(pending) => pending.await.map(|recorded| recorded.receipt()).ok(),
+        Err(_) => None,
+    }
+}
+
+fn run_guard(
+    guard: &Guard,
+    request: &ChatRequest,
+    body: &Bytes,
+    vault: &mut Vault,
+) -> Result<RequestReport, Problem> {
+    // Long bodies take milliseconds: another worker takes over this one's other connections meanwhile.
+    const LONG: usize = 128 << 10;
+    if body.len() > LONG
+        && tokio::runtime::Handle::current().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread
+    {
+        tokio::task::block_in_place(|| guard.inspect_request(request, body, vault))
+    } else {
+        guard.inspect_request(request, body, vault)
+    }
+}
+
+fn facts<'a>(
+    request: &'a ChatRequest,
+    principal: &Principal,
+    scores: &'a [(Category, Score)],
+    verdict: Verdict,
+) -> Facts<'a> {
+    Facts {
+        stream: request.stream,
+        unscanned: !request.unscanned.is_empty(),
+        demo: principal.demo,
+        tools: &request.tools,
+        findings: scores,
+        verdict,
+        ..Facts::default()
+    }
+}
+
+pub(crate) fn subject(principal: &Principal) -> Subject<'_> {
+    Subject {
+        key: principal.key,
+        project: principal.project,
+        organisation: principal.organisation,
+        name: &principal.name,
+    }
+}
+
+pub(crate) fn actor(gateway: &Gateway, principal: &Principal) -> ActorRef {
+    ActorRef::Key { key: gateway.subjects.pseudonym(principal.key), project: principal.project }
+}
+
+/// Tokens of a text of so many bytes, from above: English has about four bytes a token, other scripts and code fewer.
+fn estimate(bytes: usize) -> u64 {
+    u64::try_from(bytes.div_ceil(3)).unwrap_or(u64::MAX)
+}
+
+fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,133 @@
+//! What every exchange shares.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use bastide_audit::{Log, Subjects};
+use bastide_crypto::{Random, RootKey};
+use bastide_identity::Identity;
+use bastide_policy::PolicySet;
+use bastide_types::{Clock, ExchangeId};
+use tokio::sync::watch;
+
+use crate::guard::Guard;
+use crate::limits::Ledger;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::upstream::{Catalogue, Client};
+
+/// Everything the gateway is made of.
+pub struct Parts {
+    /// Settings; fixed while it runs.
+    pub settings: Settings,
+    /// Keys.
+    pub identity: Arc<Identity>,
+    /// Policies.
+    pub policies: Arc<PolicySet>,
+    /// Providers.
+    pub catalogue: Arc<Catalogue>,
+    /// The guard.
+    pub guard: Arc<Guard>,
+    /// The log.
+    pub log: Log,
+    /// Keys of the log's subjects.
+    pub subjects: Arc<Subjects>,
+    /// The root of all derived keys.
+    pub root: Arc<RootKey>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random + Send + Sync>,
+}
+
+/// The running gateway. What may change while it runs (policies, providers, the guard) is swapped whole; an exchange
+/// works with what it began with, and a running stream is re-checked when [`Gateway::rights_changed`] says so.
+pub struct Gateway {
+    pub(crate) settings: Settings,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) policies: ArcSwap<PolicySet>,
+    pub(crate) catalogue: ArcSwap<Catalogue>,
+    pub(crate) guard: ArcSwap<Guard>,
+    pub(crate) ledger: Ledger,
+    pub(crate) log: Log,
+    pub(crate) subjects: Arc<Subjects>,
+    pub(crate) root: Arc<RootKey>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random + Send + Sync>,
+    pub(crate) client: Client,
+    pub(crate) metrics: Metrics,
+    pub(crate) rights: watch::Sender<u64>,
+    stopping: AtomicBool,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("listen", &self.settings.listen).finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// When the system's certificate authorities cannot be read.
+    pub fn new(parts: Parts) -> io::Result<Self> {
+        let limits = &parts.settings.limits;
+        let client = Client::new(limits.connect_time, limits.first_byte_time)?;
+        Ok(Gateway {
+            ledger: Ledger::new(Arc::clone(&parts.clock)),
+            settings: parts.settings,
+            identity: parts.identity,
+            policies: ArcSwap::new(parts.policies),
+            catalogue: ArcSwap::new(parts.catalogue),
+            guard: ArcSwap::new(parts.guard),
+            log: parts.log,
+            subjects: parts.subjects,
+            root: parts.root,
+            clock: parts.clock,
+            random: parts.random,
+            client,
+            metrics: Metrics::default(),
+            rights: watch::Sender::new(0),
+            stopping: AtomicBool::new(false),
+        })
+    }
+
+    /// Uses other policies from now on; running streams are re-checked.
+    pub fn set_policies(&self, policies: Arc<PolicySet>) {
+        self.policies.store(policies);
+        self.rights_changed();
+    }
+
+    /// Uses other providers from now on.
+    pub fn set_catalogue(&self, catalogue: Arc<Catalogue>) {
+        self.catalogue.store(catalogue);
+    }
+
+    /// A key was revoked or policies changed: every running stream checks at once whether it may go on.
+    pub fn rights_changed(&self) {
+        self.rights.send_modify(|epoch| *epoch = epoch.wrapping_add(1));
+    }
+
+    /// What every key has used today.
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// New exchanges are refused from now on.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn new_exchange_id(&self) -> ExchangeId {
+        let mut bytes = [0; 16];
+        self.random.fill(&mut bytes);
+        ExchangeId::from_bytes(bytes)
+    }
+}

@@ -1,0 +1,567 @@
+//! The reply half in flight.
+//!
+//! Events wait in a queue until every byte of their text is released by its lane's inspector; then they go out byte for
+//! byte as they came, or, where the text was edited, spliced. When only the end of an event's text must wait, its
+//! beginning goes out now and the rest travels at the head of the lane's next event: what is held back is what may
+//! still become a match and no more. An event that carries `logprobs` repeats its text there, so it moves as one.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bastide_anonymize::{Placement, Vault};
+use bastide_inspect::{StreamInspector, Syntax};
+use bastide_types::{Category, Direction, Finding, GuardMode, Origin, Segment, Span};
+use bastide_wire::{ChatChunk, Edit, JsonTextRewriter, Lane, LaneField, Limits, SseEvent};
+use bytes::Bytes;
+
+use super::request::Replacements;
+use super::{Action, Guard, MayRestore, Tally, syntax};
+
+/// Lanes one stream may open: choices times fields. A hostile upstream opens one per event.
+const MAX_LANES: usize = 256;
+
+/// Why a stream is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamRefusal {
+    /// The guard found something that blocks.
+    Blocked,
+    /// The upstream's events make no sense.
+    Protocol(&'static str),
+}
+
+/// The guard over one streamed reply.
+pub(crate) struct StreamGuard {
+    guard: Arc<Guard>,
+    vault: Vault,
+    may_restore: Box<MayRestore>,
+    lanes: Vec<LaneState>,
+    queue: VecDeque<Queued>,
+    tally: Tally,
+    findings: Vec<Finding>,
+    /// Texts outside lanes that repeat in every event (`id`, `model`) and held nothing.
+    clean: Vec<String>,
+    most_held: usize,
+    refusal: Option<StreamRefusal>,
+}
+
+struct LaneState {
+    lane: Lane,
+    /// The tool whose arguments these are.
+    tool: String,
+    origin: Origin,
+    inspector: StreamInspector,
+    placement: Placement,
+    /// In JSON text every edit is written as JSON.
+    json: Option<JsonTextRewriter>,
+    /// Text not yet sent, from the absolute offset `base` on.
+    text: String,
+    base: usize,
+    received: usize,
+    released: usize,
+    placed: usize,
+    replacements: VecDeque<(Span, String)>,
+    ended: bool,
+    edited: bool,
+    /// Names and ids in full: the tool's name decides what its arguments may hold, and some servers repeat them.
+    said: String,
+}
+
+/// No name or id of a tool call is longer; the OpenAI API allows 64.
+const LABEL_BYTES: usize = 256;
+
+const fn is_label(field: LaneField) -> bool {
+    matches!(field, LaneField::ToolName(_) | LaneField::ToolId(_) | LaneField::FunctionName)
+}
+
+struct Queued {
+    raw: Bytes,
+    data: Bytes,
+    chunk: ChatChunk,
+    parts: Vec<Part>,
+    edits: Vec<Edit>,
+    splittable: bool,
+    /// Its beginning has gone out already; only the rest of its text is left to say.
+    begun: bool,
+}
+
+/// The stretch of a lane's text that an event says.
+struct Part {
+    segment: usize,
+    lane: usize,
+    /// Bytes of the segment's text as received.
+    len: usize,
+    start: usize,
+    end: usize,
+    /// Whether it still says exactly what the upstream put into this event.
+    whole: bool,
+}
+
+impl StreamGuard {
+    pub(crate) fn new(guard: Arc<Guard>, vault: Vault, may_restore: Box<MayRestore>) -> Self {
+        StreamGuard {
+            guard,
+            vault,
+            may_restore,
+            lanes: Vec::new(),
+            queue: VecDeque::new(),
+            tally: Tally::default(),
+            findings: Vec::new(),
+            clean: Vec::new(),
+            most_held: 0,
+            refusal: None,
+        }
+    }
+
+    pub(crate) const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    pub(crate) const fn most_held(&self) -> usize {
+        self.most_held
+    }
+
+    /// Takes in one event and appends to `out` whatever may go out now.
+    pub(crate) fn event(
+        &mut self,
+        raw: Bytes,
+        data: Bytes,
+        chunk: ChatChunk,
+        out: &mut Vec<u8>,
+    ) -> Result<(), StreamRefusal> {
+        if self.guard.mode == GuardMode::Off {
+            out.extend_from_slice(&raw);
+            return Ok(());
+        }
+        let mut queued = Queued {
+            splittable: !chunk.has_logprobs && chunk.finish.is_empty() && chunk.usage.is_none(),
+            raw,
+            data,
+            chunk,
+            parts: Vec::new(),
+            edits: Vec::new(),
+            begun: false,
+        };
+        let segments = queued.chunk.segments(&queued.data);
+        let mut parts = Vec::new();
+        let mut edits = Vec::new();
+        let mut plain = true;
+        for segment in segments {
+            match queued.chunk.lane(segment.index) {
+                Some(lane) if self.repeats(lane, &segment.text) => plain = false,
+                Some(lane) => {
+                    parts.push(self.lane_text(lane, &segment)?);
+                    if !segment.text.is_empty() {
+                        self.end_labels(lane)?;
+                    }
+                }
+                None => {
+                    // A name or id beside the text must not be said twice, so such an event is not split.
+                    plain &= segment.origin == Origin::Other;
+                    self.whole_text(&segment, &mut edits)?;
+                }
+            }
+        }
+        queued.splittable &= plain && parts.len() == 1 && edits.is_empty();
+        queued.parts = parts;
+        queued.edits = edits;
+        for choice in &queued.chunk.finish {
+            for at in 0..self.lanes.len() {
+                if self.lanes.get(at).is_some_and(|l| l.lane.choice == *choice) {
+                    self.end_lane(at)?;
+                }
+            }
+        }
+        if self.guard.mode == GuardMode::Observe {
+            out.extend_from_slice(&queued.raw);
+            for lane in &mut self.lanes {
+                lane.forget();
+            }
+            return Ok(());
+        }
+        self.queue.push_back(queued);
+        self.drain(out)
+    }
+
+    /// The reply has ended: everything is decided and goes out.
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), StreamRefusal> {
+        if self.guard.mode == GuardMode::Off {
+            return Ok(());
+        }
+        for at in 0..self.lanes.len() {
+            self.end_lane(at)?;
+        }
+        self.drain(out)
+    }
+
+    fn whole_text(&mut self, segment: &Segment<'_>, edits: &mut Vec<Edit>) -> Result<(), StreamRefusal> {
+        if self.clean.iter().any(|c| *c == segment.text) {
+            return Ok(());
+        }
+        self.tally.segment(segment.text.len());
+        self.findings.clear();
+        let mut findings = std::mem::take(&mut self.findings);
+        self.guard.inspect(Direction::Response, &segment.text, syntax(segment.kind), &mut findings);
+        if findings.is_empty() && self.clean.len() < 16 && segment.text.len() <= 128 {
+            self.clean.push(segment.text.as_ref().to_owned());
+        }
+        let mut replacements = Replacements::default();
+        for finding in findings.iter().filter(|f| f.category != Category::Placeholder) {
+            let value = segment.text.get(finding.span.range()).unwrap_or_default();
+            let (verdict, action) =
+                self.guard.act_on_response(finding, value, segment.origin, segment.trust, &self.vault);
+            self.tally.found(finding, segment.origin, segment.index, verdict);
+            match action {
+                Action::Keep => {}
+                Action::Replace(with) => replacements.add(finding.span, with),
+                Action::Refuse => return self.refuse(StreamRefusal::Blocked),
+            }
+        }
+        self.findings = findings;
+        edits.extend(replacements.into_edits(segment.index));
+        Ok(())
+    }
+
+    /// Whether a finished name or id is said again in full, which some servers do with every piece of arguments.
+    fn repeats(&self, lane: Lane, text: &str) -> bool {
+        is_label(lane.field) && self.lanes.iter().any(|l| l.lane == lane && l.ended && !l.edited && l.said == text)
+    }
+
+    fn lane_text(&mut self, lane: Lane, segment: &Segment<'_>) -> Result<Part, StreamRefusal> {
+        let at = match self.lanes.iter().position(|l| l.lane == lane) {
+            Some(at) => at,
+            None if self.lanes.len() >= MAX_LANES => {
+                return self.refuse(StreamRefusal::Protocol("the stream opens too many parts at once"));
+            }
+            None => {
+                self.tally.segment(0);
+                let tool = self.tool_of(lane);
+                self.lanes.push(LaneState::new(lane, tool, segment));
+                self.lanes.len() - 1
+            }
+        };
+        let Some(state) = self.lanes.get_mut(at) else {
+            return Err(StreamRefusal::Protocol("a lane vanished"));
+        };
+        if state.ended && !segment.text.is_empty() {
+            return self.refuse(StreamRefusal::Protocol("text arrives after its choice has finished"));
+        }
+        if is_label(lane.field) {
+            if state.said.len() + segment.text.len() > LABEL_BYTES {
+                return self.refuse(StreamRefusal::Protocol("the name or id of a tool call is too long"));
+            }
+            state.said.push_str(&segment.text);
+        }
+        let start = state.received;
+        state.received += segment.text.len();
+        state.text.push_str(&segment.text);
+        let end = state.received;
+        self.tally.bytes(segment.text.len());
+        let mut findings = std::mem::take(&mut self.findings);
+        findings.clear();
+        if !state.ended {
+            let inspector = &mut state.inspector;
+            state.released = self.guard.with_engine(Direction::Response, |engine, scratch| {
+                inspector.push(engine, scratch, &segment.text, &mut findings)
+            });
+            if state.json.is_some() {
+                state.released = state.before_number(state.released);
+            }
+        }
+        let held = state.received - state.released;
+        self.most_held = self.most_held.max(held);
+        let settled = self.settle(at, &findings);
+        self.findings = findings;
+        settled?;
+        Ok(Part { segment: segment.index, lane: at, len: end - start, start, end, whole: true })
+    }
+
+    /// The name of the tool whose arguments a lane carries: it arrives before them, in a lane of its own.
+    fn tool_of(&self, lane: Lane) -> String {
+        let field = match lane.field {
+            LaneField::ToolArguments(call) => LaneField::ToolName(call),
+            LaneField::FunctionArguments => LaneField::FunctionName,
+            _ => return String::new(),
+        };
+        let names = Lane { choice: lane.choice, field };
+        self.lanes.iter().find(|l| l.lane == names).map(|l| l.said.clone()).unwrap_or_default()
+    }
+
+    /// Names and ids are over when the arguments begin; else a name would wait for the end of the whole answer, and the
+    /// arguments behind it.
+    fn end_labels(&mut self, of: Lane) -> Result<(), StreamRefusal> {
+        let labels = match of.field {
+            LaneField::ToolArguments(n) | LaneField::ToolInput(n) => {
+                [LaneField::ToolName(n), LaneField::ToolId(n)]
+            }
+            LaneField::FunctionArguments => [LaneField::FunctionName, LaneField::FunctionName],
+            _ => return Ok(()),
+        };
+        for field in labels {
+            let label = Lane { choice: of.choice, field };
+            if let Some(at) = self.lanes.iter().position(|l| l.lane == label) {
+                self.end_lane(at)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_lane(&mut self, at: usize) -> Result<(), StreamRefusal> {
+        let Some(state) = self.lanes.get_mut(at) else { return Ok(()) };
+        if state.ended {
+            return Ok(());
+        }
+        state.ended = true;
+        let mut findings = Vec::new();
+        let inspector = &mut state.inspector;
+        state.released = self
+            .guard
+            .with_engine(Direction::Response, |engine, scratch| inspector.finish(engine, scratch, &mut findings));
+        self.settle(at, &findings)
+    }
+
+    /// Judges final findings of a lane and notes what is written instead.
+    fn settle(&mut self, at: usize, findings: &[Finding]) -> Result<(), StreamRefusal> {
+        let Some(state) = self.lanes.get_mut(at) else { return Ok(()) };
+        for finding in findings {
+            let value = state.slice(finding.span).to_owned();
+            if finding.category == Category::Placeholder {
+                state.place_until(finding.span.start);
+                let tool = state.json.is_some().then_some(state.tool.as_str());
+                let restorable = state.placement.restorable();
+                let restored = self
+                    .vault
+                    .restore(&value)
+                    .filter(|(category, _)| restorable && (self.may_restore)(tool, *category))
+                    .map(|(_, value)| value.to_owned());
+                state.placement.advance(restored.as_deref().unwrap_or(&value));
+                state.placed = finding.span.end;
+                if let Some(restored) = restored {
+                    state.replace(finding.span, restored);
+                }
+                continue;
+            }
+            let trust = state.origin.trust();
+            let (verdict, action) =
+                self.guard.act_on_response(finding, &value, state.origin, trust, &self.vault);
+            self.tally.found(finding, state.origin, at, verdict);
+            match action {
+                Action::Keep => {}
+                Action::Replace(with) => state.replace(finding.span, with),
+                Action::Refuse => return self.refuse(StreamRefusal::Blocked),
+            }
+        }
+        if !self.vault.is_empty() {
+            state.place_until(state.released);
+        }
+        Ok(())
+    }
+
+    fn refuse<T>(&mut self, refusal: StreamRefusal) -> Result<T, StreamRefusal> {
+        self.queue.clear();
+        Err(*self.refusal.get_or_insert(refusal))
+    }
+
+    fn drain(&mut self, out: &mut Vec<u8>) -> Result<(), StreamRefusal> {
+        while let Some(mut head) = self.queue.pop_front() {
+            if let Some(part) = head.parts.iter().position(|p| self.released(p.lane) < p.end) {
+                self.carry(&mut head, part);
+            }
+            if head.parts.iter().all(|p| self.released(p.lane) >= p.end) {
+                self.emit(&head, out)?;
+                continue;
+            }
+            // Only a splittable head with one part comes here with something to say.
+            if head.splittable
+                && let Some(part) = head.parts.first_mut()
+                && let released = self.lanes.get(part.lane).map_or(0, |l| l.released)
+                && released > part.start
+            {
+                let end = part.end;
+                part.end = released;
+                part.whole = false;
+                self.emit(&head, out)?;
+                if let Some(part) = head.parts.first_mut() {
+                    part.start = released;
+                    part.end = end;
+                }
+                head.begun = true;
+            }
+            self.queue.push_front(head);
+            break;
+        }
+        Ok(())
+    }
+
+    /// Moves the held end of an event's text to the head of the lane's next event, when that is the next in the queue.
+    fn carry(&mut self, head: &mut Queued, part: usize) {
+        if !head.splittable {
+            return;
+        }
+        let Some(part) = head.parts.get_mut(part) else { return };
+        let released = self.lanes.get(part.lane).map_or(0, |l| l.released).max(part.start);
+        let Some(next) = self.queue.front_mut() else { return };
+        if next.chunk.has_logprobs {
+            return;
+        }
+        if let Some(follower) = next.parts.iter_mut().find(|p| p.lane == part.lane) {
+            follower.start = released;
+            follower.whole = false;
+            part.end = released;
+            part.whole = false;
+        }
+    }
+
+    fn released(&self, lane: usize) -> usize {
+        self.lanes.get(lane).map_or(usize::MAX, |l| l.released)
+    }
+
+    fn emit(&mut self, event: &Queued, out: &mut Vec<u8>) -> Result<(), StreamRefusal> {
+        let mut edits = if event.begun { Vec::new() } else { event.edits.clone() };
+        let mut edited = false;
+        let mut says = false;
+        for part in &event.parts {
+            let Some(state) = self.lanes.get_mut(part.lane) else { continue };
+            let (text, replaced) = state.take(part.start, part.end);
+            edited |= replaced;
+            says |= !text.is_empty();
+            if replaced || !part.whole {
+                edits.push(Edit { segment: part.segment, span: Span::new(0, part.len), replacement: text });
+            }
+        }
+        if event.begun && !says {
+            return Ok(());
+        }
+        if edits.is_empty() {
+            out.extend_from_slice(&event.raw);
+            return Ok(());
+        }
+        let mut data = match event.chunk.splice(&event.data, &edits) {
+            Ok(data) => data,
+            Err(_) => return self.refuse(StreamRefusal::Protocol("an edit did not fit its event")),
+        };
+        if event.chunk.has_logprobs && (edited || !event.edits.is_empty()) {
+            // The tokens of an edited text repeat what was taken out.
+            data = match ChatChunk::parse(&data, &Limits::default()).and_then(|c| c.drop_logprobs(&data)) {
+                Ok(data) => data,
+                Err(_) => return self.refuse(StreamRefusal::Protocol("an edited event did not parse")),
+            };
+        }
+        out.extend_from_slice(&SseEvent::framed(&data));
+        Ok(())
+    }
+}
+
+impl LaneState {
+    fn new(lane: Lane, tool: String, segment: &Segment<'_>) -> Self {
+        let json = lane.field.is_json();
+        LaneState {
+            lane,
+            tool,
+            origin: segment.origin,
+            inspector: StreamInspector::new(if json { Syntax::Json } else { Syntax::Plain }),
+            placement: Placement::default(),
+            json: json.then(JsonTextRewriter::default),
+            text: String::new(),
+            base: 0,
+            received: 0,
+            released: 0,
+            placed: 0,
+            replacements: VecDeque::new(),
+            ended: false,
+            edited: false,
+            said: String::new(),
+        }
+    }
+
+    fn slice(&self, span: Span) -> &str {
+        let (start, end) = (span.start.saturating_sub(self.base), span.end.saturating_sub(self.base));
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    /// Where a number at the end of the released text begins: an edit further on would turn all of it into a string.
+    fn before_number(&self, released: usize) -> usize {
+        const LONGEST: usize = 64;
+        let text = self.slice(Span::new(self.base, released)).as_bytes();
+        let number = |b: &&u8| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+        released - text.iter().rev().take(LONGEST).take_while(number).count()
+    }
+
+    fn place_until(&mut self, offset: usize) {
+        if offset > self.placed {
+            let (start, end) = (self.placed.max(self.base), offset);
+            let text = self.text.get(start - self.base..end - self.base).unwrap_or_default();
+            self.placement.advance(text);
+            self.placed = offset;
+        }
+    }
+
+    /// Notes what is written instead of a finding.
+    fn replace(&mut self, span: Span, with: String) {
+        self.edited = true;
+        match self.replacements.back_mut() {
+            Some((last, _)) if last.overlaps(span) => last.end = last.end.max(span.end),
+            _ => self.replacements.push_back((span, with)),
+        }
+    }
+
+    /// Takes the text `start..end` with its replacements, and whether it differs from what came; nothing before `end` is
+    /// asked for again.
+    fn take(&mut self, start: usize, end: usize) -> (String, bool) {
+        let mut json = self.json.take();
+        let mut text = String::with_capacity(end - start);
+        let mut at = start;
+        while let Some((span, with)) = self.replacements.front() {
+            if span.start >= end {
+                break;
+            }
+            if span.start >= start {
+                match &mut json {
+                    None => {
+                        text.push_str(self.slice(Span::new(at, span.start)));
+                        text.push_str(with);
+                    }
+                    Some(json) => {
+                        json.pass(self.slice(Span::new(at, span.start)), &mut text);
+                        json.replace(self.slice(*span), with, &mut text);
+                    }
+                }
+            }
+            at = span.end.min(end);
+            if span.end > end {
+                // The rest of the replaced text belongs to later events, which then say nothing of it.
+                break;
+            }
+            self.replacements.pop_front();
+        }
+        let rest = self.slice(Span::new(at, end));
+        match &mut json {
+            None => text.push_str(rest),
+            Some(json) => {
+                json.pass(rest, &mut text);
+                if self.ended && end == self.received {
+                    json.finish(&mut text);
+                }
+            }
+        }
+        let differs = text != self.slice(Span::new(start, end));
+        self.json = json;
+        self.drop_until(end);
+        (text, differs)
+    }
+
+    fn drop_until(&mut self, end: usize) {
+        let cut = end.saturating_sub(self.base);
+        if cut == 0 || cut > self.text.len() {
+            return;
+        }
+        self.text.drain(..cut);
+        self.base += cut;
+    }
+
+    /// In observe mode nothing is sent from here: keeps only what is still undecided.
+    fn forget(&mut self) {
+        self.replacements.clear();
+        self.placed = self.released;
+        self.drop_until(self.released);
+    }
+}

@@ -1,0 +1,299 @@
+//! Rates, concurrency and daily budgets per key: reserve an upper bound first, settle with the truth afterwards.
+//!
+//! The reserve makes a budget hold under concurrency: two requests that together exceed it cannot both start. A
+//! [`Reservation`] that is dropped unsettled (the client left, a task was cancelled) keeps what was relayed so far and
+//! gives the rest back, so no path leaks budget and none spends for free.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use bastide_identity::KeyLimits;
+use bastide_types::{Clock, KeyId, Problem, Timestamp};
+
+use crate::problem::raise;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const MICROS_PER_DAY: u64 = 86_400_000_000;
+
+/// What every key has used, in this process.
+pub struct Ledger {
+    clock: Arc<dyn Clock>,
+    accounts: RwLock<HashMap<KeyId, Arc<Mutex<Account>>>>,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    requests: Bucket,
+    tokens: Bucket,
+    running: u32,
+    day: u64,
+    day_tokens: u64,
+}
+
+/// A bucket that refills evenly over a minute: the level is what is used, not what is left, so that an empty bucket is
+/// the zero value and a raised limit takes effect at once.
+#[derive(Debug, Default)]
+struct Bucket {
+    used: f64,
+    at: Duration,
+}
+
+impl Bucket {
+    fn leak(&mut self, limit: u64, now: Duration) {
+        let elapsed = now.saturating_sub(self.at);
+        self.at = now;
+        let drained = elapsed.as_secs_f64() / MINUTE.as_secs_f64() * to_f64(limit);
+        self.used = (self.used - drained).max(0.0);
+    }
+
+    /// Takes `amount`, or says how long to wait; an amount above the whole limit never fits.
+    fn take(&mut self, amount: u64, limit: u64, now: Duration) -> Result<(), Option<Duration>> {
+        self.leak(limit, now);
+        if amount > limit {
+            return Err(None);
+        }
+        let over = self.used + to_f64(amount) - to_f64(limit);
+        if over > 0.0 {
+            return Err(Some(Duration::from_secs_f64(over / to_f64(limit.max(1)) * MINUTE.as_secs_f64())));
+        }
+        self.used += to_f64(amount);
+        Ok(())
+    }
+
+    fn correct(&mut self, reserved: u64, real: u64) {
+        self.used = (self.used - to_f64(reserved) + to_f64(real)).max(0.0);
+    }
+}
+
+/// Limits and tokens stay far below 2^52, where an `f64` is exact.
+fn to_f64(n: u64) -> f64 {
+    let capped = n.min(1 << 52);
+    let high = u32::try_from(capped >> 32).unwrap_or(u32::MAX);
+    let low = u32::try_from(capped & 0xffff_ffff).unwrap_or(u32::MAX);
+    f64::from(high) * 4_294_967_296.0 + f64::from(low)
+}
+
+impl Ledger {
+    /// An empty ledger.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Ledger { clock, accounts: RwLock::default() }
+    }
+
+    /// Takes one request and up to `tokens` tokens from the key's limits.
+    ///
+    /// # Errors
+    /// A 429 that names the limit and, where waiting helps, for how long.
+    pub fn reserve(&self, key: KeyId, limits: &KeyLimits, tokens: u64) -> Result<Reservation, Problem> {
+        let account = self.account(key);
+        {
+            let now = self.clock.monotonic();
+            let mut a = lock(&account);
+            a.turn_day(self.clock.now());
+            if limits.concurrency.is_some_and(|most| u64::from(a.running) >= most) {
+                let wait = Some(Duration::from_secs(1));
+                return Err(raise::limited("limit.concurrency", "requests at the same time", wait));
+            }
+            if let Some(most) = limits.tokens_per_day
+                && a.day_tokens.saturating_add(tokens) > most
+            {
+                let wait = (a.day_tokens < most || tokens <= most).then(|| until_midnight(self.clock.now()));
+                return Err(raise::limited("limit.tokens_per_day", "tokens a day", wait));
+            }
+            if let Some(most) = limits.requests_per_minute {
+                a.requests
+                    .take(1, most, now)
+                    .map_err(|wait| raise::limited("limit.requests_per_minute", "requests a minute", wait))?;
+            }
+            if let Some(most) = limits.tokens_per_minute
+                && let Err(wait) = a.tokens.take(tokens, most, now)
+            {
+                if limits.requests_per_minute.is_some() {
+                    a.requests.correct(1, 0);
+                }
+                return Err(raise::limited("limit.tokens_per_minute", "tokens a minute", wait));
+            }
+            a.running += 1;
+            a.day_tokens = a.day_tokens.saturating_add(tokens);
+        }
+        Ok(Reservation { account, limits: limits.clone(), reserved: tokens, used: 0 })
+    }
+
+    /// What each key has used today, for the snapshot that survives a restart: key, day number, tokens.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<(KeyId, u64, u64)> {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        accounts
+            .iter()
+            .map(|(key, account)| {
+                let a = lock(account);
+                (*key, a.day, a.day_tokens)
+            })
+            .filter(|(_, _, tokens)| *tokens > 0)
+            .collect()
+    }
+
+    /// Puts a snapshot back; entries of another day are ignored.
+    pub fn restore(&self, entries: &[(KeyId, u64, u64)]) {
+        let today = day(self.clock.now());
+        for (key, of_day, tokens) in entries {
+            if *of_day == today {
+                let account = self.account(*key);
+                let mut a = lock(&account);
+                a.day = today;
+                a.day_tokens = a.day_tokens.saturating_add(*tokens);
+            }
+        }
+    }
+
+    fn account(&self, key: KeyId) -> Arc<Mutex<Account>> {
+        if let Some(found) = self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Arc::clone(found);
+        }
+        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(accounts.entry(key).or_default())
+    }
+}
+
+impl Account {
+    fn turn_day(&mut self, now: Timestamp) {
+        let today = day(now);
+        // Only forwards: a clock that is set back must not hand out a second budget.
+        if today > self.day {
+            self.day = today;
+            self.day_tokens = 0;
+        }
+    }
+}
+
+fn day(now: Timestamp) -> u64 {
+    now.as_micros() / MICROS_PER_DAY
+}
+
+fn until_midnight(now: Timestamp) -> Duration {
+    Duration::from_micros(MICROS_PER_DAY - now.as_micros() % MICROS_PER_DAY)
+}
+
+fn lock(account: &Mutex<Account>) -> std::sync::MutexGuard<'_, Account> {
+    // A panic while holding it leaves numbers, no broken invariant.
+    account.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One running exchange's share of its key's limits. Settles when dropped.
+#[derive(Debug)]
+pub struct Reservation {
+    account: Arc<Mutex<Account>>,
+    limits: KeyLimits,
+    reserved: u64,
+    used: u64,
+}
+
+impl Reservation {
+    /// What has been used so far, or in the end.
+    pub fn used(&mut self, tokens: u64) {
+        self.used = tokens;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let mut a = lock(&self.account);
+        a.running = a.running.saturating_sub(1);
+        a.day_tokens = a.day_tokens.saturating_sub(self.reserved).saturating_add(self.used);
+        if self.limits.tokens_per_minute.is_some() {
+            a.tokens.correct(self.reserved, self.used);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    #[derive(Default)]
+    struct Hand(AtomicU64);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        }
+        fn monotonic(&self) -> Duration {
+            Duration::from_micros(self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    const KEY: KeyId = KeyId::from_bytes([1; 16]);
+
+    fn ledger() -> (Arc<Hand>, Ledger) {
+        let hand = Arc::new(Hand::default());
+        (Arc::clone(&hand), Ledger::new(hand))
+    }
+
+    #[test]
+    fn requests_refill_over_the_minute() {
+        let (hand, ledger) = ledger();
+        let p = KeyLimits { requests_per_minute: Some(2), ..KeyLimits::default() };
+        assert!(ledger.reserve(KEY, &p, 1).is_ok());
+        assert!(ledger.reserve(KEY, &p, 1).is_ok());
+        let refused = ledger.reserve(KEY, &p, 1).expect_err("the third in one instant");
+        assert_eq!(refused.code, "limit.requests_per_minute");
+        assert_eq!(refused.retry, bastide_types::Retry::After(Duration::from_secs(30)));
+        hand.0.store(30_000_000, Ordering::SeqCst);
+        assert!(ledger.reserve(KEY, &p, 1).is_ok());
+    }
+
+    #[test]
+    fn two_requests_that_exceed_the_day_together_cannot_both_start() {
+        let (_, ledger) = ledger();
+        let p = KeyLimits { tokens_per_day: Some(100), ..KeyLimits::default() };
+        let first = ledger.reserve(KEY, &p, 60).expect("fits");
+        assert_eq!(ledger.reserve(KEY, &p, 60).expect_err("does not").code, "limit.tokens_per_day");
+        drop(first);
+        assert!(ledger.reserve(KEY, &p, 60).is_ok(), "an unused reserve comes back");
+    }
+
+    #[test]
+    fn what_was_used_stays_used_and_the_clock_set_back_gives_nothing() {
+        let (hand, ledger) = ledger();
+        hand.0.store(5 * MICROS_PER_DAY, Ordering::SeqCst);
+        let p = KeyLimits { tokens_per_day: Some(100), ..KeyLimits::default() };
+        let mut r = ledger.reserve(KEY, &p, 60).expect("fits");
+        r.used(90);
+        drop(r);
+        assert!(ledger.reserve(KEY, &p, 20).is_err());
+        hand.0.store(4 * MICROS_PER_DAY, Ordering::SeqCst);
+        assert!(ledger.reserve(KEY, &p, 20).is_err(), "yesterday again");
+        hand.0.store(6 * MICROS_PER_DAY, Ordering::SeqCst);
+        assert!(ledger.reserve(KEY, &p, 20).is_ok(), "tomorrow");
+    }
+
+    #[test]
+    fn concurrency_counts_what_runs() {
+        let (_, ledger) = ledger();
+        let p = KeyLimits { concurrency: Some(1), ..KeyLimits::default() };
+        let running = ledger.reserve(KEY, &p, 1).expect("first");
+        assert_eq!(ledger.reserve(KEY, &p, 1).expect_err("second").code, "limit.concurrency");
+        drop(running);
+        assert!(ledger.reserve(KEY, &p, 1).is_ok());
+    }
+
+    #[test]
+    fn a_snapshot_of_today_counts_after_a_restart() {
+        let (_, before) = ledger();
+        let p = KeyLimits { tokens_per_day: Some(100), ..KeyLimits::default() };
+        let mut r = before.reserve(KEY, &p, 60).expect("fits");
+        r.used(90);
+        drop(r);
+        let (_, after) = ledger();
+        after.restore(&before.snapshot());
+        assert!(after.reserve(KEY, &p, 20).is_err());
+    }
+}

@@ -1,0 +1,197 @@
+//! Counters and histograms, in the Prometheus text format.
+//!
+//! Names follow the OpenTelemetry GenAI conventions where these have one (dots become underscores); what bastide itself
+//! costs is a metric of its own, `bastide_own_overhead_seconds`, so that nobody has to guess.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use bastide_types::{Category, Direction, Ending, Verdict};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EndingLabel {
+    ending: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct FindingLabel {
+    category: &'static str,
+    direction: &'static str,
+    verdict: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ProblemLabel {
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TokenLabel {
+    gen_ai_token_type: &'static str,
+}
+
+/// Every metric of the gateway.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    exchanges: Family<EndingLabel, Counter>,
+    findings: Family<FindingLabel, Counter>,
+    problems: Family<ProblemLabel, Counter>,
+    tokens: Family<TokenLabel, Counter>,
+    duration: Histogram,
+    first_token: Histogram,
+    own: Histogram,
+    guard: Histogram,
+    held: Histogram,
+    commit: Histogram,
+    in_flight: Gauge,
+    connections: Gauge,
+    log_entries: Gauge<u64, AtomicU64>,
+}
+
+/// From 10 us to 84 s, doubling: own overhead and whole exchanges on one scale.
+fn seconds() -> Histogram {
+    Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(0.000_01, 2.0, 24))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        let exchanges = Family::default();
+        let findings = Family::default();
+        let problems = Family::default();
+        let tokens = Family::default();
+        let (duration, first_token, own, guard, commit) = (seconds(), seconds(), seconds(), seconds(), seconds());
+        let held = Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(1.0, 2.0, 14));
+        let in_flight = Gauge::default();
+        let connections = Gauge::default();
+        let log_entries = Gauge::default();
+        registry.register("bastide_exchanges", "Exchanges by how they ended", exchanges.clone());
+        registry.register("bastide_findings", "Findings by category, direction and verdict", findings.clone());
+        registry.register("bastide_problems", "Refusals and failures by code", problems.clone());
+        registry.register("gen_ai_client_token_usage", "Tokens used", tokens.clone());
+        registry.register_with_unit(
+            "gen_ai_server_request_duration",
+            "Time from the whole request to the whole answer",
+            Unit::Seconds,
+            duration.clone(),
+        );
+        registry.register_with_unit(
+            "gen_ai_server_time_to_first_token",
+            "Time from the whole request to the first byte of the answer",
+            Unit::Seconds,
+            first_token.clone(),
+        );
+        registry.register_with_unit(
+            "bastide_own_overhead",
+            "Time spent in bastide itself, upstream and client waits left out",
+            Unit::Seconds,
+            own.clone(),
+        );
+        registry.register_with_unit("bastide_guard_duration", "Time in the guard", Unit::Seconds, guard.clone());
+        registry.register_with_unit(
+            "bastide_audit_commit_duration",
+            "Time that a request waited for the log",
+            Unit::Seconds,
+            commit.clone(),
+        );
+        registry.register_with_unit(
+            "bastide_stream_held",
+            "Most text that a stream held back at one time",
+            Unit::Bytes,
+            held.clone(),
+        );
+        registry.register("bastide_exchanges_in_flight", "Exchanges running now", in_flight.clone());
+        registry.register("bastide_connections", "Client connections open now", connections.clone());
+        registry.register("bastide_audit_entries", "Entries in the log", log_entries.clone());
+        Metrics {
+            registry,
+            exchanges,
+            findings,
+            problems,
+            tokens,
+            duration,
+            first_token,
+            own,
+            guard,
+            held,
+            commit,
+            in_flight,
+            connections,
+            log_entries,
+        }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn ended(&self, ending: Ending, total: Duration, own: Duration) {
+        self.exchanges.get_or_create(&EndingLabel { ending: ending.as_str() }).inc();
+        self.duration.observe(total.as_secs_f64());
+        self.own.observe(own.as_secs_f64());
+    }
+
+    pub(crate) fn found(&self, category: Category, direction: Direction, verdict: Verdict) {
+        let direction = match direction {
+            Direction::Request => "request",
+            Direction::Response => "response",
+        };
+        let label = FindingLabel { category: category.as_str(), direction, verdict: verdict.as_str() };
+        self.findings.get_or_create(&label).inc();
+    }
+
+    pub(crate) fn problem(&self, code: &'static str) {
+        self.problems.get_or_create(&ProblemLabel { code }).inc();
+    }
+
+    pub(crate) fn tokens(&self, input: u64, output: u64) {
+        self.tokens.get_or_create(&TokenLabel { gen_ai_token_type: "input" }).inc_by(input);
+        self.tokens.get_or_create(&TokenLabel { gen_ai_token_type: "output" }).inc_by(output);
+    }
+
+    pub(crate) fn first_token(&self, after: Duration) {
+        self.first_token.observe(after.as_secs_f64());
+    }
+
+    pub(crate) fn guard(&self, took: Duration) {
+        self.guard.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn commit(&self, took: Duration) {
+        self.commit.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn held(&self, bytes: usize) {
+        self.held.observe(f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)));
+    }
+
+    pub(crate) fn exchange_began(&self) {
+        self.in_flight.inc();
+    }
+
+    pub(crate) fn exchange_left(&self) {
+        self.in_flight.dec();
+    }
+
+    pub(crate) fn connection_opened(&self) {
+        self.connections.inc();
+    }
+
+    pub(crate) fn connection_closed(&self) {
+        self.connections.dec();
+    }
+
+    /// The text that `GET /metrics` answers.
+    pub fn render(&self, log_entries: u64) -> String {
+        self.log_entries.set(log_entries);
+        let mut text = String::new();
+        // Writing to a string fails only when an encoder reports an error; then what is there is what there is.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}

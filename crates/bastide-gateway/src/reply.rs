@@ -1,0 +1,342 @@
+//! What comes back: whole answers, errors, and the beginning of streams.
+
+use std::future::poll_fn;
+use std::time::{Duration, Instant};
+
+use bastide_anonymize::Vault;
+use bastide_types::{DecisionRecord, Ending, Problem, Segment, SegmentKind, Verdict};
+use bastide_wire::{ChatResponse, JsonDocument, Limits, Usage};
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use crate::exchange::{End, Exchange, receipt};
+use crate::guard::Tally;
+use crate::problem::{self, raise};
+use crate::relay::{Body, Relay};
+use crate::upstream::UpstreamBody;
+
+/// Headers of an upstream that callers act upon. Everything else stays behind: a header is text that nobody inspects.
+const KEPT: [HeaderName; 8] = [
+    RETRY_AFTER,
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-limit-tokens"),
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
+    HeaderName::from_static("x-ratelimit-reset-tokens"),
+    HeaderName::from_static("retry-after-ms"),
+];
+/// Longest value of such a header: a number and a unit.
+const KEPT_BYTES: usize = 64;
+
+/// Turns an upstream's response into the caller's.
+pub(crate) async fn answer(
+    exchange: Exchange,
+    response: Response<UpstreamBody>,
+    vault: Vault,
+) -> Response<Body> {
+    let (head, body) = response.into_parts();
+    let kept = kept(&head.headers);
+    let media = head.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let is_stream = media.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
+    match head.status {
+        StatusCode::OK if exchange.stream && is_stream => stream(exchange, kept, body, vault),
+        StatusCode::OK if is_stream => {
+            let problem = raise::upstream(
+                "upstream.protocol",
+                502,
+                "the upstream answered with a stream that nobody asked for",
+            );
+            exchange.fail(problem, Ending::UpstreamFailed).await
+        }
+        StatusCode::OK => whole(exchange, kept, body, vault).await,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            tracing::error!(provider = exchange.provider, status = head.status.as_u16(), "an upstream refused our credential");
+            let problem = Problem::new(
+                "upstream.credential",
+                502,
+                bastide_types::Fault::Operator,
+                bastide_types::Retry::Never,
+                "the provider refused the credential that bastide holds for it; the operator must mend it",
+            );
+            exchange.fail(problem, Ending::UpstreamError).await
+        }
+        status if status.is_client_error() || status.is_server_error() => {
+            error(exchange, status, kept, body, vault).await
+        }
+        _ => {
+            let problem =
+                raise::upstream("upstream.protocol", 502, "the upstream answered with a redirect or no answer");
+            exchange.fail(problem, Ending::UpstreamFailed).await
+        }
+    }
+}
+
+fn kept(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for name in &KEPT {
+        if let Some(value) = headers.get(name)
+            && value.len() <= KEPT_BYTES
+        {
+            kept.insert(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
+fn stream(exchange: Exchange, kept: HeaderMap, body: UpstreamBody, vault: Vault) -> Response<Body> {
+    let decision = match exchange.receive(&[], Verdict::Allow) {
+        Ok(decision) => decision,
+        Err(refusal) => {
+            let problem = refusal.to_problem();
+            let id = exchange.id;
+            // The drop of the exchange records its end.
+            drop(exchange);
+            return problem::response(&problem, Some(id), None);
+        }
+    };
+    let id = exchange.id;
+    let mut response = Response::new(Body::relay(Relay::new(exchange, body, vault, decision)));
+    let headers = response.headers_mut();
+    headers.extend(kept);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    problem::attach(headers, Some(id), None);
+    response
+}
+
+/// Why a whole body could not be read.
+enum ReadError {
+    Broken,
+    Idle,
+    TooLarge,
+}
+
+impl ReadError {
+    fn problem(&self) -> Problem {
+        match self {
+            ReadError::Broken => {
+                raise::upstream("upstream.broken", 502, "the upstream broke off in the middle of its answer")
+            }
+            ReadError::Idle => {
+                raise::upstream("upstream.timeout", 504, "the upstream fell silent in the middle of its answer")
+            }
+            ReadError::TooLarge => raise::upstream("upstream.too_large", 502, "the upstream's answer is too large"),
+        }
+    }
+}
+
+async fn read(mut body: UpstreamBody, limit: usize, idle: Duration) -> Result<Bytes, ReadError> {
+    let mut first: Option<Bytes> = None;
+    let mut rest = BytesMut::new();
+    loop {
+        let next = tokio::time::timeout(idle, poll_fn(|cx| body.poll_data(cx))).await;
+        match next.map_err(|_| ReadError::Idle)? {
+            None => break,
+            Some(Err(_)) => return Err(ReadError::Broken),
+            Some(Ok(data)) => {
+                if rest.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > limit {
+                    return Err(ReadError::TooLarge);
+                }
+                match first.take() {
+                    // Most answers are one piece: no copy.
+                    None if rest.is_empty() => first = Some(data),
+                    None => rest.extend_from_slice(&data),
+                    Some(earlier) => {
+                        rest.extend_from_slice(&earlier);
+                        rest.extend_from_slice(&data);
+                    }
+                }
+            }
+        }
+    }
+    Ok(first.unwrap_or_else(|| rest.freeze()))
+}
+
+/// A parsed reply of either kind.
+enum Document {
+    Chat(ChatResponse),
+    Other(JsonDocument),
+}
+
+impl Document {
+    fn segments<'a>(&self, body: &'a [u8]) -> Vec<Segment<'a>> {
+        match self {
+            Document::Chat(d) => d.segments(body),
+            Document::Other(d) => d.segments(body),
+        }
+    }
+    fn splice(&self, body: &[u8], edits: &[bastide_wire::Edit]) -> Result<Vec<u8>, bastide_wire::WireError> {
+        match self {
+            Document::Chat(d) => d.splice(body, edits),
+            Document::Other(d) => d.splice(body, edits),
+        }
+    }
+    /// The name of the tool whose arguments a segment holds.
+    fn tool_of(&self, body: &[u8], segments: &[Segment<'_>], index: usize) -> String {
+        let Document::Chat(d) = self else { return String::new() };
+        let path = d.path(body, index);
+        let Some(call) = path.strip_suffix("/arguments") else { return String::new() };
+        let name = format!("{call}/name");
+        // Few segments, and only asked for a token inside arguments.
+        let named = segments.iter().find(|s| s.kind == SegmentKind::Text && d.path(body, s.index) == name);
+        named.map(|s| s.text.as_ref().to_owned()).unwrap_or_default()
+    }
+    const fn usage(&self) -> Option<Usage> {
+        match self {
+            Document::Chat(d) => d.usage,
+            Document::Other(_) => None,
+        }
+    }
+}
+
+async fn whole(mut exchange: Exchange, kept: HeaderMap, body: UpstreamBody, vault: Vault) -> Response<Body> {
+    let limits = exchange.gateway.settings.limits.clone();
+    let body = match read(body, limits.response_bytes, limits.idle_time).await {
+        Ok(body) => body,
+        Err(e) => return exchange.fail(e.problem(), Ending::UpstreamFailed).await,
+    };
+    let own = Instant::now();
+    let document = match ChatResponse::parse(&body, &Limits::default()) {
+        Ok(document) => Document::Chat(document),
+        Err(error) => {
+            tracing::warn!(provider = exchange.provider, error = &error as &dyn std::error::Error, "an upstream's answer is no chat completion");
+            let problem =
+                raise::upstream("upstream.protocol", 502, "the upstream's answer is no chat completion");
+            return exchange.fail(problem, Ending::UpstreamFailed).await;
+        }
+    };
+    exchange.gateway.metrics.first_token(exchange.started.elapsed());
+    let checked = check(&exchange, &document, &body, &vault);
+    exchange.own += own.elapsed();
+    match checked {
+        Err(problem) => exchange.fail(problem, Ending::Failed).await,
+        Ok(Checked::Refused { tally, problem, decisions }) => {
+            let text = problem::body(&problem);
+            let pending = exchange.end(End {
+                status: problem.status,
+                ending: Ending::Blocked,
+                received: exchange.digest_of(&body),
+                sent: exchange.digest_of(&text),
+                tally: Some(&tally),
+                decisions,
+                usage: document.usage(),
+                output_bytes: 0,
+            });
+            let receipt = receipt(pending).await;
+            problem::response(&problem, Some(exchange.id), receipt.as_ref())
+        }
+        Ok(Checked::Passed { tally, sent, decisions }) => {
+            finish(exchange, StatusCode::OK, Ending::Complete, kept, &body, sent, tally, decisions, document.usage())
+                .await
+        }
+    }
+}
+
+/// An upstream's error, passed on with its status, its `retry-after` and its inspected body.
+async fn error(
+    exchange: Exchange,
+    status: StatusCode,
+    kept: HeaderMap,
+    body: UpstreamBody,
+    vault: Vault,
+) -> Response<Body> {
+    const ERROR_BYTES: usize = 256 << 10;
+    let idle = exchange.gateway.settings.limits.idle_time;
+    let body = read(body, ERROR_BYTES, idle).await.unwrap_or_default();
+    let code = if status == StatusCode::TOO_MANY_REQUESTS { "upstream.limited" } else { "upstream.error" };
+    exchange.gateway.metrics.problem(code);
+    let stand_in = || {
+        let detail = format!("the upstream answered {} without a readable reason", status.as_u16());
+        let fault = bastide_types::Fault::Upstream;
+        Problem::new(code, status.as_u16(), fault, bastide_types::Retry::Later, detail)
+    };
+    // A page of HTML or a refused body becomes a problem of the same status: what cannot be read is not passed on.
+    let (tally, sent) = match JsonDocument::parse(&body, &Limits::default()) {
+        Err(_) => (Tally::default(), Bytes::from(problem::body(&stand_in()))),
+        Ok(document) => match check(&exchange, &Document::Other(document), &body, &vault) {
+            Ok(Checked::Passed { tally, sent, .. }) => (tally, sent),
+            Ok(Checked::Refused { tally, .. }) => (tally, Bytes::from(problem::body(&stand_in()))),
+            Err(problem) => return exchange.fail(problem, Ending::Failed).await,
+        },
+    };
+    finish(exchange, status, Ending::UpstreamError, kept, &body, sent, tally, Vec::new(), None).await
+}
+
+enum Checked {
+    Passed { tally: Tally, sent: Bytes, decisions: Vec<DecisionRecord> },
+    Refused { tally: Tally, problem: Problem, decisions: Vec<DecisionRecord> },
+}
+
+fn check(exchange: &Exchange, document: &Document, body: &Bytes, vault: &Vault) -> Result<Checked, Problem> {
+    let began = Instant::now();
+    let segments = document.segments(body);
+    let tool_of = |index| document.tool_of(body, &segments, index);
+    let report = exchange.guard.inspect_response(&segments, vault, &tool_of, &*exchange.may_restore())?;
+    exchange.gateway.metrics.guard(began.elapsed());
+    let tally = report.tally;
+    if report.refused {
+        let problem = raise::blocked(&tally.named(Verdict::Hold), "answer");
+        return Ok(Checked::Refused { tally, problem, decisions: Vec::new() });
+    }
+    let decisions = match exchange.receive(&tally.scores(), tally.verdict()) {
+        Ok(decision) => vec![decision],
+        Err(refusal) => {
+            let decisions = vec![refusal.decision().clone()];
+            return Ok(Checked::Refused { tally, problem: refusal.to_problem(), decisions });
+        }
+    };
+    let sent = if report.edits.is_empty() {
+        body.clone()
+    } else {
+        document
+            .splice(body, &report.edits)
+            .map(Bytes::from)
+            .map_err(|_| raise::guard_failed("an edit did not fit the answer"))?
+    };
+    Ok(Checked::Passed { tally, sent, decisions })
+}
+
+#[expect(clippy::too_many_arguments, reason = "the facts of an end, each of its own type")]
+async fn finish(
+    mut exchange: Exchange,
+    status: StatusCode,
+    ending: Ending,
+    kept: HeaderMap,
+    received: &Bytes,
+    sent: Bytes,
+    tally: Tally,
+    decisions: Vec<DecisionRecord>,
+    usage: Option<Usage>,
+) -> Response<Body> {
+    let digest = exchange.digest_of(received);
+    let sent_digest =
+        if sent == *received { digest } else { exchange.digest_of(&sent) };
+    let usage = match ending {
+        // An error costs the request at most; nothing was generated.
+        Ending::UpstreamError => Some(Usage { input_tokens: 0, output_tokens: 0 }),
+        _ => usage,
+    };
+    let pending = exchange.end(End {
+        status: status.as_u16(),
+        ending,
+        received: digest,
+        sent: sent_digest,
+        tally: Some(&tally),
+        decisions,
+        usage,
+        output_bytes: u64::try_from(received.len()).unwrap_or(u64::MAX),
+    });
+    let Some(receipt) = receipt(pending).await else {
+        let problem = raise::log_failed();
+        return problem::response(&problem, Some(exchange.id), None);
+    };
+    let mut response = Response::new(Body::full(sent));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.extend(kept);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    problem::attach(headers, Some(exchange.id), Some(&receipt));
+    response
+}

@@ -1,0 +1,321 @@
+//! The listener: connections in, one service for all of them, and an orderly end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bastide_types::{ActorRef, Denial, Event, Problem};
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderValue, Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+
+use crate::exchange::{self, actor};
+use crate::gateway::Gateway;
+use crate::problem::{self, raise};
+use crate::relay::Body;
+use crate::route::{Access, NoRoute, Route};
+use crate::{auth, models};
+
+/// Unauthenticated denials that the log takes in a second. More of them are counted and told with the next one: a
+/// flood of bad keys must not fill the disk.
+const DENIALS_PER_SECOND: u64 = 100;
+/// Headers of a request. The official SDKs send about twenty.
+const MAX_HEADERS: usize = 64;
+/// Bytes of a request's head.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+
+/// Serves until `stop` becomes true, then drains.
+///
+/// # Errors
+/// When the listener fails for good.
+pub async fn serve(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let limits = gateway.settings.limits.clone();
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let (closing, _) = watch::channel(false);
+    let denials = Arc::new(Denials::default());
+    loop {
+        let slot = tokio::select! {
+            slot = Arc::clone(&slots).acquire_owned() => slot.map_err(io::Error::other)?,
+            () = until(&mut stop) => break,
+        };
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors or memory: what runs goes on, and accepting resumes.
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            () = until(&mut stop) => break,
+        };
+        let connection = Connection {
+            gateway: Arc::clone(&gateway),
+            denials: Arc::clone(&denials),
+            peer: peer.ip().to_canonical(),
+            closing: closing.subscribe(),
+            header_time: limits.header_time,
+        };
+        let tls = tls.clone();
+        tokio::spawn(async move {
+            connection.gateway.metrics.connection_opened();
+            connection.run(stream, tls).await;
+            connection.gateway.metrics.connection_closed();
+            drop(slot);
+        });
+    }
+    gateway.stop();
+    drop(listener);
+    let _ = closing.send(true);
+    // Running exchanges end by themselves or with the drain time.
+    if tokio::time::timeout(limits.drain_time, closing.closed()).await.is_err() {
+        tracing::warn!("the drain time is over; running exchanges are cut");
+    }
+    Ok(())
+}
+
+struct Connection {
+    gateway: Arc<Gateway>,
+    denials: Arc<Denials>,
+    peer: IpAddr,
+    closing: watch::Receiver<bool>,
+    header_time: Duration,
+}
+
+impl Connection {
+    async fn run(&self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        // Without it each event of a stream waits for the client's delayed acknowledgement: 40 ms.
+        let _ = stream.set_nodelay(true);
+        match tls {
+            None => self.serve(TokioIo::new(stream)).await,
+            Some(acceptor) => {
+                // A handshake that hangs holds a slot; it gets the time that headers get.
+                match tokio::time::timeout(self.header_time, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => self.serve(TokioIo::new(stream)).await,
+                    Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "a handshake failed"),
+                    Err(_) => tracing::debug!("a handshake did not finish in time"),
+                }
+            }
+        }
+    }
+
+    async fn serve<I>(&self, io: I)
+    where
+        I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    {
+        let service = service_fn(|request| {
+            let (gateway, denials, peer) = (Arc::clone(&self.gateway), Arc::clone(&self.denials), self.peer);
+            async move { Ok::<_, Infallible>(handle(gateway, denials, peer, request).await) }
+        });
+        let mut closing = self.closing.clone();
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_time)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .half_close(false)
+            .serve_connection(io, service);
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            result = connection.as_mut() => debug_end(result),
+            () = until(&mut closing) => {
+                connection.as_mut().graceful_shutdown();
+                debug_end(connection.await);
+            }
+        }
+    }
+}
+
+async fn until(flag: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone, and with it whoever would have said so.
+    let _ = flag.wait_for(|set| *set).await;
+}
+
+fn debug_end(result: Result<(), hyper::Error>) {
+    if let Err(error) = result {
+        tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended");
+    }
+}
+
+async fn handle(
+    gateway: Arc<Gateway>,
+    denials: Arc<Denials>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    match dispatch(&gateway, &denials, peer, request).await {
+        Ok(response) => response,
+        Err(problem) => {
+            gateway.metrics.problem(problem.code);
+            let close = matches!(problem.status, 408 | 413);
+            let mut response = problem::response(&problem, None, None);
+            if close {
+                // The rest of the body is still on its way and nobody will read it.
+                response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
+    }
+}
+
+async fn dispatch(
+    gateway: &Arc<Gateway>,
+    denials: &Denials,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Problem> {
+    auth::host(request.headers(), request.uri().host(), &gateway.settings)?;
+    let route = match Route::find(request.method(), request.uri().path()) {
+        Ok(route) => route,
+        Err(NoRoute::Path) => return Err(raise::not_found()),
+        Err(NoRoute::Method(allowed)) => return Err(raise::method(allowed)),
+    };
+    let principal = match route.access() {
+        Access::Public { .. } => None,
+        Access::Loopback if peer.is_loopback() => None,
+        Access::Loopback => {
+            denials.record(gateway, ActorRef::Unauthenticated, route, &raise::not_loopback());
+            return Err(raise::not_loopback());
+        }
+        Access::Key => match auth::principal(request.headers(), &gateway.identity, peer) {
+            Ok(principal) => Some(principal),
+            Err(refused) => {
+                tracing::info!(route = route.name(), reason = refused.reason, "a request was refused");
+                denials.record(gateway, ActorRef::Unauthenticated, route, &refused.problem);
+                return Err(refused.problem);
+            }
+        },
+    };
+    match (route, principal) {
+        (Route::ChatCompletions, Some(principal)) => {
+            if gateway.is_stopping() {
+                return Err(raise::stopping());
+            }
+            let body = match read_body(gateway, request).await {
+                Ok(body) => body,
+                Err(problem) => {
+                    denials.record(gateway, actor(gateway, &principal), route, &problem);
+                    return Err(problem);
+                }
+            };
+            Ok(exchange::chat(Arc::clone(gateway), principal, body).await)
+        }
+        (Route::Models, Some(principal)) => models::list(gateway, &principal).await,
+        (Route::Model, Some(principal)) => {
+            let name = request.uri().path().trim_start_matches("/v1/models/");
+            models::one(gateway, &principal, name).await
+        }
+        (Route::Healthz, _) => Ok(text("ok\n")),
+        (Route::Readyz, _) => ready(gateway),
+        (Route::Metrics, _) => {
+            let mut response = text(&gateway.metrics.render(gateway.log.size()));
+            let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+            response.headers_mut().insert(CONTENT_TYPE, kind);
+            Ok(response)
+        }
+        // INVARIANT: routes with `Access::Key` always have a principal here.
+        (Route::ChatCompletions | Route::Models | Route::Model, None) => Err(raise::no_credential()),
+    }
+}
+
+fn ready(gateway: &Gateway) -> Result<Response<Body>, Problem> {
+    if gateway.is_stopping() {
+        return Err(raise::stopping());
+    }
+    if gateway.log.healthy().is_err() {
+        return Err(raise::log_failed());
+    }
+    Ok(text("ready\n"))
+}
+
+fn text(text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::full(Bytes::copy_from_slice(text.as_bytes())));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+async fn read_body(gateway: &Gateway, request: Request<Incoming>) -> Result<Bytes, Problem> {
+    let limits = &gateway.settings.limits;
+    let encoded = request
+        .headers()
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|v| !v.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if encoded {
+        return Err(raise::encoded_body());
+    }
+    let declared = request.body().size_hint().exact();
+    if declared.is_some_and(|n| n > u64::try_from(limits.request_bytes).unwrap_or(u64::MAX)) {
+        return Err(raise::too_large(limits.request_bytes));
+    }
+    let mut body = request.into_body();
+    let reading = async {
+        let mut first: Option<Bytes> = None;
+        let mut rest = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| raise::body_broken())?.into_data() else { continue };
+            if rest.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > limits.request_bytes {
+                return Err(raise::too_large(limits.request_bytes));
+            }
+            match first.take() {
+                // Most requests are one piece: no copy.
+                None if rest.is_empty() => first = Some(data),
+                None => rest.extend_from_slice(&data),
+                Some(earlier) => {
+                    rest.extend_from_slice(&earlier);
+                    rest.extend_from_slice(&data);
+                }
+            }
+        }
+        Ok(first.unwrap_or_else(|| rest.freeze()))
+    };
+    tokio::time::timeout(limits.body_time, reading).await.map_err(|_| raise::body_timeout())?
+}
+
+/// Denials of people nobody knows, at most so many a second.
+#[derive(Debug, Default)]
+struct Denials {
+    second: AtomicU64,
+    taken: AtomicU64,
+    suppressed: AtomicU64,
+}
+
+impl Denials {
+    fn record(&self, gateway: &Gateway, actor: ActorRef, route: Route, problem: &Problem) {
+        let second = gateway.clock.monotonic().as_secs();
+        if self.second.swap(second, Ordering::Relaxed) != second {
+            self.taken.store(0, Ordering::Relaxed);
+        }
+        if self.taken.fetch_add(1, Ordering::Relaxed) >= DENIALS_PER_SECOND {
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let event = Event::Denied(Box::new(Denial {
+            at: gateway.clock.now(),
+            actor,
+            route: route.name().to_owned(),
+            code: problem.code,
+            status: problem.status,
+            suppressed: u32::try_from(self.suppressed.swap(0, Ordering::Relaxed)).unwrap_or(u32::MAX),
+        }));
+        if gateway.log.submit(event).is_err() {
+            tracing::error!("the audit log refused a denial");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The HTTP client towards upstreams.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
+use hyper_util::rt::TokioExecutor;
+use tower_service::Service;
+
+use super::{Credential, Outbound, Provider, UpstreamBody};
+
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("bastide/", env!("CARGO_PKG_VERSION")));
+
+/// Why an upstream gave no response.
+#[derive(Debug)]
+pub(crate) enum SendError {
+    /// No connection was made: no byte of the request left, another upstream may be tried.
+    Connect(Box<dyn std::error::Error + Send + Sync>),
+    /// The connection broke after the request was sent.
+    Broken(Box<dyn std::error::Error + Send + Sync>),
+    /// No response in time.
+    Timeout,
+}
+
+/// Link-local addresses: where cloud metadata services live, and never a provider.
+pub(crate) fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => {
+            v6.is_unicast_link_local() || v6.to_ipv4_mapped().is_some_and(|v4| v4.is_link_local())
+        }
+    }
+}
+
+/// Resolves a provider's name once per connection and hands the connector only addresses that may be used: there is no
+/// second lookup between check and connect.
+#[derive(Clone)]
+struct Resolver(GaiResolver);
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, io::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let shown = name.to_string();
+        let resolving = self.0.call(name);
+        Box::pin(async move {
+            let addresses: GaiAddrs = resolving.await?;
+            let usable: Vec<SocketAddr> = addresses.filter(|a| !is_link_local(a.ip())).collect();
+            if usable.is_empty() {
+                return Err(io::Error::other(format!("`{shown}` has no usable address")));
+            }
+            Ok(usable.into_iter())
+        })
+    }
+}
+
+/// A pooled client.
+pub(crate) struct Client {
+    inner: hyper_util::client::legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    first_byte_time: Duration,
+}
+
+impl Client {
+    /// A client that trusts the system's certificate authorities.
+    pub(crate) fn new(connect_time: Duration, first_byte_time: Duration) -> io::Result<Self> {
+        let mut http = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
+        http.enforce_http(false);
+        // Without it small writes wait for the peer's delayed acknowledgement: 40 ms a stream.
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(connect_time));
+        http.set_keepalive(Some(Duration::from_secs(60)));
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(provider)
+            .map_err(|e| io::Error::other(format!("the system's certificate authorities cannot be read: {e}")))?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        let inner = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(Duration::from_secs(55))
+            .pool_max_idle_per_host(512)
+            .http1_max_buf_size(512 << 10)
+            .build(https);
+        Ok(Client { inner, first_byte_time })
+    }
+
+    pub(crate) async fn post(
+        &self,
+        provider: &Provider,
+        credential: Option<&Credential>,
+        outbound: &Outbound,
+    ) -> Result<Response<UpstreamBody>, SendError> {
+        let Some(destination) = provider.destination() else {
+            return Err(SendError::Connect("the demo model has no address".into()));
+        };
+        let mut request = Request::new(Full::new(outbound.body.value().clone()));
+        *request.method_mut() = http::Method::POST;
+        *request.uri_mut() = destination.chat.clone();
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(USER_AGENT, AGENT);
+        // What arrives compressed cannot be inspected in flight.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let accept = if outbound.stream { "text/event-stream" } else { "application/json" };
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        if let Some(credential) = credential {
+            headers.insert(AUTHORIZATION, credential.header());
+        }
+        match tokio::time::timeout(self.first_byte_time, self.inner.request(request)).await {
+            Err(_) => Err(SendError::Timeout),
+            Ok(Err(e)) if e.is_connect() => Err(SendError::Connect(Box::new(e))),
+            Ok(Err(e)) => Err(SendError::Broken(Box::new(e))),
+            Ok(Ok(response)) => Ok(response.map(UpstreamBody::Network)),
+        }
+    }
+
+    /// Asks a provider for its list of models; at most a megabyte.
+    pub(crate) async fn models(&self, provider: &Provider, time: Duration) -> Result<Bytes, SendError> {
+        const LIST_BYTES: usize = 1 << 20;
+        let Some(destination) = provider.destination() else {
+            return Err(SendError::Connect("the demo model has no address".into()));
+        };
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = destination.models.clone();
+        let headers = request.headers_mut();
+        headers.insert(USER_AGENT, AGENT);
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(credential) = provider.credential() {
+            headers.insert(AUTHORIZATION, credential.header());
+        }
+        let asking = async {
+            let response = self.inner.request(request).await.map_err(|e| SendError::Broken(Box::new(e)))?;
+            if !response.status().is_success() {
+                return Err(SendError::Broken(format!("status {}", response.status().as_u16()).into()));
+            }
+            let body = http_body_util::Limited::new(response.into_body(), LIST_BYTES);
+            body.collect().await.map(|b| b.to_bytes()).map_err(SendError::Broken)
+        };
+        tokio::time::timeout(time, asking).await.unwrap_or(Err(SendError::Timeout))
+    }
+}

@@ -1,0 +1,12 @@
+//! Logs and receipts from a writer that shares no code with the one in bastide, and every way of altering them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "the configuration exempts test functions, not their helpers"
+)]
+
+mod command;
+mod log;
+mod receipt;
+mod support;

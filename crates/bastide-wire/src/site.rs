@@ -1,0 +1,68 @@
+//! Where the segments of a document stand.
+
+use bastide_types::{Origin, Segment, SegmentKind};
+
+use crate::tape::{NONE, Tape, node_text, wide};
+use crate::{LaneField, WireError};
+
+/// One segment: a token and what is known about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site {
+    pub(crate) node: u32,
+    /// Which answer, or [`NONE`].
+    pub(crate) choice: u32,
+    pub(crate) origin: Origin,
+    pub(crate) kind: SegmentKind,
+    pub(crate) lane: Option<LaneField>,
+}
+
+/// A scanned document with its segments: what every codec here is built on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Located {
+    pub(crate) tape: Tape,
+    pub(crate) sites: Vec<Site>,
+    /// Length of the document, to notice another one.
+    pub(crate) len: usize,
+}
+
+impl Located {
+    pub(crate) fn segment<'b>(&self, body: &'b [u8], index: usize) -> Option<Segment<'b>> {
+        let site = self.sites.get(index)?;
+        let node = self.tape.node(site.node);
+        // The document was checked as a whole; checking the piece again is cheaper than carrying a borrow around.
+        let piece = std::str::from_utf8(body.get(node.range())?).ok()?;
+        let local = crate::tape::Node { start: 0, end: node.end - node.start, ..node };
+        Some(Segment {
+            index,
+            origin: site.origin,
+            trust: site.origin.trust(),
+            kind: site.kind,
+            text: node_text(piece, local),
+            choice: (site.choice != NONE).then_some(site.choice),
+        })
+    }
+
+    pub(crate) fn segments<'b>(&self, body: &'b [u8]) -> Vec<Segment<'b>> {
+        debug_assert_eq!(body.len(), self.len, "segments of another document");
+        (0..self.sites.len()).filter_map(|index| self.segment(body, index)).collect()
+    }
+
+    pub(crate) fn path(&self, body: &[u8], index: usize) -> String {
+        match (self.sites.get(index), std::str::from_utf8(body)) {
+            (Some(site), Ok(body)) => self.tape.path(body, site.node),
+            _ => String::new(),
+        }
+    }
+
+    /// The document as text, if it is the one that was scanned as far as its length tells.
+    pub(crate) fn own<'b>(&self, body: &'b [u8]) -> Result<&'b str, WireError> {
+        if body.len() != self.len {
+            return Err(WireError::edit(0, "the edits belong to another document"));
+        }
+        crate::scan::utf8(body)
+    }
+
+    pub(crate) fn offset(&self, node: u32) -> usize {
+        wide(self.tape.node(node).start)
+    }
+}

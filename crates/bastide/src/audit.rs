@@ -1,0 +1,170 @@
+//! `bastide audit`: the log, read and verified. Verification is `bastide-verify`'s, which shares no code with the writer.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bastide_audit::LogReader;
+use bastide_verify::{FailureKind, own_log_key, verify_log, verify_receipt};
+use serde_json::{Value, json};
+
+use crate::admin::{Request, show_time};
+use crate::cli::{Audit, Data, Output};
+use crate::client;
+use crate::control;
+use crate::failure::{Failure, could_not};
+
+/// Entries read at a time: a bundle.
+const BATCH: usize = 256;
+
+/// A running server publishes within a quarter of a second; a receipt newer than the published log is waited for.
+const PUBLISH_WAIT: Duration = Duration::from_secs(3);
+
+pub(crate) fn run(command: Audit) -> Result<(), Failure> {
+    match command {
+        Audit::Verify { data, receipt, output } => verify(&data, receipt.as_deref(), output),
+        Audit::Tail { data, lines, follow, output } => tail(&data, lines, follow, output),
+        Audit::Key { data } => {
+            let path = data.dir.join("log").join("log.vkey");
+            let key = std::fs::read_to_string(&path)
+                .map_err(|e| Failure::could_not(format!("cannot read `{}`: {e}", path.display())))?;
+            client::write(&key)
+        }
+    }
+}
+
+fn verify(data: &Data, receipt: Option<&str>, output: Output) -> Result<(), Failure> {
+    let dir = existing(&data.dir)?;
+    publish(data);
+    let key = own_log_key(dir).map_err(verdict)?;
+    let log = verify_log(dir, Some(&key)).map_err(verdict)?;
+    let receipt = receipt.map(|given| {
+        let text = receipt_text(given)?;
+        let until = Instant::now() + PUBLISH_WAIT;
+        loop {
+            match verify_receipt(&text, &key, Some(dir)) {
+                Err(e) if e.kind == FailureKind::NotYetPublished && Instant::now() < until => {
+                    publish(data);
+                    thread::sleep(Duration::from_millis(100));
+                }
+                other => break other.map_err(verdict),
+            }
+        }
+    });
+    let receipt = receipt.transpose()?;
+    let value = json!({
+        "log": serde_json::to_value(&log).map_err(could_not)?,
+        "receipt": receipt.as_ref().map(serde_json::to_value).transpose().map_err(could_not)?,
+    });
+    client::print(output.json, &value, |_| {
+        let mut text = format!("the log holds: {log}\n");
+        if let Some(receipt) = &receipt {
+            text.push_str(&format!("the receipt holds:\n{receipt}\n"));
+        }
+        text
+    })
+}
+
+/// Asks a running server to publish what it has; without one the log was published when the last one stopped.
+fn publish(data: &Data) {
+    if control::path(&data.dir).exists() {
+        // When nobody answers, what is published is verified as it stands.
+        let _ = control::ask(&data.dir, &Request::LogPublish);
+    }
+}
+
+fn existing(dir: &Path) -> Result<&Path, Failure> {
+    if dir.join("log").is_dir() {
+        return Ok(dir);
+    }
+    let shown = dir.display();
+    Err(Failure::could_not(format!("there is no log in `{shown}`; give the server's data folder with `--data DIR`")))
+}
+
+/// The receipt itself, or a file that holds it, whole or as a line of response headers.
+fn receipt_text(given: &str) -> Result<String, Failure> {
+    if given.starts_with(bastide_verify::RECEIPT_PREFIX) {
+        return Ok(given.to_owned());
+    }
+    let bytes = bastide_verify::read_small_file(Path::new(given)).map_err(verdict)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let found = text
+        .split_whitespace()
+        .find(|word| word.starts_with(bastide_verify::RECEIPT_PREFIX))
+        .ok_or_else(|| Failure::usage(format!("`{given}` is no receipt and no file that holds one")))?;
+    Ok(found.to_owned())
+}
+
+fn verdict(failure: bastide_verify::Failure) -> Failure {
+    match failure.kind {
+        FailureKind::DoesNotHold | FailureKind::NotYetPublished => Failure::does_not_hold(failure.to_string()),
+        _ => Failure::could_not(failure.to_string()),
+    }
+}
+
+fn tail(data: &Data, lines: u64, follow: bool, output: Output) -> Result<(), Failure> {
+    let dir = existing(&data.dir)?.join("log");
+    publish(data);
+    let mut reader = LogReader::open(&dir).map_err(could_not)?;
+    let published = reader.refresh().map_err(could_not)?.size;
+    let mut next = published.saturating_sub(lines);
+    loop {
+        loop {
+            let entries = reader.entries(next, BATCH).map_err(could_not)?;
+            if entries.is_empty() {
+                break;
+            }
+            for entry in entries {
+                let text = entry.value().map_err(could_not)?.to_json();
+                let line = if output.json {
+                    format!("{text}\n")
+                } else {
+                    human(entry.index, &serde_json::from_str(&text).unwrap_or_default())
+                };
+                client::write(&line)?;
+                next = entry.index + 1;
+            }
+        }
+        if !follow {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(250));
+        reader.refresh().map_err(could_not)?;
+    }
+}
+
+/// One line: what happened, to whom, with which verdict.
+fn human(index: u64, entry: &Value) -> String {
+    let at = entry["at"].as_u64().map_or_else(String::new, |at| show_time(bastide_types::Timestamp::from_micros(at)));
+    let word = |name: &str| entry[name].as_str().unwrap_or_default();
+    let findings = |half: &Value| {
+        let list = half["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let named: Vec<String> = list
+            .iter()
+            .map(|f| {
+                let part = |name: &str| f[name].as_str().unwrap_or_default();
+                format!("{} in {} {}", part("category"), part("origin"), part("verdict"))
+            })
+            .collect();
+        if named.is_empty() { String::new() } else { format!("  [{}]", named.join(", ")) }
+    };
+    let what = match word("kind") {
+        "request" => {
+            format!("{} {} -> {}  {}{}", word("exchange"), word("model"), word("upstream"), word("verdict"), findings(&entry["guard"]))
+        }
+        "outcome" => format!(
+            "{} {} {}{}  {}+{} tokens",
+            word("exchange"),
+            entry["status"],
+            word("ending"),
+            findings(&entry["guard"]),
+            entry["usage"]["input_tokens"],
+            entry["usage"]["output_tokens"]
+        ),
+        "denied" => format!("{}  {} {}", word("route"), entry["status"], word("code")),
+        "changed" => format!("{} {} {}", word("action"), word("resource"), word("phase")),
+        "started" => format!("bastide {}", word("version")),
+        _ => String::new(),
+    };
+    format!("{index:>8}  {at}  {:<8} {what}\n", word("kind"))
+}

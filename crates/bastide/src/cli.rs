@@ -1,0 +1,297 @@
+//! The command line: nouns and verbs, what was said and nothing more.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bastide_types::GuardMode;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// One wall around everything an organisation does with AI.
+#[derive(Debug, Parser)]
+#[command(name = "bastide", version, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 fine, 1 does not hold (verify), 2 usage, 3 could not do it.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the gateway.
+    Serve(Serve),
+    /// Make, list and revoke keys.
+    #[command(subcommand)]
+    Key(Key),
+    /// Add, list and remove providers of models.
+    #[command(subcommand)]
+    Provider(Provider),
+    /// Make and list projects.
+    #[command(subcommand)]
+    Project(Project),
+    /// Read, check and set the policies.
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Read and verify the audit log.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Find personal data, secrets and attacks in text.
+    Inspect(Inspect),
+}
+
+/// The data folder.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Data {
+    /// Folder that holds keys, records and the log.
+    #[arg(long = "data", value_name = "DIR", env = "BASTIDE_DATA", default_value = "bastide-data")]
+    pub(crate) dir: PathBuf,
+    /// File with the passphrase that seals the keys in the data folder (or set `BASTIDE_PASSPHRASE`).
+    #[arg(long, value_name = "FILE", env = "BASTIDE_PASSPHRASE_FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Output {
+    /// Write JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Settings file (TOML); flags and environment win over it.
+    #[arg(long, value_name = "FILE", env = "BASTIDE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Address to listen on [default: 127.0.0.1:8800]
+    #[arg(long, value_name = "ADDR", env = "BASTIDE_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Base URL of one OpenAI-compatible server that answers every model, as an SDK takes it.
+    #[arg(long, value_name = "URL", env = "BASTIDE_UPSTREAM")]
+    pub(crate) upstream: Option<String>,
+    /// Environment variable that holds the credential of `--upstream`.
+    #[arg(long, value_name = "NAME", requires = "upstream")]
+    pub(crate) upstream_key_env: Option<String>,
+    /// What the guard does: `off`, `observe` or `enforce` [default: enforce]
+    #[arg(long, value_name = "MODE", env = "BASTIDE_GUARD")]
+    pub(crate) guard: Option<GuardMode>,
+    /// Whether requests wait for the log: `strict` or `relaxed` [default: strict]
+    #[arg(long, value_name = "MODE", env = "BASTIDE_AUDIT")]
+    pub(crate) audit: Option<AuditMode>,
+    /// Host name that requests may carry besides loopback names; may be given again.
+    #[arg(long = "allow-host", value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
+    /// Certificate chain (PEM) for TLS; needed to listen on anything but loopback.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key (PEM) for TLS.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Listen without TLS on an address that is not loopback, because something in front ends TLS.
+    #[arg(long)]
+    pub(crate) plain_http: bool,
+    /// How the server's own log is written (to stderr).
+    #[arg(long, value_name = "FORMAT", default_value = "text", env = "BASTIDE_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuditMode {
+    Strict,
+    Relaxed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Make a key. It is shown once.
+    Create(KeyCreate),
+    /// List the keys.
+    List {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Revoke a key: in force at once, running streams included.
+    Revoke {
+        /// The key's id (`key_...`) or name.
+        key: String,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyCreate {
+    /// What the key is for.
+    pub(crate) name: String,
+    /// Project the key acts for [default: the first one]
+    #[arg(long, value_name = "PROJECT")]
+    pub(crate) project: Option<String>,
+    /// When it expires: an RFC 3339 time or a span such as `30d` or `12h`.
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) expires: Option<String>,
+    /// Requests a minute.
+    #[arg(long, value_name = "N")]
+    pub(crate) requests_per_minute: Option<u64>,
+    /// Tokens a minute, in and out.
+    #[arg(long, value_name = "N")]
+    pub(crate) tokens_per_minute: Option<u64>,
+    /// Tokens a day (UTC), in and out.
+    #[arg(long, value_name = "N")]
+    pub(crate) tokens_per_day: Option<u64>,
+    /// Requests at the same time.
+    #[arg(long, value_name = "N")]
+    pub(crate) concurrency: Option<u32>,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Provider {
+    /// Add a provider. Known by name: `openai`, `mistral`, `groq`, `openrouter`, `ollama`.
+    Add {
+        /// Its name; models are then also reached as `NAME/model`.
+        name: String,
+        /// Base URL, as an SDK takes it; not needed for names that are known.
+        #[arg(long, value_name = "URL")]
+        base_url: Option<String>,
+        /// Environment variable of the server that holds the credential.
+        #[arg(long, value_name = "NAME", group = "credential")]
+        key_env: Option<String>,
+        /// File that holds the credential.
+        #[arg(long, value_name = "FILE", group = "credential")]
+        key_file: Option<PathBuf>,
+        /// Read the credential from standard input and seal it in the data folder.
+        #[arg(long, group = "credential")]
+        key_stdin: bool,
+        /// Only for this project.
+        #[arg(long, value_name = "PROJECT")]
+        project: Option<String>,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the providers.
+    List {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Remove a provider.
+    Remove {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Project {
+    /// Make a project.
+    Create {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the projects.
+    List {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Print the policies in force.
+    Show {
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Print the schema that policies are written against.
+    Schema,
+    /// Check a policy file without using it.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Use the policies in a file from now on.
+    Set {
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Verify the log, and a receipt against it. Exit code 0 only when everything holds.
+    Verify {
+        #[command(flatten)]
+        data: Data,
+        /// A receipt: the value of the `bastide-receipt` header, or a file that holds it.
+        #[arg(long, value_name = "RECEIPT")]
+        receipt: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print the newest entries.
+    Tail {
+        #[command(flatten)]
+        data: Data,
+        /// How many.
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+        lines: u64,
+        /// Go on printing as entries arrive.
+        #[arg(short, long)]
+        follow: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print the key that receipts and checkpoints are verified with.
+    Key {
+        #[command(flatten)]
+        data: Data,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// Read `{"id","text"}` lines from this file (`-`: standard input) and write `{"id","findings"}` lines.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "list"])]
+    pub(crate) jsonl: Option<PathBuf>,
+    /// Text to inspect; without it and without `--jsonl`, standard input is one text.
+    pub(crate) text: Option<String>,
+    /// Leave out findings below this score (0 to 1).
+    #[arg(long, value_name = "S", default_value_t = 0.0)]
+    pub(crate) min_score: f64,
+    /// Print the categories and detectors.
+    #[arg(long)]
+    pub(crate) list: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}

@@ -1,0 +1,199 @@
+//! An installation, opened: keys, records, identities and the log.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use bastide_audit::{Log, LogOptions, LogReader, Recorded, Subjects};
+use bastide_crypto::RootKey;
+use bastide_gateway::Provider;
+use bastide_identity::Identity;
+use bastide_policy::PolicySet;
+use bastide_store::Store;
+use bastide_types::{ActorRef, Clock, Event, Mutation, MutationPhase, Secret};
+use serde_json::Value;
+
+use crate::clock::SystemClock;
+use crate::failure::{Failure, chain, could_not};
+use crate::folder::Folder;
+
+/// Everything that a data folder holds.
+pub(crate) struct Node {
+    pub(crate) store: Arc<Store>,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) log: Log,
+    pub(crate) subjects: Arc<Subjects>,
+    pub(crate) root: Arc<RootKey>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) fresh: bool,
+    /// The server named on the command line.
+    pub(crate) fixed_provider: Option<Arc<Provider>>,
+    /// The built-in demo model, where it may answer.
+    pub(crate) demo_provider: Option<Arc<Provider>>,
+    folder: Folder,
+}
+
+impl Node {
+    /// Opens everything, and mends what a crash left between a change and its outcome.
+    pub(crate) fn open(folder: Folder) -> Result<Node, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let keys = folder.keys()?;
+        let root = Arc::new(keys.root);
+        let store = Arc::new(Store::open(folder.dir()).map_err(could_not)?);
+        let options = LogOptions::new(folder.dir().join("log"), "default/node-1");
+        let (log, recovery) = Log::open(options, keys.log, Arc::clone(&clock)).map_err(could_not)?;
+        if recovery.dropped_bytes > 0 {
+            tracing::info!(
+                entries = recovery.entries,
+                dropped_bytes = recovery.dropped_bytes,
+                "the log was cut at its last whole commit; nothing that was acknowledged is lost"
+            );
+        }
+        let subjects =
+            Arc::new(Subjects::open(&folder.dir().join("subjects"), &root).map_err(could_not)?);
+        let identity =
+            Arc::new(Identity::open(Arc::clone(&store), &root, Arc::clone(&clock)).map_err(could_not)?);
+        Ok(Node {
+            store,
+            identity,
+            log,
+            subjects,
+            root,
+            clock,
+            fresh: keys.fresh,
+            fixed_provider: None,
+            demo_provider: None,
+            folder,
+        })
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.folder.dir()
+    }
+
+    /// The policies in force: those that were set, or the starter policy.
+    pub(crate) fn policies(&self) -> Result<PolicySet, Failure> {
+        match self.store.active_policy().map_err(could_not)? {
+            None => Ok(PolicySet::starter()),
+            Some(row) => PolicySet::parse(&row.text).map_err(|e| {
+                Failure::could_not(format!(
+                    "the policies in the data folder no longer parse: {}; nothing is permitted until \
+                     `bastide policy set FILE` replaces them",
+                    chain(&e)
+                ))
+            }),
+        }
+    }
+
+    /// Makes the organisation and project that a new installation begins with.
+    pub(crate) fn bootstrap(&self) -> Result<(), Failure> {
+        let uid = rustix::process::geteuid().as_raw();
+        let mut open = None;
+        let made = self.identity.bootstrap(|intent| {
+            let recorded = self.record(Event::Changed(Box::new(Mutation {
+                at: self.clock.now(),
+                actor: ActorRef::LocalOperator { uid },
+                action: intent.action,
+                resource: intent.resource,
+                state: None,
+                phase: MutationPhase::Intent,
+            })))?;
+            open = Some(recorded.index());
+            Ok::<u64, BootstrapError>(recorded.index())
+        });
+        made.map_err(|e| e.0)?;
+        if open.is_some() {
+            self.reconcile(true)?;
+        }
+        Ok(())
+    }
+
+    /// Gives every change that a crash left without an outcome the outcome that the records show.
+    ///
+    /// After an orderly stop there is none, and nothing is read; `all` looks anyway.
+    pub(crate) fn reconcile(&self, all: bool) -> Result<(), Failure> {
+        let reader = LogReader::open(self.folder.dir().join("log")).map_err(could_not)?;
+        let mut finished = HashSet::new();
+        let mut open = Vec::new();
+        let mut before = self.log.size();
+        'back: while before > 0 {
+            let from = before.saturating_sub(BATCH);
+            let entries = reader.entries(from, usize::try_from(before - from).unwrap_or(0)).map_err(could_not)?;
+            for entry in entries.into_iter().rev().filter(|e| e.index < before) {
+                let text = entry.value().map_err(could_not)?.to_json();
+                let (index, entry): (u64, Value) = (entry.index, serde_json::from_str(&text).unwrap_or_default());
+                match entry["kind"].as_str() {
+                    Some("stopped") if !all => break 'back,
+                    // Whoever started then has reconciled what was before.
+                    Some("started") => break 'back,
+                    Some("changed") => match entry["phase"].as_str() {
+                        Some("intent") if !finished.contains(&index) => open.push((index, entry)),
+                        Some("done" | "failed") => finished.extend(entry["intent"].as_u64()),
+                        _ => {}
+                    },
+                    _ => {}
+                }
+            }
+            before = from;
+        }
+        for (intent, entry) in open.into_iter().rev() {
+            let applied = self.store.applied_intent(intent).map_err(could_not)?;
+            let phase = match &applied {
+                Some(_) => MutationPhase::Done { intent },
+                None => MutationPhase::Failed { intent },
+            };
+            // The store names what it applied; for what it did not apply the log's own word is matched to ours.
+            let said = entry["action"].as_str().unwrap_or_default();
+            let action = ACTIONS.iter().copied().find(|a| *a == said).unwrap_or("unknown");
+            self.record(Event::Changed(Box::new(Mutation {
+                at: self.clock.now(),
+                actor: ActorRef::LocalOperator { uid: rustix::process::geteuid().as_raw() },
+                action,
+                resource: entry["resource"].as_str().unwrap_or_default().to_owned(),
+                state: None,
+                phase,
+            })))?;
+        }
+        Ok(())
+    }
+
+    /// A key for the demo model, for this process only: it is in no record and ends with it.
+    pub(crate) fn demo_key(&self) -> Result<Secret<String>, Failure> {
+        let projects = self.store.projects().map_err(could_not)?;
+        let project = projects.first().ok_or_else(|| Failure::could_not("there is no project"))?;
+        self.identity.demo_key(project.id).map_err(could_not)
+    }
+
+    /// Records an event and waits for the disk.
+    pub(crate) fn record(&self, event: Event) -> Result<Recorded, Failure> {
+        self.log.submit(event).map_err(could_not)?.wait().map_err(could_not)
+    }
+}
+
+/// Entries read at a time.
+const BATCH: u64 = 256;
+
+/// The changes there are.
+const ACTIONS: [&str; 7] = [
+    "organisation.create",
+    "project.create",
+    "key.create",
+    "key.revoke",
+    "provider.add",
+    "provider.remove",
+    "policy.set",
+];
+
+struct BootstrapError(Failure);
+
+impl From<bastide_identity::IdentityError> for BootstrapError {
+    fn from(error: bastide_identity::IdentityError) -> Self {
+        BootstrapError(could_not(error))
+    }
+}
+
+impl From<Failure> for BootstrapError {
+    fn from(failure: Failure) -> Self {
+        BootstrapError(failure)
+    }
+}

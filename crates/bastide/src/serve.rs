@@ -1,0 +1,234 @@
+//! `bastide serve`: settings, build, serve, drain.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bastide_crypto::{SystemRandom, sha256};
+use bastide_gateway::{AuditMode, Credential, Gateway, Guard, Parts, Provider};
+use bastide_types::{Digest, Event, GuardMode, Secret};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use crate::admin::Admin;
+use crate::cli::{LogFormat, Serve};
+use crate::config::{self, Effective, Tls};
+use crate::control;
+use crate::failure::{Failure, chain, could_not};
+use crate::folder::{Folder, Locked};
+use crate::node::Node;
+use crate::usage;
+
+pub(crate) fn run(args: &Serve) -> Result<(), Failure> {
+    log_to_stderr(args.log_format);
+    let effective = config::load(args)?;
+    // The port first: a busy one is the commonest mistake, and must not touch the folder.
+    let listener = bind(effective.settings.listen)?;
+    let folder = match Folder::take(&args.data)? {
+        Locked::Mine(folder) => folder,
+        Locked::Theirs => {
+            return Err(Failure::could_not(format!(
+                "another bastide serves `{}`; stop it, or give this one a folder of its own with `--data DIR`",
+                args.data.dir.display()
+            )));
+        }
+    };
+    let tls = effective.tls.as_ref().map(acceptor).transpose()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(could_not)?;
+    let mut node = Node::open(folder)?;
+    attach_providers(&mut node, args, &effective)?;
+    node.bootstrap()?;
+    node.reconcile(false)?;
+    runtime.block_on(serve(node, effective, listener, tls))
+}
+
+async fn serve(
+    node: Node,
+    effective: Effective,
+    listener: std::net::TcpListener,
+    tls: Option<TlsAcceptor>,
+) -> Result<(), Failure> {
+    let settings = effective.settings;
+    let config = Digest(sha256(format!("{settings:?}").as_bytes()));
+    let demo_key = node.demo_provider.is_some().then(|| node.demo_key()).transpose()?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let started = Event::Started { at: node.clock.now(), version, config };
+    node.log.record(started).await.map_err(could_not)?;
+    let guard = Guard::new(settings.guard, settings.profile.clone(), settings.limits.guard_time).map_err(could_not)?;
+    let listen = listener.local_addr().map_err(could_not)?;
+    let node = Arc::new(node);
+    let gateway = Arc::new(
+        Gateway::new(Parts {
+            settings: settings.clone(),
+            identity: Arc::clone(&node.identity),
+            policies: Arc::new(node.policies()?),
+            catalogue: Arc::new(node.catalogue()?),
+            guard: Arc::new(guard),
+            log: node.log.clone(),
+            subjects: Arc::clone(&node.subjects),
+            root: Arc::clone(&node.root),
+            clock: Arc::clone(&node.clock),
+            random: Arc::new(SystemRandom),
+        })
+        .map_err(could_not)?,
+    );
+    usage::restore(&node, &gateway);
+    let saving = tokio::spawn(usage::save_while_running(Arc::clone(&node), Arc::clone(&gateway)));
+    let admin = Arc::new(Admin { node: Arc::clone(&node), gateway: Some(Arc::clone(&gateway)) });
+    let control = control::listen(admin, node.dir())?;
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(wait_for_signal(stop));
+
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    greet(&node, &settings, listen, scheme, demo_key.as_ref())?;
+    let listener = TcpListener::from_std(listener).map_err(could_not)?;
+    bastide_gateway::serve(Arc::clone(&gateway), listener, tls, stopping).await.map_err(could_not)?;
+
+    control.abort();
+    saving.abort();
+    let _ = std::fs::remove_file(control::path(node.dir()));
+    usage::save(&node, &gateway);
+    let log = node.log.clone();
+    log.record(Event::Stopped { at: node.clock.now() }).await.map_err(could_not)?;
+    drop(gateway);
+    log.close().map_err(could_not)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn bind(address: SocketAddr) -> Result<std::net::TcpListener, Failure> {
+    let listener = std::net::TcpListener::bind(address).map_err(|e| {
+        let remedy = match e.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "; something listens there already: choose another with `--listen 127.0.0.1:8801`"
+            }
+            std::io::ErrorKind::PermissionDenied => "; ports below 1024 are for root: choose a higher one",
+            std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+            _ => "",
+        };
+        Failure::could_not(format!("cannot listen on `{address}`: {e}{remedy}"))
+    })?;
+    listener.set_nonblocking(true).map_err(could_not)?;
+    Ok(listener)
+}
+
+fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Failure> {
+    let failed = |path: &Path, what: String| Failure::usage(format!("`{}` is no usable PEM file: {what}", path.display()));
+    let chain = CertificateDer::pem_file_iter(&tls.cert)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| failed(&tls.cert, e.to_string()))?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|e| failed(&tls.key, e.to_string()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(could_not)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|e| failed(&tls.cert, crate::failure::chain(&e)))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn attach_providers(node: &mut Node, args: &Serve, effective: &Effective) -> Result<(), Failure> {
+    if let Some(url) = &args.upstream {
+        let credential = match &args.upstream_key_env {
+            None => None,
+            Some(name) => {
+                let value = std::env::var(name)
+                    .map_err(|_| Failure::usage(format!("the environment variable `{name}` is not set")))?;
+                Some(Credential::bearer(&Secret::new(value)).map_err(|e| Failure::usage(chain(&e)))?)
+            }
+        };
+        let provider =
+            Provider::new("upstream", url, credential, None).map_err(|e| Failure::usage(chain(&e)))?;
+        node.fixed_provider = Some(Arc::new(provider));
+    }
+    let none = node.fixed_provider.is_none() && node.store.providers().map_err(could_not)?.is_empty();
+    if none && effective.settings.listen.ip().is_loopback() {
+        node.demo_provider = Some(Arc::new(Provider::demo()));
+    }
+    Ok(())
+}
+
+/// What the operator sees first. To standard output, once; the server's own log goes to standard error.
+fn greet(
+    node: &Node,
+    settings: &bastide_gateway::Settings,
+    listen: SocketAddr,
+    scheme: &str,
+    demo_key: Option<&Secret<String>>,
+) -> Result<(), Failure> {
+    let shown = if listen.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+        format!("localhost:{}", listen.port())
+    } else {
+        listen.to_string()
+    };
+    let mut text = format!(
+        "bastide {}   gateway {scheme}://{shown}/v1   guard {}   audit {}   data {}\n",
+        env!("CARGO_PKG_VERSION"),
+        settings.guard,
+        match settings.audit {
+            AuditMode::Strict => "strict",
+            AuditMode::Relaxed => "relaxed",
+        },
+        node.dir().display(),
+    );
+    if node.fresh {
+        text.push_str("first start     keys, records and log were made in the data folder; back up its `keys`\n");
+    }
+    if let Some(key) = demo_key {
+        let key = key.expose();
+        text.push_str(&format!(
+            "demo model      no provider is configured, so a built-in demo answers on this machine, to the key below only\n\
+             try it          curl -si {scheme}://{shown}/v1/chat/completions -H 'authorization: Bearer {key}' \\\n  \
+             -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"my card is 4111 1111 1111 1111\"}}]}}'\n\
+             add a provider  bastide provider add openai --key-env OPENAI_API_KEY && bastide key create my-app\n"
+        ));
+    } else if settings.guard != GuardMode::Enforce {
+        text.push_str("note            the guard does not act: `--guard enforce` makes it\n");
+    }
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Nobody reads; the server serves all the same.
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(could_not),
+    }
+}
+
+async fn wait_for_signal(stop: watch::Sender<bool>) {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be received; stop the server with SIGKILL");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tracing::info!("stopping: running exchanges are drained; a second signal stops at once");
+    let _ = stop.send(true);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    std::process::exit(130);
+}
+
+fn log_to_stderr(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("BASTIDE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A second subscriber cannot be set; the first one then goes on.
+    let _ = match format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+}
+
+/// How often the day's usage is saved: what a crash forgets.
+pub(crate) const SAVE_EVERY: Duration = Duration::from_secs(5);

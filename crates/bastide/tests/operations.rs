@@ -1,0 +1,228 @@
+//! Starting, stopping and what goes wrong around it: a clear message, nothing lost.
+
+mod common;
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use bastide_testkit::{BastideError, BastideProcess, ChatReply, Pieces, free_port, temp_folder};
+use common::Rig;
+use serde_json::json;
+
+const BODY: &str = r#"{"model":"mock","messages":[{"role":"user","content":"hi"}]}"#;
+
+fn fails(builder: bastide_testkit::BastideBuilder) -> String {
+    match builder.start() {
+        Err(BastideError::Ended { output, status }) => {
+            assert_eq!(status.code(), Some(3), "{output}");
+            assert!(!output.contains("panicked"), "{output}");
+            output
+        }
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it started"),
+    }
+}
+
+#[test]
+fn the_first_start_answers_the_printed_request_with_nothing_configured() {
+    let folder = temp_folder().expect("a folder");
+    let server = BastideProcess::on(&folder.path().join("data")).start().expect("starts");
+    let output = server.output();
+    let key = output.split("Bearer ").nth(1).and_then(|s| s.split('\'').next()).expect("a demo key is printed");
+    let body = json!({"model":"demo","messages":[{"role":"user","content":"my card is 4111 1111 1111 1111"}]}).to_string();
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+    let answer = common::send(server.address(), "POST", "/v1/chat/completions", &headers, body.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let text = answer.text();
+    assert!(text.contains("4111 1111 1111 1111"), "the value came back: {text}");
+    assert!(text.contains("CREDIT CARD"), "the model spells what it saw instead: {text}");
+    let receipt = answer.header("bastide-receipt").expect("a receipt");
+    let data = folder.path().join("data");
+    let verified = server.run(&["audit", "verify", "--data", &data.to_string_lossy(), "--receipt", receipt]);
+    assert!(verified.expect("runs").status.success());
+}
+
+#[test]
+fn a_busy_port_says_so_and_leaves_the_folder_alone() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let folder = temp_folder().expect("a folder");
+    let data = folder.path().join("data");
+    let output = fails(BastideProcess::on(&data).port(taken.local_addr().expect("bound").port()));
+    assert!(output.contains("--listen"), "{output}");
+    assert!(!data.exists());
+}
+
+#[test]
+fn a_second_server_on_the_folder_is_refused() {
+    let rig = Rig::enforcing();
+    let output = fails(BastideProcess::on(rig.folder.path()));
+    assert!(output.contains("another bastide serves"), "{output}");
+    assert_eq!(rig.chat(BODY).status, 200, "the first goes on");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_says_so() {
+    let folder = temp_folder().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "x").expect("written");
+    let output = fails(BastideProcess::on(&file.join("data")));
+    assert!(output.contains("data folder") && output.contains("file/data"), "{output}");
+}
+
+#[test]
+fn a_corrupted_database_says_so_and_is_not_overwritten() {
+    let rig = Rig::enforcing();
+    let Rig { mut server, folder, .. } = rig;
+    assert!(server.terminate(Duration::from_secs(10)).expect("ends").success());
+    let file = folder.path().join("bastide.db");
+    let mut bytes = std::fs::read(&file).expect("readable");
+    bytes.iter_mut().skip(100).for_each(|b| *b ^= 0x5a);
+    std::fs::write(&file, &bytes).expect("written");
+    let output = fails(BastideProcess::on(folder.path()));
+    assert!(output.contains("bastide.db"), "{output}");
+    assert_eq!(std::fs::read(&file).expect("readable"), bytes);
+}
+
+#[test]
+fn a_lost_key_file_is_never_replaced() {
+    let rig = Rig::enforcing();
+    let Rig { mut server, folder, .. } = rig;
+    server.terminate(Duration::from_secs(10)).expect("ends");
+    std::fs::remove_file(folder.path().join("keys/root.key")).expect("removed");
+    let output = fails(BastideProcess::on(folder.path()));
+    assert!(output.contains("root.key") && output.contains("backup"), "{output}");
+}
+
+#[test]
+fn sealed_keys_open_with_their_passphrase_only() {
+    let folder = temp_folder().expect("a folder");
+    let mut first = BastideProcess::on(folder.path()).variable("BASTIDE_PASSPHRASE", "correct horse").start().expect("starts");
+    first.terminate(Duration::from_secs(10)).expect("ends");
+    let output = fails(BastideProcess::on(folder.path()));
+    assert!(output.contains("BASTIDE_PASSPHRASE"), "{output}");
+    let output = fails(BastideProcess::on(folder.path()).variable("BASTIDE_PASSPHRASE", "wrong"));
+    assert!(output.contains("does not open"), "{output}");
+    BastideProcess::on(folder.path()).variable("BASTIDE_PASSPHRASE", "correct horse").start().expect("opens again");
+}
+
+#[test]
+fn plain_http_beyond_loopback_is_refused_unless_said() {
+    let folder = temp_folder().expect("a folder");
+    let port = free_port().expect("a port");
+    let any = BastideProcess::on(folder.path()).argument("--listen").argument(&format!("0.0.0.0:{port}"));
+    match any.start() {
+        Err(BastideError::Ended { output, status }) => {
+            assert_eq!(status.code(), Some(2), "{output}");
+            assert!(output.contains("--tls-cert") || output.contains("cannot be used multiple times"), "{output}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn everything_is_there_after_kill_9() {
+    let rig = Rig::enforcing();
+    let receipt = rig.chat(BODY).header("bastide-receipt").expect("a receipt").to_owned();
+    let Rig { mut server, folder, mock, key } = rig;
+    server.kill();
+    let server = BastideProcess::on(folder.path()).upstream(&mock.base_url()).start().expect("starts by itself");
+    let data = folder.path().to_string_lossy().into_owned();
+    let verified = server.run(&["audit", "verify", "--data", &data, "--receipt", &receipt]).expect("runs");
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    let bearer = format!("Bearer {key}");
+    let answer = common::send(
+        server.address(),
+        "POST",
+        "/v1/chat/completions",
+        &[("authorization", &bearer)],
+        BODY.as_bytes(),
+    );
+    assert_eq!(answer.status, 200, "the key still holds");
+}
+
+#[test]
+fn stopping_lets_a_running_stream_end() {
+    let mut rig = Rig::enforcing();
+    let reply = ChatReply::text("one two three four five six seven eight").stream(&Pieces::Chars(5), false);
+    rig.mock.answer("slow", reply.paced(Duration::from_millis(100)));
+    let mut stream = open_stream(&rig, "slow");
+    let mut first = [0; 64];
+    stream.read_exact(&mut first).expect("it has begun");
+    let status = rig.server.terminate(Duration::from_secs(20)).expect("ends");
+    assert!(status.success());
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).expect("text");
+    assert!(rest.contains("data: [DONE]"), "{rest}");
+    let output = rig.command(&["audit", "verify"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn open_stream(rig: &Rig, model: &str) -> TcpStream {
+    let body = json!({"model":model,"stream":true,"messages":[{"role":"user","content":"hi"}]}).to_string();
+    let mut stream = TcpStream::connect(rig.address()).expect("connects");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        rig.address(),
+        rig.key,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    stream
+}
+
+#[test]
+fn a_client_that_leaves_ends_the_upstream_too() {
+    let rig = Rig::enforcing();
+    let long = "word ".repeat(500);
+    let reply = ChatReply::text(&long).stream(&Pieces::Chars(5), false);
+    rig.mock.answer("long", reply.paced(Duration::from_millis(20)));
+    let mut stream = open_stream(&rig, "long");
+    let mut first = [0; 64];
+    stream.read_exact(&mut first).expect("it has begun");
+    drop(stream);
+    let until = Instant::now() + Duration::from_secs(5);
+    while rig.mock.abandoned() == 0 {
+        assert!(Instant::now() < until, "the upstream goes on for nobody");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let outcome = rig.entries().into_iter().rev().find(|e| e["kind"] == "outcome").expect("recorded");
+    assert_eq!(outcome["ending"], "client_left");
+}
+
+#[test]
+fn revoking_a_key_cuts_its_running_stream() {
+    let rig = Rig::enforcing();
+    let long = "word ".repeat(500);
+    let reply = ChatReply::text(&long).stream(&Pieces::Chars(5), false);
+    rig.mock.answer("long", reply.paced(Duration::from_millis(20)));
+    let mut stream = open_stream(&rig, "long");
+    let mut first = [0; 64];
+    stream.read_exact(&mut first).expect("it has begun");
+    assert!(rig.command(&["key", "revoke", "test"]).status.success());
+    let revoked = Instant::now();
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).expect("text");
+    assert!(revoked.elapsed() < Duration::from_secs(2), "within a second, with room for a slow machine");
+    assert!(rest.contains("auth.revoked") && !rest.contains("[DONE]"), "{rest}");
+}
+
+#[test]
+fn metrics_name_what_happened() {
+    let rig = Rig::enforcing();
+    rig.chat(r#"{"model":"mock","messages":[{"role":"user","content":"mail ada@example.org"}]}"#);
+    let text = rig.get("/metrics").text();
+    for name in [
+        "bastide_exchanges_total{ending=\"complete\"} 1",
+        "bastide_findings_total{category=\"EMAIL_ADDRESS\",direction=\"request\",verdict=\"tokenise\"} 1",
+        "bastide_own_overhead_seconds_count 1",
+        "bastide_guard_duration_seconds_bucket",
+        "gen_ai_server_request_duration_seconds_count 1",
+        "gen_ai_server_time_to_first_token_seconds_count 1",
+    ] {
+        assert!(text.contains(name), "{name} in:\n{text}");
+    }
+}

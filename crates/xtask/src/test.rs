@@ -1,0 +1,176 @@
+//! `cargo xtask test`: every check and every test. All steps run, whatever fails before them; a table says how each
+//! ended.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use crate::shell::{Fallible, Outcome, cargo, has_cargo_command, run as run_command, seconds};
+use crate::workspace::{in_ci, root, target_folder};
+use crate::{floors, python, supply};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Only these steps, by name, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "STEP")]
+    only: Vec<String>,
+    /// List the steps
+    #[arg(long)]
+    list: bool,
+}
+
+/// How a step ended.
+enum Ended {
+    Passed,
+    Failed,
+    /// Not run, and why. Fails the whole in CI where it says so.
+    Skipped {
+        why: String,
+        fatal_in_ci: bool,
+    },
+}
+
+struct Step {
+    name: &'static str,
+    what: &'static str,
+    run: fn() -> Fallible<Ended>,
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "format", what: "rustfmt", run: format },
+    Step { name: "floors", what: "crates depend on lower floors only", run: || from_outcome(floors::run()) },
+    Step { name: "supply", what: "licences, bans and sources", run: || from_outcome(supply::run()) },
+    Step { name: "deny", what: "cargo deny on the same `deny.toml`", run: deny },
+    Step { name: "lint", what: "clippy on all targets, warnings denied", run: lint },
+    Step { name: "unit", what: "unit, property and integration tests", run: unit },
+    Step { name: "doc", what: "examples in the documentation", run: doc },
+    Step { name: "python", what: "the official Python SDK through bastide", run: sdk },
+];
+
+pub(crate) fn run(arguments: &Arguments) -> Fallible<Outcome> {
+    if arguments.list {
+        for step in STEPS {
+            println!("{:<8} {}", step.name, step.what);
+        }
+        return Ok(Outcome::Fine);
+    }
+    if let Some(unknown) = arguments.only.iter().find(|name| STEPS.iter().all(|step| step.name != *name)) {
+        return Err(format!("no step `{unknown}`: `cargo xtask test --list` names them"));
+    }
+    let wanted =
+        |step: &&Step| arguments.only.is_empty() || arguments.only.iter().any(|name| name == step.name);
+    let mut table = Vec::new();
+    for step in STEPS.iter().filter(wanted) {
+        println!("\n== {}: {}", step.name, step.what);
+        let begun = Instant::now();
+        let ended = (step.run)().unwrap_or_else(|message| {
+            eprintln!("{message}");
+            Ended::Failed
+        });
+        table.push((step, ended, begun.elapsed()));
+    }
+    Ok(summary(&table))
+}
+
+fn summary(table: &[(&Step, Ended, Duration)]) -> Outcome {
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    println!();
+    for (step, ended, took) in table {
+        let (word, why) = match ended {
+            Ended::Passed => {
+                passed += 1;
+                ("passed", "")
+            }
+            Ended::Failed => {
+                failed += 1;
+                ("FAILED", "")
+            }
+            Ended::Skipped { why, fatal_in_ci } if *fatal_in_ci && in_ci() => {
+                failed += 1;
+                ("FAILED", why.as_str())
+            }
+            Ended::Skipped { why, .. } => {
+                skipped += 1;
+                ("skipped", why.as_str())
+            }
+        };
+        println!("{:<8} {word:<8} {:>8}   {why}", step.name, seconds(*took));
+    }
+    println!("\nsteps: {passed} passed, {failed} failed, {skipped} skipped");
+    if failed == 0 { Outcome::Fine } else { Outcome::Findings }
+}
+
+fn from_outcome(outcome: Fallible<Outcome>) -> Fallible<Ended> {
+    Ok(if outcome? == Outcome::Fine { Ended::Passed } else { Ended::Failed })
+}
+
+fn passed(command: &mut Command) -> Fallible<Ended> {
+    Ok(if run_command(command.current_dir(root()))? { Ended::Passed } else { Ended::Failed })
+}
+
+fn format() -> Fallible<Ended> {
+    passed(cargo().args(["fmt", "--all", "--", "--check"]))
+}
+
+fn deny() -> Fallible<Ended> {
+    if !has_cargo_command("deny") {
+        let why = "cargo-deny is not installed; the step before checks the same rules".to_owned();
+        return Ok(Ended::Skipped { why, fatal_in_ci: false });
+    }
+    // Advisories need a database from the network: they are a job of their own, not a part of every test.
+    passed(cargo().args(["deny", "--offline", "check", "bans", "licenses", "sources"]))
+}
+
+fn lint() -> Fallible<Ended> {
+    passed(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))
+}
+
+fn unit() -> Fallible<Ended> {
+    if has_cargo_command("nextest") {
+        return passed(cargo().args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]));
+    }
+    println!(
+        "cargo-nextest is not installed (`cargo install --locked cargo-nextest`): using cargo test, which is slower"
+    );
+    passed(cargo().args(["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"]))
+}
+
+fn doc() -> Fallible<Ended> {
+    passed(cargo().args(["test", "--workspace", "--locked", "--no-fail-fast", "--doc"]))
+}
+
+/// The SDK's tests against the binaries of the same profile as the other tests.
+fn sdk() -> Fallible<Ended> {
+    let python = match python::environment() {
+        Ok(python) => python,
+        Err(why) => {
+            eprintln!("{why}");
+            return Ok(Ended::Skipped { why: "no Python SDK, see above".to_owned(), fatal_in_ci: true });
+        }
+    };
+    let mut build = cargo();
+    build.current_dir(root()).args(["build", "--locked", "-p", "bastide", "-p", "bastide-testkit", "--bins"]);
+    if !run_command(&mut build)? {
+        return Ok(Ended::Failed);
+    }
+    let folder = target_folder()?.join("debug");
+    let suite = root().join("tests").join("python");
+    let pytest = |direct: bool| {
+        let mut command = Command::new(&python);
+        command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).arg(&suite);
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        command.env("BASTIDE_BIN", folder.join("bastide")).env("MOCK_BIN", folder.join("mock-upstream"));
+        if direct {
+            command.env("BASTIDE_DIRECT", "1");
+        }
+        command
+    };
+    // First without bastide: a suite that fails against the mock alone would blame the wrong one.
+    let direct = passed(&mut pytest(true))?;
+    let through = passed(&mut pytest(false))?;
+    Ok(match (direct, through) {
+        (Ended::Passed, Ended::Passed) => Ended::Passed,
+        _ => Ended::Failed,
+    })
+}

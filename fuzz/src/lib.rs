@@ -1,0 +1,3 @@
+//! What the fuzz targets claim. See `README.md`.
+
+pub mod targets;
