@@ -112,6 +112,11 @@ def test_an_answer_that_cannot_be_read_is_not_passed_on(client, model):
     assert caught.value.status_code == 502
 
 
+@pytest.mark.skipif(not DIRECT, reason="bastide asks for no encoding and takes none")
+def test_the_mock_compresses(client):
+    assert "one wall" in ask(client, "mock-encoded").choices[0].message.content
+
+
 @pytest.mark.parametrize("model, stream", [("mock-hang", False), ("mock-hang", True), ("mock-stall", False)])
 def test_the_callers_own_timeout(client, model, stream):
     begun = time.monotonic()

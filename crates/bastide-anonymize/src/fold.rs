@@ -13,8 +13,8 @@ pub(crate) enum Folded {
 /// character set turns into ASCII. Letters of other alphabets stay: no scheme is written with them.
 pub(crate) const fn fold(c: char) -> Folded {
     let folded = match c {
+        ' '..='~' | '\t'..='\r' => c,
         '\0'..='\x08' | '\x0e'..='\x1f' | '\x7f' => return Folded::Invisible,
-        '\0'..='\x7f' => c,
         // Soft hyphen, joiners, direction marks, variation selectors, fillers, tag characters.
         '\u{ad}'
         | '\u{34f}'

@@ -45,8 +45,9 @@ pub(crate) fn glued(after: &[u8]) -> bool {
             '.' if label && next.is_some_and(char::is_alphanumeric) => return true,
             '.' if label && next.is_none() => return cut,
             '.' | '+' => label = false,
-            // A scheme of the value's name.
-            ':' => return matches!(next, Some('/' | '\\' | '@')),
+            // A scheme of the value's name, or one inside what a linkifier takes for an address.
+            ':' if matches!(next, Some('/' | '\\' | '@')) => return true,
+            ':' if next.is_some_and(|n| n.is_ascii_alphanumeric()) => label = false,
             // Encoded dots and at signs.
             '&' => return next.is_some_and(|n| n == '#' || n.is_ascii_alphabetic()),
             '%' => return next.is_some_and(|n| n.is_ascii_hexdigit()),

@@ -106,17 +106,20 @@ impl Keeper {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the reserve is there, for the writer that needs it now.
+    /// Waits until the reserve is there, for the writer that needs it now. A failure of before is tried again once:
+    /// there may be room by now.
     pub(crate) fn reserve(&self) -> Result<(), AuditError> {
         let mut state = self.lock();
-        if matches!(state.reserve, Reserve::Failed(_)) && !state.closing {
-            state.reserve = Reserve::Wanted;
-            self.changed.notify_all();
-        }
+        let mut asked = false;
         loop {
             match &state.reserve {
                 Reserve::Ready => return Ok(()),
-                Reserve::Failed(error) => return Err(error.clone()),
+                Reserve::Failed(error) if asked || state.closing => return Err(error.clone()),
+                Reserve::Failed(_) => {
+                    asked = true;
+                    state.reserve = Reserve::Wanted;
+                    self.changed.notify_all();
+                }
                 Reserve::Wanted if state.closing => return Err(AuditError::Closed),
                 Reserve::Wanted => {}
             }

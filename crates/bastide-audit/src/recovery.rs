@@ -52,7 +52,8 @@ pub(crate) fn recover(disk: &dyn Disk, options: &LogOptions, key: &NoteKey) -> R
     own_key(disk, dir, key)?;
     let reserve_ready = tidy(disk, &folder, options.segment_bytes)?;
     let checkpoint = read_checkpoint(disk, dir, key)?;
-    let segments = settled(disk, &folder, existing(disk, &folder)?)?;
+    let mut segments = existing(disk, &folder)?;
+    let settled = take_settled(disk, &folder, &mut segments)?;
     let Some(first) = segments.front().copied() else {
         if let Some(checkpoint) = checkpoint {
             let detail = format!("a checkpoint covers {} entries and no segment is there", checkpoint.size);
@@ -93,6 +94,8 @@ pub(crate) fn recover(disk: &dyn Disk, options: &LogOptions, key: &NoteKey) -> R
     if dropped_bytes > 0 {
         tracing::info!(dropped_bytes, "a batch that was never acknowledged was dropped from the log");
     }
+    // Only now that what replaces them was compared with the checkpoint.
+    settled.into_iter().try_for_each(|old| remove_segment(disk, &folder, old))?;
     let recovery = Recovery { entries, published, dropped_bytes };
     Ok(Recovered { recovery, active, segments, headers, base, reserve_ready })
 }
@@ -167,19 +170,18 @@ pub(crate) fn existing(disk: &dyn Disk, folder: &Path) -> Result<VecDeque<u64>, 
     Ok(firsts.into())
 }
 
-/// Leaves out the segments before the last orderly end, and finishes removing them.
-fn settled(disk: &dyn Disk, folder: &Path, mut firsts: VecDeque<u64>) -> Result<VecDeque<u64>, AuditError> {
+/// Takes out the segments from before the last orderly end: the end was cut off while it removed them.
+fn take_settled(disk: &dyn Disk, folder: &Path, firsts: &mut VecDeque<u64>) -> Result<Vec<u64>, AuditError> {
     for position in (1..firsts.len()).rev() {
         let Some(first) = firsts.get(position).copied() else { break };
         let path = segment_path(folder, first);
         let header = disk.open(&path, false).and_then(|file| SegmentHeader::read(file.as_ref()));
         let header = header.map_err(|e| AuditError::io("read", &path, e))?;
         if header.is_some_and(|h| h.settled && h.first == first) {
-            firsts.drain(..position).try_for_each(|old| remove_segment(disk, folder, old))?;
-            break;
+            return Ok(firsts.drain(..position).collect());
         }
     }
-    Ok(firsts)
+    Ok(Vec::new())
 }
 
 fn create(disk: &dyn Disk, options: &LogOptions, mut reserve_ready: bool) -> Result<Recovered, AuditError> {

@@ -2,7 +2,6 @@
 //! again by itself.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
-#![expect(clippy::print_stderr, reason = "a failure names its seed")]
 
 mod support;
 

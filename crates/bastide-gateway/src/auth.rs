@@ -21,12 +21,15 @@ pub(crate) struct Refused {
 }
 
 /// Establishes who asks.
-pub(crate) fn principal(headers: &HeaderMap, identity: &Identity, peer: IpAddr) -> Result<Arc<Principal>, Refused> {
+pub(crate) fn principal(
+    headers: &HeaderMap,
+    identity: &Identity,
+    peer: IpAddr,
+) -> Result<Arc<Principal>, Refused> {
     let presented = presented(headers)?;
-    let principal = identity.authenticate(presented).map_err(|e: AuthError| Refused {
-        problem: raise::bad_credential(),
-        reason: e.reason(),
-    })?;
+    let principal = identity
+        .authenticate(presented)
+        .map_err(|e: AuthError| Refused { problem: raise::bad_credential(), reason: e.reason() })?;
     if principal.demo && !peer.is_loopback() {
         return Err(Refused { problem: raise::bad_credential(), reason: "demo key from another machine" });
     }
@@ -78,7 +81,11 @@ pub(crate) fn host(headers: &HeaderMap, uri_host: Option<&str>, settings: &Setti
         || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     let listed = settings.allowed_hosts.iter().any(|h| h.eq_ignore_ascii_case(name));
     let open = !settings.listen.ip().is_loopback() && settings.allowed_hosts.is_empty();
-    if loopback || listed || open || is_listen(name, settings.listen) { Ok(()) } else { Err(raise::bad_host()) }
+    if loopback || listed || open || is_listen(name, settings.listen) {
+        Ok(())
+    } else {
+        Err(raise::bad_host())
+    }
 }
 
 fn is_listen(name: &str, listen: SocketAddr) -> bool {
@@ -106,7 +113,9 @@ mod tests {
 
     #[test]
     fn one_credential_is_read_from_any_header() {
-        for (name, value) in [("authorization", "Bearer k"), ("authorization", "bearer  k"), ("x-api-key", "k")] {
+        for (name, value) in
+            [("authorization", "Bearer k"), ("authorization", "bearer  k"), ("x-api-key", "k")]
+        {
             assert_eq!(presented(&headers(&[(name, value)])).ok(), Some("k"), "{name}: {value}");
         }
         let same = headers(&[("authorization", "Bearer k"), ("api-key", "k")]);

@@ -150,7 +150,8 @@ async fn begin(
     let reservation = gateway.ledger.reserve(principal.key, &principal.limits, upper)?;
 
     // Inspect, then decide again with what was found.
-    let mut vault = Vault::new(ConversationKey::derive(&gateway.root, principal.project, principal.key.as_bytes()));
+    let mut vault =
+        Vault::new(ConversationKey::derive(&gateway.root, principal.project, principal.key.as_bytes()));
     let inspected = Instant::now();
     let report = run_guard(&guard, &request, &body, &mut vault)?;
     gateway.metrics.guard(inspected.elapsed());
@@ -281,7 +282,8 @@ async fn send(mut exchange: Exchange, outbound: Outbound, target: Target, vault:
             Err(SendError::Broken(error)) => {
                 provider.failed(now);
                 tracing::warn!(provider = provider.name(), error = &*error, "an upstream broke off");
-                last = raise::upstream("upstream.broken", 502, "the upstream broke off before its answer began");
+                last =
+                    raise::upstream("upstream.broken", 502, "the upstream broke off before its answer began");
                 break;
             }
             Err(SendError::Timeout) => {
@@ -369,11 +371,9 @@ impl Exchange {
     /// Settles limits and hands the outcome to the log.
     pub(crate) fn end(&mut self, end: End<'_>) -> Result<Pending, bastide_audit::AuditError> {
         let usage = match end.usage {
-            Some(u) => UsageRecord {
-                input_tokens: u.input_tokens,
-                output_tokens: u.output_tokens,
-                estimated: false,
-            },
+            Some(u) => {
+                UsageRecord { input_tokens: u.input_tokens, output_tokens: u.output_tokens, estimated: false }
+            }
             None => UsageRecord {
                 input_tokens: self.input_estimate,
                 output_tokens: end.output_bytes.div_ceil(4),

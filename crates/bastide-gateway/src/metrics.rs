@@ -67,13 +67,18 @@ impl Default for Metrics {
         let findings = Family::default();
         let problems = Family::default();
         let tokens = Family::default();
-        let (duration, first_token, own, guard, commit) = (seconds(), seconds(), seconds(), seconds(), seconds());
+        let (duration, first_token, own, guard, commit) =
+            (seconds(), seconds(), seconds(), seconds(), seconds());
         let held = Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(1.0, 2.0, 14));
         let in_flight = Gauge::default();
         let connections = Gauge::default();
         let log_entries = Gauge::default();
         registry.register("bastide_exchanges", "Exchanges by how they ended", exchanges.clone());
-        registry.register("bastide_findings", "Findings by category, direction and verdict", findings.clone());
+        registry.register(
+            "bastide_findings",
+            "Findings by category, direction and verdict",
+            findings.clone(),
+        );
         registry.register("bastide_problems", "Refusals and failures by code", problems.clone());
         registry.register("gen_ai_client_token_usage", "Tokens used", tokens.clone());
         registry.register_with_unit(
@@ -94,7 +99,12 @@ impl Default for Metrics {
             Unit::Seconds,
             own.clone(),
         );
-        registry.register_with_unit("bastide_guard_duration", "Time in the guard", Unit::Seconds, guard.clone());
+        registry.register_with_unit(
+            "bastide_guard_duration",
+            "Time in the guard",
+            Unit::Seconds,
+            guard.clone(),
+        );
         registry.register_with_unit(
             "bastide_audit_commit_duration",
             "Time that a request waited for the log",

@@ -21,7 +21,11 @@ pub(crate) async fn list(gateway: &Gateway, principal: &Principal) -> Result<Res
 }
 
 /// One model by name.
-pub(crate) async fn one(gateway: &Gateway, principal: &Principal, name: &str) -> Result<Response<Body>, Problem> {
+pub(crate) async fn one(
+    gateway: &Gateway,
+    principal: &Principal,
+    name: &str,
+) -> Result<Response<Body>, Problem> {
     let found = visible(gateway, principal).await.into_iter().find(|m| m["id"] == name);
     found.map(|model| respond(&model)).ok_or_else(|| raise::unknown_model(name))
 }

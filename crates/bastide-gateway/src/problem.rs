@@ -42,9 +42,14 @@ pub(crate) fn body(problem: &Problem) -> Vec<u8> {
 }
 
 /// The whole response.
-pub(crate) fn response(problem: &Problem, exchange: Option<ExchangeId>, receipt: Option<&Receipt>) -> Response<Body> {
+pub(crate) fn response(
+    problem: &Problem,
+    exchange: Option<ExchangeId>,
+    receipt: Option<&Receipt>,
+) -> Response<Body> {
     let mut response = Response::new(Body::full(Bytes::from(body(problem))));
-    *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Retry::After(wait) = problem.retry {
@@ -138,13 +143,7 @@ pub(crate) mod raise {
     }
 
     pub(crate) fn method(allowed: &'static str) -> Problem {
-        Problem::new(
-            "http.method",
-            405,
-            Fault::Client,
-            Retry::Never,
-            format!("this route takes `{allowed}`"),
-        )
+        Problem::new("http.method", 405, Fault::Client, Retry::Never, format!("this route takes `{allowed}`"))
     }
 
     pub(crate) fn encoded_body() -> Problem {
@@ -232,7 +231,13 @@ pub(crate) mod raise {
     }
 
     pub(crate) fn stopping() -> Problem {
-        Problem::new("server.stopping", 503, Fault::Operator, Retry::After(Duration::from_secs(1)), "the server stops")
+        Problem::new(
+            "server.stopping",
+            503,
+            Fault::Operator,
+            Retry::After(Duration::from_secs(1)),
+            "the server stops",
+        )
     }
 
     pub(crate) fn upstream(code: &'static str, status: u16, detail: &'static str) -> Problem {
@@ -240,6 +245,12 @@ pub(crate) mod raise {
     }
 
     pub(crate) fn revoked() -> Problem {
-        Problem::new("auth.revoked", 401, Fault::Client, Retry::Never, "the key's rights ended while the answer ran")
+        Problem::new(
+            "auth.revoked",
+            401,
+            Fault::Client,
+            Retry::Never,
+            "the key's rights ended while the answer ran",
+        )
     }
 }

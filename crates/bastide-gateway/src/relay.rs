@@ -103,7 +103,10 @@ pub(crate) struct Relay {
 enum State {
     Running,
     /// The last of the answer is on its way out; then comes the outcome's record.
-    Recording { pending: Result<Pin<Box<Pending>>, AuditError>, done: bool },
+    Recording {
+        pending: Result<Pin<Box<Pending>>, AuditError>,
+        done: bool,
+    },
     Over,
 }
 
@@ -131,8 +134,7 @@ impl Relay {
         decision: DecisionRecord,
     ) -> Self {
         let limits = &exchange.gateway.settings.limits;
-        let guard =
-            StreamGuard::new(std::sync::Arc::clone(&exchange.guard), vault, exchange.may_restore());
+        let guard = StreamGuard::new(std::sync::Arc::clone(&exchange.guard), vault, exchange.may_restore());
         Relay {
             decoder: SseDecoder::new(limits.event_bytes),
             idle: Box::pin(tokio::time::sleep(limits.idle_time)),
@@ -258,7 +260,8 @@ impl Relay {
     }
 
     fn broke(&mut self) {
-        let problem = raise::upstream("upstream.broken", 502, "the upstream broke off in the middle of its answer");
+        let problem =
+            raise::upstream("upstream.broken", 502, "the upstream broke off in the middle of its answer");
         self.cut(problem, Ending::UpstreamFailed);
     }
 

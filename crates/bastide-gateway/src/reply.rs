@@ -52,7 +52,11 @@ pub(crate) async fn answer(
         }
         StatusCode::OK => whole(exchange, kept, body, vault).await,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            tracing::error!(provider = exchange.provider, status = head.status.as_u16(), "an upstream refused our credential");
+            tracing::error!(
+                provider = exchange.provider,
+                status = head.status.as_u16(),
+                "an upstream refused our credential"
+            );
             let problem = Problem::new(
                 "upstream.credential",
                 502,
@@ -66,8 +70,11 @@ pub(crate) async fn answer(
             error(exchange, status, kept, body, vault).await
         }
         _ => {
-            let problem =
-                raise::upstream("upstream.protocol", 502, "the upstream answered with a redirect or no answer");
+            let problem = raise::upstream(
+                "upstream.protocol",
+                502,
+                "the upstream answered with a redirect or no answer",
+            );
             exchange.fail(problem, Ending::UpstreamFailed).await
         }
     }
@@ -119,10 +126,14 @@ impl ReadError {
             ReadError::Broken => {
                 raise::upstream("upstream.broken", 502, "the upstream broke off in the middle of its answer")
             }
-            ReadError::Idle => {
-                raise::upstream("upstream.timeout", 504, "the upstream fell silent in the middle of its answer")
+            ReadError::Idle => raise::upstream(
+                "upstream.timeout",
+                504,
+                "the upstream fell silent in the middle of its answer",
+            ),
+            ReadError::TooLarge => {
+                raise::upstream("upstream.too_large", 502, "the upstream's answer is too large")
             }
-            ReadError::TooLarge => raise::upstream("upstream.too_large", 502, "the upstream's answer is too large"),
         }
     }
 }
@@ -201,7 +212,11 @@ async fn whole(mut exchange: Exchange, kept: HeaderMap, body: UpstreamBody, vaul
     let document = match ChatResponse::parse(&body, &Limits::default()) {
         Ok(document) => Document::Chat(document),
         Err(error) => {
-            tracing::warn!(provider = exchange.provider, error = &error as &dyn std::error::Error, "an upstream's answer is no chat completion");
+            tracing::warn!(
+                provider = exchange.provider,
+                error = &error as &dyn std::error::Error,
+                "an upstream's answer is no chat completion"
+            );
             let problem =
                 raise::upstream("upstream.protocol", 502, "the upstream's answer is no chat completion");
             return exchange.fail(problem, Ending::UpstreamFailed).await;
@@ -228,8 +243,18 @@ async fn whole(mut exchange: Exchange, kept: HeaderMap, body: UpstreamBody, vaul
             problem::response(&problem, Some(exchange.id), receipt.as_ref())
         }
         Ok(Checked::Passed { tally, sent, decisions }) => {
-            finish(exchange, StatusCode::OK, Ending::Complete, kept, &body, sent, tally, decisions, document.usage())
-                .await
+            finish(
+                exchange,
+                StatusCode::OK,
+                Ending::Complete,
+                kept,
+                &body,
+                sent,
+                tally,
+                decisions,
+                document.usage(),
+            )
+            .await
         }
     }
 }
@@ -311,8 +336,7 @@ async fn finish(
     usage: Option<Usage>,
 ) -> Response<Body> {
     let digest = exchange.digest_of(received);
-    let sent_digest =
-        if sent == *received { digest } else { exchange.digest_of(&sent) };
+    let sent_digest = if sent == *received { digest } else { exchange.digest_of(&sent) };
     let usage = match ending {
         // An error costs the request at most; nothing was generated.
         Ending::UpstreamError => Some(Usage { input_tokens: 0, output_tokens: 0 }),

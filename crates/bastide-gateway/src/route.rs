@@ -56,8 +56,12 @@ impl Route {
     pub const fn access(self) -> Access {
         match self {
             Route::ChatCompletions | Route::Models | Route::Model => Access::Key,
-            Route::Healthz => Access::Public { because: "a load balancer has no key; it says only that we live" },
-            Route::Readyz => Access::Public { because: "a load balancer has no key; it says only ready or not" },
+            Route::Healthz => {
+                Access::Public { because: "a load balancer has no key; it says only that we live" }
+            }
+            Route::Readyz => {
+                Access::Public { because: "a load balancer has no key; it says only ready or not" }
+            }
             Route::Metrics => Access::Loopback,
         }
     }
@@ -115,7 +119,14 @@ mod tests {
 
     #[test]
     fn look_alike_paths_are_no_routes() {
-        for path in ["/v1/chat/completions/", "/V1/chat/completions", "//v1/models", "/v1/./models", "/v1/models/", "/"] {
+        for path in [
+            "/v1/chat/completions/",
+            "/V1/chat/completions",
+            "//v1/models",
+            "/v1/./models",
+            "/v1/models/",
+            "/",
+        ] {
             assert_eq!(Route::find(&Method::GET, path), Err(NoRoute::Path), "{path}");
         }
         assert_eq!(Route::find(&Method::GET, "/v1/chat/completions"), Err(NoRoute::Method("POST")));

@@ -108,7 +108,9 @@ impl Connection {
                 // A handshake that hangs holds a slot; it gets the time that headers get.
                 match tokio::time::timeout(self.header_time, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => self.serve(TokioIo::new(stream)).await,
-                    Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "a handshake failed"),
+                    Ok(Err(error)) => {
+                        tracing::debug!(error = &error as &dyn std::error::Error, "a handshake failed")
+                    }
                     Err(_) => tracing::debug!("a handshake did not finish in time"),
                 }
             }

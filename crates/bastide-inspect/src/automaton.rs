@@ -23,10 +23,13 @@ use crate::trigger::Trigger;
 const MAX_SPAN_LIMIT: usize = 64 * 1024;
 /// Longest closing marker of an open-ended kind.
 const MAX_CLOSING: usize = 256;
-/// Bytes for the states of the automaton.
-const CACHE: usize = 4 << 20;
+/// Patterns whose `max_span` lies within the same of these bounds share an automaton. An automaton does not say which
+/// of its patterns are still possible, so a stream waits for the longest of them.
+const BOUNDS: [usize; 4] = [48, 128, 512, MAX_SPAN_LIMIT];
+/// Bytes for the states of each automaton.
+const CACHE: usize = 2 << 20;
 /// Bytes for the states of the automaton of patterns that begin with a repetition.
-const LEAD_CACHE: usize = 1 << 20;
+const LEAD_CACHE: usize = 1 << 19;
 /// Largest compiled form before determinisation.
 const NFA_LIMIT: usize = 8 << 20;
 
@@ -50,33 +53,39 @@ pub(crate) struct Slot {
     pub(crate) right_context: usize,
 }
 
+/// Patterns of about the same length, run from one place all at once.
+struct Group {
+    dfa: DFA,
+    /// The slot of each pattern.
+    slots: Vec<usize>,
+    trigger: Trigger,
+    /// The largest `max_span`.
+    reach: usize,
+}
+
 /// The compiled patterns.
 pub(crate) struct Automata {
-    /// Run from one place, all patterns at once.
-    all: DFA,
+    groups: Vec<Group>,
+    /// Where any of the groups may find something.
     trigger: Trigger,
     /// The patterns that begin with a repetition, and their automaton, run for one of them at a time.
     leads: Vec<(usize, Lead)>,
     led: DFA,
     slots: Vec<Slot>,
-    /// The largest `max_span` in `all`.
-    reach: usize,
 }
 
 /// States built so far.
 pub(crate) struct Caches {
     owner: Arc<Automata>,
-    all: Cache,
+    groups: Vec<(Cache, Trail)>,
     led: Cache,
-    trail: Trail,
 }
 
 impl Caches {
     pub(crate) fn new(owner: &Arc<Automata>) -> Caches {
         Caches {
-            all: owner.all.create_cache(),
+            groups: owner.groups.iter().map(|g| (g.dfa.create_cache(), Trail::default())).collect(),
             led: owner.led.create_cache(),
-            trail: Trail::default(),
             owner: Arc::clone(owner),
         }
     }
@@ -87,16 +96,16 @@ impl Caches {
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.all.memory_usage() + self.led.memory_usage()
+        self.groups.iter().map(|(cache, _)| cache.memory_usage()).sum::<usize>() + self.led.memory_usage()
     }
 
     pub(crate) fn clears(&self) -> usize {
-        self.all.clear_count() + self.led.clear_count()
+        self.groups.iter().map(|(cache, _)| cache.clear_count()).sum::<usize>() + self.led.clear_count()
     }
 
     /// Another text, or another part of one: what was learnt about places no longer holds.
     pub(crate) fn forget_places(&mut self) {
-        self.trail.forget();
+        self.groups.iter_mut().for_each(|(_, trail)| trail.forget());
     }
 }
 
@@ -121,6 +130,10 @@ pub(crate) enum Fate {
 
 impl Automata {
     pub(crate) fn new(detectors: &[Arc<dyn Detector>]) -> Result<Automata, EngineError> {
+        Automata::with_cache(detectors, CACHE)
+    }
+
+    fn with_cache(detectors: &[Arc<dyn Detector>], cache: usize) -> Result<Automata, EngineError> {
         let mut slots = Vec::new();
         let mut expressions = Vec::new();
         for (index, detector) in detectors.iter().enumerate() {
@@ -144,28 +157,40 @@ impl Automata {
                 }
             }
         }
-        // A pattern keeps its number in both automata; where it does not belong it is one that matches nothing.
-        let mut led = expressions.clone();
         let mut leads = Vec::new();
-        for (slot, (expression, led)) in expressions.iter_mut().zip(&mut led).enumerate() {
-            let lead = slots.get(slot).filter(|s| s.role == Role::Whole).and_then(|_| Lead::of(expression));
-            *match lead {
-                Some(_) => expression,
-                None => led,
-            } = Hir::fail();
-            leads.extend(lead.map(|lead| (slot, lead)));
+        let mut led = Vec::new();
+        let mut grouped: Vec<(Vec<usize>, Vec<Hir>)> = vec![Default::default(); BOUNDS.len()];
+        for (index, (slot, expression)) in slots.iter().zip(expressions).enumerate() {
+            match Lead::of(&expression).filter(|_| slot.role == Role::Whole) {
+                Some(lead) => {
+                    leads.push((index, lead));
+                    led.push(expression);
+                }
+                None => {
+                    let bound = BOUNDS.partition_point(|&bound| bound < slot.max_span);
+                    let Some((members, expressions)) = grouped.get_mut(bound) else { continue };
+                    members.push(index);
+                    expressions.push(expression);
+                }
+            }
         }
-        let shortest = expressions.iter().filter_map(|e| e.properties().minimum_len()).min().unwrap_or(1);
-        let nfa = compile(&expressions)?;
-        let in_all = |slot: usize| leads.iter().all(|(lead, _)| *lead != slot);
-        let reach = slots.iter().enumerate().filter(|(i, _)| in_all(*i)).map(|(_, s)| s.max_span).max().unwrap_or(0);
+        let mut groups = Vec::new();
+        for (members, expressions) in grouped.into_iter().filter(|(members, _)| !members.is_empty()) {
+            let nfa = compile(&expressions)?;
+            let shortest = expressions.iter().filter_map(|e| e.properties().minimum_len()).min().unwrap_or(1);
+            groups.push(Group {
+                trigger: Trigger::new(&nfa, shortest),
+                dfa: automaton(nfa, cache)?,
+                reach: members.iter().filter_map(|&i| slots.get(i)).map(|s| s.max_span).max().unwrap_or(0),
+                slots: members,
+            });
+        }
         Ok(Automata {
-            trigger: Trigger::new(&nfa, shortest),
-            all: automaton(nfa, CACHE)?,
+            trigger: Trigger::any(groups.iter().map(|g| &g.trigger)),
+            groups,
             led: automaton(compile(&led)?, LEAD_CACHE)?,
             leads,
             slots,
-            reach,
         })
     }
 
@@ -182,9 +207,10 @@ impl Automata {
     }
 
     pub(crate) fn memory(&self) -> usize {
-        let automata = [&self.all, &self.led];
-        let compiled: usize = automata.iter().map(|dfa| dfa.memory_usage() + dfa.get_nfa().memory_usage()).sum();
-        compiled + self.trigger.memory() + self.leads.iter().map(|(_, lead)| size_of_val(lead)).sum::<usize>()
+        let automata = self.groups.iter().map(|g| &g.dfa).chain([&self.led]);
+        let compiled: usize = automata.map(|dfa| dfa.memory_usage() + dfa.get_nfa().memory_usage()).sum();
+        let triggers: usize = self.groups.iter().map(|g| &g.trigger).chain([&self.trigger]).map(Trigger::memory).sum();
+        compiled + triggers + self.leads.iter().map(|(_, lead)| size_of_val(lead)).sum::<usize>()
     }
 
     /// Every candidate that starts at `start`, for all patterns that do not begin with a repetition, into `found`.
@@ -197,38 +223,60 @@ impl Automata {
         found: &mut Vec<Ends>,
     ) -> Fate {
         found.clear();
-        let Caches { all: cache, trail, .. } = caches;
-        let run = Run { dfa: &self.all, text, start, limit: start.saturating_add(self.reach), complete };
+        for (group, (cache, trail)) in self.groups.iter().zip(&mut caches.groups) {
+            if group.trigger.admits(text, start) && self.run_group(group, cache, trail, text, start, complete, found) == Fate::Cut {
+                return Fate::Cut;
+            }
+        }
+        Fate::Decided
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the inner half of `run`")]
+    fn run_group(
+        &self,
+        group: &Group,
+        cache: &mut Cache,
+        trail: &mut Trail,
+        text: &[u8],
+        start: usize,
+        complete: bool,
+        found: &mut Vec<Ends>,
+    ) -> Fate {
+        let run = Run { dfa: &group.dfa, text, start, limit: start.saturating_add(group.reach), complete };
+        let slot_of = |pattern: usize| group.slots.get(pattern).copied().unwrap_or(usize::MAX);
         let capped = |slot: usize| start + self.slots.get(slot).map_or(0, |s| s.max_span);
         let mut hidden = Vec::new();
-        let fate = run.follow(cache, Anchored::Yes, Some(trail), |slot, end, recalled| {
+        let fate = run.follow(cache, Anchored::Yes, Some(trail), |pattern, end, recalled| {
+            let slot = slot_of(pattern);
             if end <= capped(slot) {
                 note(found, slot, end);
             } else if recalled {
                 // The last end that an earlier run met lies beyond the bound, and may hide one within.
-                hidden.push(slot);
+                hidden.push(pattern);
             }
         });
-        for slot in hidden {
+        for pattern in hidden {
+            let slot = slot_of(pattern);
             let run = Run { limit: capped(slot), ..run };
-            run.follow(cache, pattern(slot), None, |_, end, _| note(found, slot, end));
+            run.follow(cache, anchor(pattern), None, |_, end, _| note(found, slot, end));
         }
         fate
     }
 
-    /// Every candidate of `slot`, which begins with a repetition, that starts at `start`.
+    /// Every candidate of the `lead`th pattern that begins with a repetition that starts at `start`.
     pub(crate) fn run_led(
         &self,
         caches: &mut Caches,
         text: &[u8],
-        slot: usize,
+        lead: usize,
         start: usize,
         limit: usize,
         complete: bool,
     ) -> (Option<Ends>, Fate) {
         let mut found: Option<Ends> = None;
         let run = Run { dfa: &self.led, text, start, limit, complete };
-        let fate = run.follow(&mut caches.led, pattern(slot), None, |_, end, _| {
+        let slot = self.leads.get(lead).map_or(usize::MAX, |(slot, _)| *slot);
+        let fate = run.follow(&mut caches.led, anchor(lead), None, |_, end, _| {
             let first = found.map_or(end, |f| f.first);
             found = Some(Ends { slot, first, last: end });
         });
@@ -331,8 +379,8 @@ fn note(found: &mut Vec<Ends>, slot: usize, end: usize) {
     }
 }
 
-fn pattern(slot: usize) -> Anchored {
-    PatternID::new(slot).map_or(Anchored::Yes, Anchored::Pattern)
+fn anchor(pattern: usize) -> Anchored {
+    PatternID::new(pattern).map_or(Anchored::Yes, Anchored::Pattern)
 }
 
 fn parse(detector: &'static str, expression: &str) -> Result<Hir, EngineError> {

@@ -36,13 +36,10 @@ impl Vocabulary {
 
     fn nearest_in(&self, before: &[u8]) -> Near {
         let text = normalise(before);
-        let own = last_of(&text, self.own);
-        let rival = last_of(&text, self.rivals);
-        let (at, word) = match (own, rival) {
-            (Some((at, word)), Some((rival_at, _))) if at >= rival_at => (at, word),
-            (_, Some((_, word))) => return Near::Rival(word),
-            (Some(own), None) => own,
-            (None, None) => return Near::Nothing,
+        let (at, word) = match self.last_of(&text) {
+            Some((at, word, true)) => (at, word),
+            Some((_, word, false)) => return Near::Rival(word),
+            None => return Near::Nothing,
         };
         let between = text.get(at..).unwrap_or_default();
         let numbers = between.split(' ').any(|w| w.len() >= 3 && w.bytes().all(|b| b.is_ascii_digit()));
@@ -52,29 +49,41 @@ impl Vocabulary {
             Near::Own(word)
         }
     }
+
+    /// Where the last of all words ends in the normalised text, which it is, and whether it is an own one. Of two that
+    /// end together the longer counts, of the same length the own.
+    fn last_of(&self, text: &str) -> Option<(usize, &'static str, bool)> {
+        let every = || self.own.iter().map(|w| (*w, true)).chain(self.rivals.iter().map(|w| (*w, false)));
+        let best = |words: &mut dyn Iterator<Item = (usize, &'static str, bool)>| {
+            words.max_by_key(|(end, word, own)| (*end, word.len(), *own))
+        };
+        let whole = text.trim_end();
+        let ends = std::iter::once(whole.len()).chain(whole.rmatch_indices(' ').map(|(at, _)| at));
+        let spaced = ends.filter_map(|end| Some((end, whole.get(..end)?))).find_map(|(end, head)| {
+            best(
+                &mut every()
+                    .filter(|(word, _)| ends_with_word(head, word))
+                    .map(|(word, own)| (end, word, own)),
+            )
+        });
+        if !text.chars().any(is_unspaced) {
+            return spaced;
+        }
+        let unspaced = every().filter(|(word, _)| word.chars().next().is_some_and(is_unspaced));
+        best(
+            &mut unspaced
+                .filter_map(|(word, own)| Some((text.rfind(word)? + word.len(), word, own)))
+                .chain(spaced),
+        )
+    }
+}
+
+fn ends_with_word(head: &str, word: &str) -> bool {
+    head.strip_suffix(word).is_some_and(|left| left.is_empty() || left.ends_with(' '))
 }
 
 /// "Call Dr. Ana María de la Cruz Pérez (home) at": a long name fits, a sentence does not.
 const MOST_WORDS_BETWEEN: usize = 9;
-
-/// Where the last of `words` ends in the normalised text, and which it is; of two that end together the longer.
-fn last_of(text: &str, words: &[&'static str]) -> Option<(usize, &'static str)> {
-    words
-        .iter()
-        .filter_map(|word| rfind_word(text, word).map(|end| (end, *word)))
-        .max_by_key(|(end, word)| (*end, word.len()))
-}
-
-fn rfind_word(text: &str, word: &str) -> Option<usize> {
-    let unspaced = word.chars().next().is_some_and(is_unspaced);
-    text.rmatch_indices(word)
-        .find(|(at, _)| {
-            let left = text.get(..*at).and_then(|s| s.chars().next_back());
-            let right = text.get(at + word.len()..).and_then(|s| s.chars().next());
-            unspaced || (left.is_none_or(|c| c == ' ') && right.is_none_or(|c| c == ' '))
-        })
-        .map(|(at, _)| at + word.len())
-}
 
 /// Chinese, Japanese, Korean and Thai: words follow one another without a space, or carry particles.
 fn is_unspaced(c: char) -> bool {

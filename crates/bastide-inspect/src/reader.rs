@@ -154,8 +154,8 @@ impl Reader {
                 true
             });
             cx.work.ends = ends;
-            for (slot, lead) in automata.leads() {
-                self.decide_led(cx, &mut block, *slot, lead, found);
+            for (index, (slot, lead)) in automata.leads().iter().enumerate() {
+                self.decide_led(cx, &mut block, *slot, (index, lead), found);
             }
         }
         let decided = block.decided;
@@ -232,7 +232,7 @@ impl Reader {
         cx: &mut Context<'_>,
         block: &mut Block<'_>,
         slot: usize,
-        lead: &Lead,
+        (index, lead): (usize, &Lead),
         found: &mut dyn FnMut(Found),
     ) {
         let Some(&Slot { max_span, .. }) = cx.automata.slots().get(slot) else { return };
@@ -246,7 +246,7 @@ impl Reader {
                 continue;
             };
             let limit = latest.saturating_add(max_span);
-            let (ends, fate) = cx.automata.run_led(cx.caches, text, slot, latest, limit, complete);
+            let (ends, fate) = cx.automata.run_led(cx.caches, text, index, latest, limit, complete);
             low = end;
             while start <= latest {
                 let cut = Some(start.max(text.len().saturating_sub(max_span)));
@@ -261,7 +261,7 @@ impl Reader {
                     }
                 };
                 let limit = start.saturating_add(max_span);
-                let (Some(ends), _) = cx.automata.run_led(cx.caches, text, slot, start, limit, complete) else { break };
+                let (Some(ends), _) = cx.automata.run_led(cx.caches, text, index, start, limit, complete) else { break };
                 if !self.decide(cx, block, start, ends, found) {
                     block.decided = block.decided.min(start);
                     return;

@@ -56,6 +56,7 @@ const KINDS: [u8; 256] = {
     kinds
 };
 
+#[derive(Clone)]
 pub(crate) struct Trigger {
     bits: Vec<u64>,
     /// Bytes in the shortest candidate.
@@ -118,6 +119,27 @@ impl Trigger {
         }
     }
 
+    /// The table for what any of several tables is for.
+    pub(crate) fn any<'a>(all: impl IntoIterator<Item = &'a Trigger>) -> Trigger {
+        let mut any = Trigger { bits: vec![0; KEYS / 64], shortest: usize::MAX };
+        for one in all {
+            any.bits.iter_mut().zip(&one.bits).for_each(|(any, one)| *any |= one);
+            any.shortest = any.shortest.min(one.shortest);
+        }
+        any
+    }
+
+    /// Whether a candidate may start at `at`.
+    pub(crate) fn admits(&self, text: &[u8], at: usize) -> bool {
+        let Some(bytes) = text.get(at..at + DEPTH) else { return true };
+        let behind_word = at.checked_sub(1).and_then(|i| text.get(i)).is_some_and(|&b| is_word(b));
+        self.has(bytes.iter().fold(usize::from(behind_word), |key, &byte| key << KIND_BITS | usize::from(kind(byte))))
+    }
+
+    fn has(&self, key: usize) -> bool {
+        self.bits.get(key / 64).is_some_and(|word| word >> (key % 64) & 1 == 1)
+    }
+
     /// Calls `visit` with every place from `from` on where a candidate may start, ascending, until it says false. The
     /// last places, too close to the end of the text to tell, are among them unless the text is `complete` and no
     /// candidate so short.
@@ -131,11 +153,11 @@ impl Trigger {
             key = (key << KIND_BITS | usize::from(kind(byte))) & MASK;
             let full = usize::from(behind_word) << (DEPTH * KIND_BITS) | key;
             behind_word = is_word_kind(key >> ((DEPTH - 1) * KIND_BITS));
-            if self.bits.get(full / 64).is_some_and(|word| word >> (full % 64) & 1 == 1) && !visit(from + at) {
+            if self.has(full) && !visit(from + at) {
                 return;
             }
         }
-        let room = if complete { self.shortest } else { 1 };
+        let room = if complete { self.shortest.min(DEPTH) } else { 1 };
         for at in text.len() - ahead.len()..(text.len() + 1).saturating_sub(room) {
             if !visit(at) {
                 return;

@@ -200,12 +200,23 @@ pub(crate) struct Fold {
     anchor: Change,
     /// The original is folded up to here.
     pub(crate) next: usize,
+    /// Characters just before `next` that read as nothing.
+    unseen: usize,
 }
+
+/// So many characters in a row read as nothing; further ones stand for themselves. Without a limit, a million of them
+/// within an address would have to be held back.
+const UNSEEN_LIMIT: usize = 16;
 
 impl Fold {
     /// Begins where nothing has differed so far. `known` is the text from `base` on, as far as `reader` has seen it.
     pub(crate) fn fork(reader: &Reader, known: &[u8], base: usize) -> Fold {
+        // What does not show and made no difference did so because of the limit.
+        let tail = known.get(known.len().saturating_sub(4)..).unwrap_or_default();
+        let last = tail.utf8_chunks().last().and_then(|chunk| chunk.valid().chars().next_back());
+        let hidden = last.is_some_and(|c| reads(c) == Reads::Nothing);
         Fold {
+            unseen: if hidden { UNSEEN_LIMIT } else { 0 },
             reader: reader.clone(),
             text: known.to_vec(),
             base,
@@ -219,23 +230,37 @@ impl Fold {
     pub(crate) fn extend(&mut self, text: &str, syntax: Syntax, complete: bool) {
         let mut rest = text;
         while let Some(piece) = piece(rest, syntax, complete) {
-            let (length, c) = match piece {
-                Piece::Same(length) => {
-                    self.text.extend_from_slice(rest.as_bytes().get(..length).unwrap_or_default());
-                    (length, None)
-                }
-                Piece::Escape(length, c) | Piece::Character(length, c) => (length, Some(c)),
+            let at = self.end();
+            let length = match piece {
                 Piece::Cut => break,
+                Piece::Character(length, c) if self.unseen >= UNSEEN_LIMIT && reads(c) == Reads::Nothing => {
+                    self.copy(rest, length);
+                    length
+                }
+                Piece::Same(length) => {
+                    self.copy(rest, length);
+                    self.unseen = 0;
+                    length
+                }
+                Piece::Escape(length, c) | Piece::Character(length, c) => {
+                    if self.unseen >= UNSEEN_LIMIT && reads(c) == Reads::Nothing {
+                        self.text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                    } else {
+                        push_reading(c, &mut self.text);
+                        self.unseen = if self.end() == at { self.unseen + 1 } else { 0 };
+                    }
+                    let original = Span::new(self.next, self.next + length);
+                    self.changes.push(Change { at, length: self.end() - at, original });
+                    length
+                }
             };
-            if let Some(c) = c {
-                let at = self.end();
-                push_reading(c, &mut self.text);
-                let original = Span::new(self.next, self.next + length);
-                self.changes.push(Change { at, length: self.end() - at, original });
-            }
             self.next += length;
             rest = rest.get(length..).unwrap_or_default();
         }
+    }
+
+    fn copy(&mut self, rest: &str, length: usize) {
+        self.text.extend_from_slice(rest.as_bytes().get(..length).unwrap_or_default());
     }
 
     pub(crate) fn end(&self) -> usize {

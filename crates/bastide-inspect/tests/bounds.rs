@@ -55,6 +55,8 @@ fn hostile() -> Vec<String> {
         long("\\ud83d"),
         long("＠"),
         long("\u{200B}"),
+        format!("ada{}", long("\u{200B}")),
+        format!("a{}@b.com", "\u{200B}".repeat(16)).repeat(400),
         long("a\u{200B}"),
         long("DE89"),
         long("ignore all "),
@@ -89,6 +91,7 @@ fn what_is_held_does_not_grow_with_the_text() {
             }
             assert_eq!(stream.finish(&engine, &mut scratch, &mut out), text.len());
             let start: String = text.chars().take(20).collect();
+            println!("{most} of `{start}...`");
             assert!(most <= bound, "{most} bytes held of `{start}...`");
         }
     }

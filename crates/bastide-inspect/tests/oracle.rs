@@ -161,7 +161,7 @@ struct Place {
 /// The folded reading, built from the outside: one escape or character at a time, with a table of what the tests use.
 fn fold(text: &str, syntax: Syntax) -> (Vec<u8>, Vec<Place>) {
     let (mut out, mut places) = (Vec::new(), Vec::new());
-    let mut at = 0;
+    let (mut at, mut unseen) = (0, 0);
     while at < text.len() {
         let rest = &text[at..];
         let (length, c) = unescape(rest, syntax).unwrap_or_else(|| {
@@ -170,13 +170,15 @@ fn fold(text: &str, syntax: Syntax) -> (Vec<u8>, Vec<Place>) {
         });
         let plain = match c {
             '\u{FF01}'..='\u{FF5E}' => char::from_u32(c as u32 - 0xFEE0).unwrap().to_string(),
-            '\u{200B}'..='\u{200F}' | '\u{FEFF}' | '\u{301}' | '\u{FE0F}' => String::new(),
+            '\u{200B}'..='\u{200F}' | '\u{FEFF}' | '\u{301}' | '\u{FE0F}' if unseen < 16 => String::new(),
             '\u{E0020}'..='\u{E007E}' => char::from_u32(c as u32 - 0xE0000).unwrap().to_string(),
             '…' => "...".to_owned(),
             '½' => "1\u{2044}2".replace('\u{2044}', "/"),
             'а' => "a".to_owned(),
             c => c.to_string(),
         };
+        let hidden = matches!(c, '\u{200B}'..='\u{200F}' | '\u{FEFF}' | '\u{301}' | '\u{FE0F}');
+        unseen = if hidden { unseen + 1 } else { 0 };
         out.extend_from_slice(plain.as_bytes());
         places.extend(plain.bytes().map(|_| Place { start: at, end: at + length }));
         // A character that reads as itself is mapped byte by byte.
@@ -298,6 +300,12 @@ proptest! {
     #[test]
     fn and_in_dense_text(text in "[ 0-9qzx@.a%4eyJ=\u{200B}Ａ-]{0,80}") {
         agree(&text, Syntax::Plain);
+    }
+
+    #[test]
+    fn and_where_much_is_hidden(a in 0..40usize, b in 0..40usize, c in 0..40usize) {
+        let hidden = |n: usize| "\u{200B}".repeat(n);
+        agree(&format!("ada{}@exa{}mple%E2%80%8B.c{}om ", hidden(a), hidden(b), hidden(c)), Syntax::Plain);
     }
 
     #[test]

@@ -183,6 +183,16 @@ proptest! {
     }
 
     #[test]
+    fn chunked_is_whole_where_much_is_hidden(
+        parts in prop::collection::vec(("[ad]{0,3}@?[ad]{0,2}(\\.co)?", 0..60usize, any::<bool>()), 1..6),
+        random in prop::collection::vec(any::<prop::sample::Index>(), 1..12),
+    ) {
+        let hidden = |escaped: bool| if escaped { "%E2%80%8B" } else { "\u{200B}" };
+        let text: String = parts.iter().map(|(text, n, escaped)| text.clone() + &hidden(*escaped).repeat(*n)).collect();
+        every_way(engine(), &text, Syntax::Plain, &random);
+    }
+
+    #[test]
     fn chunked_is_whole_on_a_small_alphabet(
         text in "[ 0-9qzx@.a%4\\\\ue=\u{200B}Ａ-]{0,120}",
         random in prop::collection::vec(any::<prop::sample::Index>(), 1..12),

@@ -94,7 +94,13 @@ impl Admin {
         match request {
             Request::KeyCreate { .. } => self.key_create(actor, request).await,
             Request::KeyList => Ok(Value::from(
-                self.node.store.keys().map_err(could_not)?.iter().map(|k| self.show_key(k)).collect::<Vec<_>>(),
+                self.node
+                    .store
+                    .keys()
+                    .map_err(could_not)?
+                    .iter()
+                    .map(|k| self.show_key(k))
+                    .collect::<Vec<_>>(),
             )),
             Request::KeyRevoke { key } => self.key_revoke(actor, &key).await,
             Request::ProviderAdd { name, base_url, credential, project } => {
@@ -171,9 +177,14 @@ impl Admin {
                 let live: Vec<_> = keys.iter().filter(|k| k.name == key && k.revoked_at.is_none()).collect();
                 match live.as_slice() {
                     [one] => one.id,
-                    [] => return Err(Failure::usage(format!("there is no key `{key}`; `bastide key list` shows them"))),
+                    [] => {
+                        return Err(Failure::usage(format!(
+                            "there is no key `{key}`; `bastide key list` shows them"
+                        )));
+                    }
                     _ => {
-                        let what = format!("several keys are named `{key}`; give the id, from `bastide key list`");
+                        let what =
+                            format!("several keys are named `{key}`; give the id, from `bastide key list`");
                         return Err(Failure::usage(what));
                     }
                 }
@@ -242,7 +253,8 @@ impl Admin {
         let row = self
             .change(actor, "project.create", name.to_owned(), None, |intent| {
                 let organisations = self.node.identity.organisations().map_err(could_not)?;
-                let first = organisations.first().ok_or_else(|| Failure::could_not("there is no organisation"))?;
+                let first =
+                    organisations.first().ok_or_else(|| Failure::could_not("there is no organisation"))?;
                 self.node.identity.create_project(first.id, name, intent).map_err(could_not)
             })
             .await?;
@@ -344,7 +356,9 @@ impl Node {
             match self.provider(&row) {
                 Ok(provider) => providers.push(Arc::new(provider)),
                 // One provider whose credential is missing must not keep the others from serving.
-                Err(failure) => tracing::error!(provider = row.name, reason = %failure, "a provider cannot be used"),
+                Err(failure) => {
+                    tracing::error!(provider = row.name, reason = %failure, "a provider cannot be used")
+                }
             }
         }
         if let Some(fixed) = &self.fixed_provider {
@@ -373,20 +387,27 @@ impl Node {
         self.root.derive("provider credential")
     }
 
-    pub(crate) fn credential(&self, source: &CredentialSource, id: ProviderId) -> Result<Option<Credential>, Failure> {
+    pub(crate) fn credential(
+        &self,
+        source: &CredentialSource,
+        id: ProviderId,
+    ) -> Result<Option<Credential>, Failure> {
         let value = match source {
             CredentialSource::None => return Ok(None),
             CredentialSource::Env(name) => std::env::var(name).map(Secret::new).map_err(|_| {
-                Failure::could_not(format!("the environment variable `{name}` is not set where the server runs"))
+                Failure::could_not(format!(
+                    "the environment variable `{name}` is not set where the server runs"
+                ))
             })?,
             CredentialSource::File(path) => std::fs::read_to_string(path)
                 .map(|text| Secret::new(text.trim().to_owned()))
                 .map_err(|e| Failure::could_not(format!("cannot read the credential file `{path}`: {e}")))?,
             CredentialSource::Sealed(blob) => {
-                let damaged = || Failure::could_not("the sealed credential of a provider does not open; add it again");
+                let damaged =
+                    || Failure::could_not("the sealed credential of a provider does not open; add it again");
                 let (nonce, sealed) = blob.split_first_chunk::<12>().ok_or_else(damaged)?;
-                let opened =
-                    bastide_crypto::open(&self.credential_key(), *nonce, id.as_bytes(), sealed).map_err(|_| damaged())?;
+                let opened = bastide_crypto::open(&self.credential_key(), *nonce, id.as_bytes(), sealed)
+                    .map_err(|_| damaged())?;
                 Secret::new(String::from_utf8(opened).map_err(|_| damaged())?)
             }
         };

@@ -78,7 +78,9 @@ fn existing(dir: &Path) -> Result<&Path, Failure> {
         return Ok(dir);
     }
     let shown = dir.display();
-    Err(Failure::could_not(format!("there is no log in `{shown}`; give the server's data folder with `--data DIR`")))
+    Err(Failure::could_not(format!(
+        "there is no log in `{shown}`; give the server's data folder with `--data DIR`"
+    )))
 }
 
 /// The receipt itself, or a file that holds it, whole or as a line of response headers.
@@ -97,7 +99,9 @@ fn receipt_text(given: &str) -> Result<String, Failure> {
 
 fn verdict(failure: bastide_verify::Failure) -> Failure {
     match failure.kind {
-        FailureKind::DoesNotHold | FailureKind::NotYetPublished => Failure::does_not_hold(failure.to_string()),
+        FailureKind::DoesNotHold | FailureKind::NotYetPublished => {
+            Failure::does_not_hold(failure.to_string())
+        }
         _ => Failure::could_not(failure.to_string()),
     }
 }
@@ -135,7 +139,9 @@ fn tail(data: &Data, lines: u64, follow: bool, output: Output) -> Result<(), Fai
 
 /// One line: what happened, to whom, with which verdict.
 fn human(index: u64, entry: &Value) -> String {
-    let at = entry["at"].as_u64().map_or_else(String::new, |at| show_time(bastide_types::Timestamp::from_micros(at)));
+    let at = entry["at"]
+        .as_u64()
+        .map_or_else(String::new, |at| show_time(bastide_types::Timestamp::from_micros(at)));
     let word = |name: &str| entry[name].as_str().unwrap_or_default();
     let findings = |half: &Value| {
         let list = half["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -150,7 +156,14 @@ fn human(index: u64, entry: &Value) -> String {
     };
     let what = match word("kind") {
         "request" => {
-            format!("{} {} -> {}  {}{}", word("exchange"), word("model"), word("upstream"), word("verdict"), findings(&entry["guard"]))
+            format!(
+                "{} {} -> {}  {}{}",
+                word("exchange"),
+                word("model"),
+                word("upstream"),
+                word("verdict"),
+                findings(&entry["guard"])
+            )
         }
         "outcome" => format!(
             "{} {} {}{}  {}+{} tokens",

@@ -26,7 +26,8 @@ pub(crate) fn execute(data: &Data, request: Request) -> Result<Value, Failure> {
     match Folder::take(data)? {
         Locked::Theirs => control::ask(&data.dir, &request),
         Locked::Mine(folder) => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(could_not)?;
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(could_not)?;
             let node = Arc::new(Node::open(folder)?);
             node.bootstrap()?;
             node.reconcile(false)?;
@@ -65,7 +66,11 @@ pub(crate) fn key(command: cli::Key) -> Result<(), Failure> {
         cli::Key::List { data, output } => {
             let keys = execute(&data, Request::KeyList)?;
             print(output.json, &keys, |keys| {
-                table(keys, &["id", "name", "state", "hint", "created", "expires"], "no keys yet; make one with `bastide key create NAME`")
+                table(
+                    keys,
+                    &["id", "name", "state", "hint", "created", "expires"],
+                    "no keys yet; make one with `bastide key create NAME`",
+                )
             })
         }
         cli::Key::Revoke { key, data, output } => {
@@ -101,7 +106,12 @@ pub(crate) fn provider(command: cli::Provider) -> Result<(), Failure> {
             };
             let added = execute(&data, Request::ProviderAdd { name, base_url, credential, project })?;
             print(output.json, &added, |p| {
-                format!("{} serves from {} (credential: {})\n", text(&p["name"]), text(&p["base_url"]), text(&p["credential"]))
+                format!(
+                    "{} serves from {} (credential: {})\n",
+                    text(&p["name"]),
+                    text(&p["base_url"]),
+                    text(&p["credential"])
+                )
             })
         }
         cli::Provider::List { data, output } => {

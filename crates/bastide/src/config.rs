@@ -13,7 +13,8 @@ use crate::cli::{self, Serve};
 use crate::failure::Failure;
 
 /// Where the gateway listens unless told otherwise.
-pub(crate) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8800);
+pub(crate) const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8800);
 
 /// The file as written.
 #[derive(Debug, Default, Deserialize)]
@@ -139,7 +140,8 @@ fn profile(rules: &[RuleTable]) -> Result<GuardProfile, Failure> {
     let defaults = GuardProfile::default_profile();
     let mut all: Vec<Rule> = defaults.rules().iter().filter(|r| !covered(r)).cloned().collect();
     all.extend(given.iter().cloned());
-    GuardProfile::from_rules(all).map_err(|e| Failure::usage(format!("setting `guard.{}`: {}", e.field, e.problem)))
+    GuardProfile::from_rules(all)
+        .map_err(|e| Failure::usage(format!("setting `guard.{}`: {}", e.field, e.problem)))
 }
 
 fn rule(index: usize, table: &RuleTable) -> Result<Rule, Failure> {
@@ -193,7 +195,9 @@ fn rule(index: usize, table: &RuleTable) -> Result<Rule, Failure> {
     };
     let min_score = match table.min_score {
         None => Score::per_mille(0),
-        Some(s) => score(s).ok_or_else(|| field(&name("min_score"), &format!("`{s}` is not between 0 and 1")))?,
+        Some(s) => {
+            score(s).ok_or_else(|| field(&name("min_score"), &format!("`{s}` is not between 0 and 1")))?
+        }
     };
     let verdict: Verdict = table.verdict.parse().map_err(|e: String| field(&name("verdict"), &e))?;
     Ok(Rule { target, from, direction, min_score, verdict })

@@ -35,7 +35,11 @@ pub(crate) fn listen(admin: Arc<Admin>, dir: &Path) -> Result<tokio::task::JoinH
         _ => {}
     }
     let listener = UnixListener::bind(&path).map_err(|e| {
-        let hint = if path.as_os_str().len() > 100 { "; a socket's path has at most 107 bytes: use a shorter `--data`" } else { "" };
+        let hint = if path.as_os_str().len() > 100 {
+            "; a socket's path has at most 107 bytes: use a shorter `--data`"
+        } else {
+            ""
+        };
         Failure::could_not(format!("cannot open `{}`: {e}{hint}", path.display()))
     })?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;

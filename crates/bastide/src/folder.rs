@@ -14,9 +14,9 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use bastide_crypto::{Random as _, RootKey, SealedFile, SigningKey, SystemRandom};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bastide_crypto::{Random as _, RootKey, SealedFile, SigningKey, SystemRandom};
 use bastide_types::Secret;
 use rustix::fs::FlockOperation;
 use zeroize::Zeroizing;
@@ -179,8 +179,7 @@ fn passphrase(data: &Data) -> Result<Option<Secret<String>>, Failure> {
 /// Writes a file that only this user reads, whole or not at all.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;

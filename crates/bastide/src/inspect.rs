@@ -91,12 +91,14 @@ fn jsonl(path: &Path, engine: &Engine, scratch: &mut Scratch, least: Score) -> R
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let parsed: Line = serde_json::from_slice(&line)
-            .map_err(|e| Failure::usage(format!("`{shown}` line {number}: no `{{\"id\",\"text\"}}` object: {e}")))?;
+        let parsed: Line = serde_json::from_slice(&line).map_err(|e| {
+            Failure::usage(format!("`{shown}` line {number}: no `{{\"id\",\"text\"}}` object: {e}"))
+        })?;
         findings.clear();
         engine.inspect(&parsed.text, Syntax::Plain, scratch, &mut findings);
         let found = Found { id: &parsed.id, findings: show(&parsed.text, &findings, least) };
-        serde_json::to_writer(&mut out, &found).map_err(|e| Failure::could_not(format!("cannot write: {e}")))?;
+        serde_json::to_writer(&mut out, &found)
+            .map_err(|e| Failure::could_not(format!("cannot write: {e}")))?;
         out.write_all(b"\n").map_err(|e| Failure::could_not(format!("cannot write: {e}")))?;
     }
     out.flush().map_err(|e| Failure::could_not(format!("cannot write: {e}")))

@@ -49,8 +49,7 @@ impl Node {
                 "the log was cut at its last whole commit; nothing that was acknowledged is lost"
             );
         }
-        let subjects =
-            Arc::new(Subjects::open(&folder.dir().join("subjects"), &root).map_err(could_not)?);
+        let subjects = Arc::new(Subjects::open(&folder.dir().join("subjects"), &root).map_err(could_not)?);
         let identity =
             Arc::new(Identity::open(Arc::clone(&store), &root, Arc::clone(&clock)).map_err(could_not)?);
         Ok(Node {
@@ -118,10 +117,12 @@ impl Node {
         let mut before = self.log.size();
         'back: while before > 0 {
             let from = before.saturating_sub(BATCH);
-            let entries = reader.entries(from, usize::try_from(before - from).unwrap_or(0)).map_err(could_not)?;
+            let entries =
+                reader.entries(from, usize::try_from(before - from).unwrap_or(0)).map_err(could_not)?;
             for entry in entries.into_iter().rev().filter(|e| e.index < before) {
                 let text = entry.value().map_err(could_not)?.to_json();
-                let (index, entry): (u64, Value) = (entry.index, serde_json::from_str(&text).unwrap_or_default());
+                let (index, entry): (u64, Value) =
+                    (entry.index, serde_json::from_str(&text).unwrap_or_default());
                 match entry["kind"].as_str() {
                     Some("stopped") if !all => break 'back,
                     // Whoever started then has reconciled what was before.

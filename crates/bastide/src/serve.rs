@@ -60,7 +60,8 @@ async fn serve(
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let started = Event::Started { at: node.clock.now(), version, config };
     node.log.record(started).await.map_err(could_not)?;
-    let guard = Guard::new(settings.guard, settings.profile.clone(), settings.limits.guard_time).map_err(could_not)?;
+    let guard = Guard::new(settings.guard, settings.profile.clone(), settings.limits.guard_time)
+        .map_err(could_not)?;
     let listen = listener.local_addr().map_err(could_not)?;
     let node = Arc::new(node);
     let gateway = Arc::new(
@@ -119,7 +120,9 @@ fn bind(address: SocketAddr) -> Result<std::net::TcpListener, Failure> {
 }
 
 fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Failure> {
-    let failed = |path: &Path, what: String| Failure::usage(format!("`{}` is no usable PEM file: {what}", path.display()));
+    let failed = |path: &Path, what: String| {
+        Failure::usage(format!("`{}` is no usable PEM file: {what}", path.display()))
+    };
     let chain = CertificateDer::pem_file_iter(&tls.cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|e| failed(&tls.cert, e.to_string()))?;
@@ -180,7 +183,9 @@ fn greet(
         node.dir().display(),
     );
     if node.fresh {
-        text.push_str("first start     keys, records and log were made in the data folder; back up its `keys`\n");
+        text.push_str(
+            "first start     keys, records and log were made in the data folder; back up its `keys`\n",
+        );
     }
     if let Some(key) = demo_key {
         let key = key.expose();
@@ -202,7 +207,8 @@ fn greet(
 }
 
 async fn wait_for_signal(stop: watch::Sender<bool>) {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         tracing::error!("signals cannot be received; stop the server with SIGKILL");
         return std::future::pending().await;
     };
@@ -222,7 +228,8 @@ async fn wait_for_signal(stop: watch::Sender<bool>) {
 fn log_to_stderr(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("BASTIDE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // A second subscriber cannot be set; the first one then goes on.
     let _ = match format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),

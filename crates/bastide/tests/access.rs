@@ -86,7 +86,11 @@ fn every_route_refuses_every_bad_credential_and_the_log_says_so() {
         let answer = call(&rig, index, &[("authorization", &good)]);
         assert_eq!(answer.status, 200, "{name}: {}", answer.text());
     }
-    assert_eq!(rig.mock.received().iter().filter(|r| r.method == "POST").count(), 1, "only the good key got through");
+    assert_eq!(
+        rig.mock.received().iter().filter(|r| r.method == "POST").count(),
+        1,
+        "only the good key got through"
+    );
 }
 
 #[test]
@@ -124,7 +128,9 @@ fn limits_hold_and_say_when_to_come_back() {
     let made = rig.command(&["key", "create", "slow", "--requests-per-minute", "2", "--json"]);
     let key: Value = serde_json::from_slice(&made.stdout).expect("JSON");
     let bearer = format!("Bearer {}", key["key"].as_str().expect("a key"));
-    let ask = || send(rig.address(), "POST", "/v1/chat/completions", &[("authorization", &bearer)], BODY.as_bytes());
+    let ask = || {
+        send(rig.address(), "POST", "/v1/chat/completions", &[("authorization", &bearer)], BODY.as_bytes())
+    };
     assert_eq!((ask().status, ask().status), (200, 200));
     let third = ask();
     assert_eq!((third.status, third.code().as_str()), (429, "limit.requests_per_minute"));
@@ -136,7 +142,8 @@ fn names_of_other_servers_are_refused() {
     let rig = Rig::enforcing();
     let bearer = format!("Bearer {}", rig.key);
     for host in ["evil.example", "127.0.0.1.evil.example:80"] {
-        let answer = send(rig.address(), "GET", "/v1/models", &[("host", host), ("authorization", &bearer)], b"");
+        let answer =
+            send(rig.address(), "GET", "/v1/models", &[("host", host), ("authorization", &bearer)], b"");
         assert_eq!((answer.status, answer.code().as_str()), (421, "http.host"), "{host}");
     }
 }

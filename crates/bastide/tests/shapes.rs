@@ -58,12 +58,43 @@ impl InRequest {
     const ALL: &'static [InRequest] = {
         use InRequest::*;
         &[
-            User, UserPart, System, Developer, Assistant, AssistantPart, Refusal, Reasoning, ParticipantName,
-            ToolName, ToolDescription, ToolSchema, ToolSchemaKey, ToolSchemaEnum, LegacyFunction, ToolCallName,
-            ToolCallId, ToolCallArguments, ToolCallArgumentsKey, ToolCallArgumentsNumber,
-            ToolCallArgumentsNotJson, LegacyFunctionCall, ToolResult, ToolResultPart, ResponseFormat, Prediction,
-            Stop, EndUser, Metadata, MetadataKey, UnknownField, UnknownKey, UnknownNumber, UnknownNested,
-            UnknownInMessage, UnknownPart, Escaped,
+            User,
+            UserPart,
+            System,
+            Developer,
+            Assistant,
+            AssistantPart,
+            Refusal,
+            Reasoning,
+            ParticipantName,
+            ToolName,
+            ToolDescription,
+            ToolSchema,
+            ToolSchemaKey,
+            ToolSchemaEnum,
+            LegacyFunction,
+            ToolCallName,
+            ToolCallId,
+            ToolCallArguments,
+            ToolCallArgumentsKey,
+            ToolCallArgumentsNumber,
+            ToolCallArgumentsNotJson,
+            LegacyFunctionCall,
+            ToolResult,
+            ToolResultPart,
+            ResponseFormat,
+            Prediction,
+            Stop,
+            EndUser,
+            Metadata,
+            MetadataKey,
+            UnknownField,
+            UnknownKey,
+            UnknownNumber,
+            UnknownNested,
+            UnknownInMessage,
+            UnknownPart,
+            Escaped,
         ]
     };
 
@@ -85,9 +116,7 @@ impl InRequest {
                     "function":{"name":name,"arguments":arguments}}]},
                 {"role":"tool","tool_call_id":id,"content":"done"}])
         };
-        let tool = |name: &str, description: &str, parameters: Value| {
-            json!([{"type":"function","function":{"name":name,"description":description,"parameters":parameters}}])
-        };
+        let tool = |name: &str, description: &str, parameters: Value| json!([{"type":"function","function":{"name":name,"description":description,"parameters":parameters}}]);
         let empty = || json!({"type":"object","properties":{}});
         let none = || Value::Null;
         let body = match self {
@@ -114,9 +143,11 @@ impl InRequest {
                 let schema = json!({"type":"object","properties":{"a":{"type":"string","description":text}}});
                 with(hi(), "tools", tool("f", "d", schema))
             }
-            InRequest::ToolSchemaKey => {
-                with(hi(), "tools", tool("f", "d", json!({"type":"object","properties":{EMAIL:{"type":"string"}}})))
-            }
+            InRequest::ToolSchemaKey => with(
+                hi(),
+                "tools",
+                tool("f", "d", json!({"type":"object","properties":{EMAIL:{"type":"string"}}})),
+            ),
             InRequest::ToolSchemaEnum => {
                 let schema = json!({"type":"object","properties":{"a":{"enum":["x",EMAIL]}}});
                 with(hi(), "tools", tool("f", "d", schema))
@@ -168,7 +199,9 @@ impl InRequest {
             InRequest::UnknownField => with(hi(), "x_note", json!(text)),
             InRequest::UnknownKey => with(hi(), EMAIL, json!(true)),
             InRequest::UnknownNumber => {
-                return format!(r#"{{"model":"mock","messages":[{{"role":"user","content":"hi"}}],"x_card":{CARD}}}"#);
+                return format!(
+                    r#"{{"model":"mock","messages":[{{"role":"user","content":"hi"}}],"x_card":{CARD}}}"#
+                );
             }
             InRequest::UnknownNested => with(hi(), "x_note", json!({"a":[{"b":[[text]]}]})),
             InRequest::UnknownInMessage => {
@@ -179,7 +212,9 @@ impl InRequest {
             }
             InRequest::Escaped => {
                 let escaped: String = EMAIL.bytes().map(|b| format!("\\u{b:04x}")).collect();
-                return format!(r#"{{"model":"mock","messages":[{{"role":"user","content":"to {escaped} now"}}]}}"#);
+                return format!(
+                    r#"{{"model":"mock","messages":[{{"role":"user","content":"to {escaped} now"}}]}}"#
+                );
             }
         };
         body.to_string()
@@ -259,23 +294,42 @@ impl InReply {
     const ALL: &'static [InReply] = {
         use InReply::*;
         &[
-            Content, Refusal, ReasoningContent, Reasoning, ToolArguments, ToolArgumentsKey, ToolArgumentsNumber,
-            ToolName, ToolId, LegacyFunctionCall, Annotations, Logprobs, LogprobsRefusal, SecondChoice,
-            UnknownField, UnknownKey, UnknownNumber, UnknownTop, Fingerprint, Id, Citations, Audio,
+            Content,
+            Refusal,
+            ReasoningContent,
+            Reasoning,
+            ToolArguments,
+            ToolArgumentsKey,
+            ToolArgumentsNumber,
+            ToolName,
+            ToolId,
+            LegacyFunctionCall,
+            Annotations,
+            Logprobs,
+            LogprobsRefusal,
+            SecondChoice,
+            UnknownField,
+            UnknownKey,
+            UnknownNumber,
+            UnknownTop,
+            Fingerprint,
+            Id,
+            Citations,
+            Audio,
         ]
     };
 
     /// The message (or delta) with the value there; `part` of the text when it is streamed in pieces.
     fn message(self, text: &str) -> Value {
-        let call = |name: &str, id: &str, arguments: &str| {
-            json!([{"index":0,"id":id,"type":"function","function":{"name":name,"arguments":arguments}}])
-        };
+        let call = |name: &str, id: &str, arguments: &str| json!([{"index":0,"id":id,"type":"function","function":{"name":name,"arguments":arguments}}]);
         match self {
             InReply::Content | InReply::SecondChoice | InReply::Logprobs => json!({"content":text}),
             InReply::Refusal | InReply::LogprobsRefusal => json!({"refusal":text}),
             InReply::ReasoningContent => json!({"reasoning_content":text}),
             InReply::Reasoning => json!({"reasoning":text}),
-            InReply::ToolArguments => json!({"tool_calls":call("f", "call_1", &format!("{{\"to\":\"{text}\"}}"))}),
+            InReply::ToolArguments => {
+                json!({"tool_calls":call("f", "call_1", &format!("{{\"to\":\"{text}\"}}"))})
+            }
             InReply::ToolArgumentsKey => {
                 json!({"tool_calls":call("f", "call_1", &format!("{{\"{EMAIL}\":1}}"))})
             }
@@ -293,7 +347,9 @@ impl InReply {
             InReply::UnknownKey => json!({"content":"x","x_note":{EMAIL:1}}),
             InReply::UnknownNumber => json!({"content":"x","x_card":4_111_111_111_111_111_u64}),
             InReply::Audio => json!({"content":null,"audio":{"id":"a","transcript":text}}),
-            InReply::UnknownTop | InReply::Fingerprint | InReply::Id | InReply::Citations => json!({"content":"x"}),
+            InReply::UnknownTop | InReply::Fingerprint | InReply::Id | InReply::Citations => {
+                json!({"content":"x"})
+            }
         }
     }
 
@@ -308,8 +364,7 @@ impl InReply {
                     "bytes":text.as_bytes(),"top_logprobs":[{"token":EMAIL,"logprob":-0.1,"bytes":null}]}]});
             }
             InReply::LogprobsRefusal => {
-                document["choices"][0]["logprobs"] =
-                    json!({"content":null,"refusal":[{"token":text,"logprob":-0.1,"bytes":null,"top_logprobs":[]}]});
+                document["choices"][0]["logprobs"] = json!({"content":null,"refusal":[{"token":text,"logprob":-0.1,"bytes":null,"top_logprobs":[]}]});
             }
             InReply::SecondChoice => {
                 let mut second = document["choices"][0].clone();
@@ -345,8 +400,13 @@ impl InReply {
         };
         let mut events = vec![chunk(json!({"role":"assistant"}), None, "x")];
         match self {
-            InReply::Content | InReply::Refusal | InReply::ReasoningContent | InReply::Reasoning
-            | InReply::SecondChoice | InReply::Logprobs | InReply::LogprobsRefusal => {
+            InReply::Content
+            | InReply::Refusal
+            | InReply::ReasoningContent
+            | InReply::Reasoning
+            | InReply::SecondChoice
+            | InReply::Logprobs
+            | InReply::LogprobsRefusal => {
                 events.push(chunk(self.message(a), None, a));
                 events.push(chunk(self.message(b), None, b));
             }
@@ -361,7 +421,11 @@ impl InReply {
                     "function":{"name":"f","arguments":""}}]});
                 events.push(chunk(first, None, "x"));
                 for piece in [a, b] {
-                    events.push(chunk(json!({"tool_calls":[{"index":0,"function":{"arguments":piece}}]}), None, "x"));
+                    events.push(chunk(
+                        json!({"tool_calls":[{"index":0,"function":{"arguments":piece}}]}),
+                        None,
+                        "x",
+                    ));
                 }
             }
             _ => events.push(chunk(self.message(&whole), None, &whole)),

@@ -47,6 +47,10 @@ enum State {
 
 impl Decoder {
     pub(super) fn take(&mut self, c: char, out: &mut impl FnMut(Read)) {
+        if self.state == State::Text && (c.is_ascii_alphanumeric() || c == ' ') {
+            out(Read::Written(c));
+            return;
+        }
         let Folded::Char(c) = fold(c) else { return };
         self.state = match (self.state, c) {
             (State::Ampersand, '#') => State::Hash,

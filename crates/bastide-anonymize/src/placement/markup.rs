@@ -11,100 +11,12 @@ const RAW: [&str; 9] =
 const HELD: [&str; 8] = ["svg", "math", "select", "datalist", "button", "object", "noscript", "template"];
 /// Other elements a browser knows. `a <b c` may be a comparison; an unknown name ends at an empty line, a known one
 /// does not.
-const KNOWN: [&str; 92] = [
-    "a",
-    "abbr",
-    "address",
-    "applet",
-    "area",
-    "article",
-    "aside",
-    "audio",
-    "b",
-    "base",
-    "basefont",
-    "bdi",
-    "bdo",
-    "bgsound",
-    "big",
-    "blink",
-    "blockquote",
-    "body",
-    "br",
-    "canvas",
-    "caption",
-    "center",
-    "cite",
-    "code",
-    "col",
-    "colgroup",
-    "option",
-    "dd",
-    "del",
-    "details",
-    "dfn",
-    "dialog",
-    "dir",
-    "div",
-    "dl",
-    "dt",
-    "em",
-    "embed",
-    "fieldset",
-    "figcaption",
-    "figure",
-    "font",
-    "footer",
-    "form",
-    "frame",
-    "frameset",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "head",
-    "header",
-    "hr",
-    "html",
-    "i",
-    "image",
-    "img",
-    "input",
-    "ins",
-    "isindex",
-    "kbd",
-    "label",
-    "legend",
-    "li",
-    "link",
-    "main",
-    "map",
-    "mark",
-    "marquee",
-    "menu",
-    "meta",
-    "nav",
-    "ol",
-    "p",
-    "param",
-    "picture",
-    "pre",
-    "q",
-    "s",
-    "section",
-    "source",
-    "span",
-    "strong",
-    "table",
-    "td",
-    "th",
-    "tr",
-    "track",
-    "ul",
-    "video",
-];
+const KNOWN: &str = "\
+    a abbr address applet area article aside audio b base basefont bdi bdo bgsound big blink blockquote body \
+    br canvas caption center cite code col colgroup option dd del details dfn dialog dir div dl dt em embed \
+    fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hr html i image \
+    img input ins isindex kbd label legend li link main map mark marquee menu meta nav ol p param picture \
+    pre q s section source span strong table td th tr track ul video";
 
 /// As long as the longest name above.
 const MAX_NAME: usize = 10;
@@ -123,7 +35,7 @@ pub(super) struct Markup {
     readings: Vec<Reading>,
     /// There were too many.
     lost: bool,
-    /// Only white space since the last line break.
+    /// Only white space since the last line break; kept while there are readings.
     line_empty: bool,
     /// The last character was a carriage return; a line feed behind it is no line break of its own.
     carriage: bool,
@@ -213,25 +125,33 @@ impl Markup {
     }
 
     pub(super) fn take(&mut self, c: char) {
+        if self.readings.is_empty() && c != '<' {
+            return;
+        }
         let line_break = matches!(c, '\n' | '\r');
         let paragraph_end = line_break && self.line_empty && !(c == '\n' && self.carriage);
         self.carriage = c == '\r';
         self.line_empty = line_break || self.line_empty && matches!(c, ' ' | '\t');
-        if self.readings.is_empty() && c != '<' {
-            return;
+        self.readings.retain_mut(|reading| match reading.after(c, paragraph_end) {
+            Some(next) => {
+                *reading = next;
+                true
+            }
+            None => false,
+        });
+        if c == '<' {
+            self.readings.push(Reading::OPEN);
         }
-        let mut next: Vec<Reading> = Vec::with_capacity(self.readings.len() + 1);
-        let opened = (c == '<').then_some(Reading::OPEN);
-        for reading in self.readings.iter().filter_map(|r| r.after(c, paragraph_end)).chain(opened) {
-            if !next.contains(&reading) {
-                next.push(reading);
+        for i in (1..self.readings.len()).rev() {
+            let (earlier, rest) = self.readings.split_at(i);
+            if rest.first().is_some_and(|r| earlier.contains(r)) {
+                self.readings.swap_remove(i);
             }
         }
-        if next.len() > MAX_READINGS {
-            next.clear();
+        if self.readings.len() > MAX_READINGS {
+            self.readings.clear();
             self.lost = true;
         }
-        self.readings = next;
     }
 }
 
@@ -357,7 +277,7 @@ impl Name {
             (_, Some(held)) if closing => Tag::HeldEnd(held),
             (_, Some(held)) => Tag::Held(held),
             // Custom elements have a hyphen, other vocabularies a colon.
-            _ if custom || KNOWN.iter().any(|k| k.as_bytes() == name) => Tag::Known,
+            _ if custom || KNOWN.split(' ').any(|k| k.as_bytes() == name) => Tag::Known,
             _ => Tag::Unknown,
         }
     }

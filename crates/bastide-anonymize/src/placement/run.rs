@@ -2,53 +2,21 @@
 
 use super::decode::Read;
 
-/// Schemes that are followed without `//`, up to the longest that mail programs, messengers and browsers link.
+/// Schemes that mail programs, messengers and browsers follow without `//`.
+#[rustfmt::skip]
 const SCHEMES: [&str; 34] = [
-    "about",
-    "blob",
-    "callto",
-    "cid",
-    "data",
-    "facetime",
-    "feed",
-    "file",
-    "geo",
-    "im",
-    "intent",
-    "irc",
-    "itms",
-    "javascript",
-    "livescript",
-    "magnet",
-    "mailto",
-    "market",
-    "mid",
-    "mms",
-    "sip",
-    "sips",
-    "skype",
-    "slack",
-    "sms",
-    "smsto",
-    "tel",
-    "tg",
-    "urn",
-    "vbscript",
-    "view-source",
-    "webcal",
-    "whatsapp",
-    "xmpp",
+    "about", "blob", "callto", "cid", "data", "facetime", "feed", "file", "geo", "im", "intent", "irc", "itms",
+    "javascript", "livescript", "magnet", "mailto", "market", "mid", "mms", "sip", "sips", "skype", "slack", "sms",
+    "smsto", "tel", "tg", "urn", "vbscript", "view-source", "webcal", "whatsapp", "xmpp",
 ];
 /// Those whose content goes on after white space.
 const TO_LINE_END: [&str; 4] = ["javascript", "livescript", "vbscript", "data"];
 
-/// Enough for the longest scheme, its colon, and the character before it.
-const TAIL: usize = 16;
-
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Run {
-    /// The last characters of the run, lower case, the newest last; what is not ASCII is 0xff.
-    tail: [u8; TAIL],
+    /// The last 16 characters of the run, one byte each, lower case, the newest lowest; what is not ASCII is 0xff. The
+    /// longest scheme, its colon and the character before it fit.
+    tail: u128,
     /// Inside an address until white space.
     address: bool,
     /// Inside one that only a line end ends: `javascript:` may contain spaces.
@@ -64,8 +32,8 @@ pub(super) struct Run {
 impl Run {
     /// Not in an address, and not directly behind a host name either: `evil.exampleVALUE` would be another host name,
     /// `evil.example:VALUE` a port. Behind letters outside ASCII it is not: there a sentence may end without a space.
-    pub(super) fn restorable(&self) -> bool {
-        let behind_host = self.host && self.tail.last().is_some_and(u8::is_ascii);
+    pub(super) const fn restorable(&self) -> bool {
+        let behind_host = self.host && self.last().is_ascii();
         !self.address && !self.to_line_end && !behind_host
     }
 
@@ -91,16 +59,13 @@ impl Run {
         self.to_line_end = self.to_line_end || self.to_line_end_next;
         self.to_line_end_next = false;
         let byte = u8::try_from(c).ok().filter(u8::is_ascii).map_or(0xff, |b| b.to_ascii_lowercase());
-        let [_, rest @ ..] = &self.tail;
-        let mut tail = [0; TAIL];
-        for (to, from) in tail.iter_mut().zip(rest.iter().chain([&byte])) {
-            *to = *from;
-        }
-        self.tail = tail;
+        self.tail = (self.tail << 8) | u128::from(byte);
         self.address = self.address || self.begins_address(byte);
         self.host = match byte {
             b'-' | b'_' | b':' | b'@' | b'.' => self.host,
-            _ if is_word(byte) => self.host || matches!(self.tail, [.., before, b'.', _] if is_word(before)),
+            _ if is_word(byte) => {
+                self.host || matches!(self.last_three(), [before, b'.', _] if is_word(before))
+            }
             _ => false,
         };
     }
@@ -114,7 +79,7 @@ impl Run {
             Some(b) if !line_break => Some(b),
             Some(_) => None,
             None => {
-                let open_end = self.tail.last().is_some_and(|b| b"=&?/%+-_#~".contains(b));
+                let open_end = b"=&?/%+-_#~".contains(&self.last());
                 (self.address && line_break && open_end).then_some(c)
             }
         };
@@ -123,13 +88,12 @@ impl Run {
     }
 
     fn begins_address(&mut self, byte: u8) -> bool {
-        let tail = self.tail;
-        match (tail, byte) {
+        match (self.last_three(), byte) {
             // `https://`, `http:\\`, `http:/\`, `//host`, `\\host\share`: browsers take either slash.
-            ([.., b'/' | b'\\', _], b'/' | b'\\') => true,
+            ([_, b'/' | b'\\', _], b'/' | b'\\') => true,
             // `https:/host` and `c:/`; also `https:\/\/` in JSON within text.
-            ([.., before, b':', _], b'/' | b'\\') if is_word(before) => true,
-            ([.., b'w', b'w', b'w', _], b'.') => true,
+            ([before, b':', _], b'/' | b'\\') if is_word(before) => true,
+            ([b'w', b'w', _], b'.') if self.ends_with(b"www.").is_some() => true,
             // `evil.example/`, `evil.example:80?`: linkifiers need no scheme.
             (_, b'/' | b'?' | b'#' | b'\\') if self.host => true,
             (_, b':') => {
@@ -143,12 +107,25 @@ impl Run {
 
     /// Whether the run ends with one of these schemes and a colon, not preceded by a letter.
     fn scheme_before(&self, schemes: &[&str]) -> bool {
-        let Some(before) = self.tail.strip_suffix(b":") else { return false };
-        schemes.iter().any(|s| {
-            before
-                .strip_suffix(s.as_bytes())
-                .is_some_and(|b| !b.last().is_some_and(u8::is_ascii_alphanumeric))
-        })
+        let before = Run { tail: self.tail >> 8, ..Run::default() };
+        schemes.iter().any(|s| before.ends_with(s.as_bytes()).is_some_and(|b| !b.is_ascii_alphanumeric()))
+    }
+
+    /// Whether the run ends with `text`, and with which byte before it; 0 is none.
+    fn ends_with(&self, text: &[u8]) -> Option<u8> {
+        let mut tail = self.tail.to_le_bytes().into_iter();
+        let ends = text.iter().rev().all(|b| tail.next() == Some(*b));
+        ends.then(|| tail.next().unwrap_or(0))
+    }
+
+    const fn last_three(&self) -> [u8; 3] {
+        let [last, second, third, ..] = self.tail.to_le_bytes();
+        [third, second, last]
+    }
+
+    const fn last(&self) -> u8 {
+        let [_, _, last] = self.last_three();
+        last
     }
 }
 

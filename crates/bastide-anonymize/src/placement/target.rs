@@ -1,4 +1,4 @@
-//! Markdown's and CSS's targets: `](…)`, `![…]`, `[x]: …`, `url(…)`.
+//! Markdown's, wikis' and CSS's targets: `](…)`, `![…]`, `[x]: …`, `[[…]]`, `url(…)`.
 //!
 //! Also the language behind a code fence, which becomes an attribute.
 //!
@@ -12,6 +12,8 @@ pub(super) struct Targets {
     /// Brackets open since `![` or `[^`; 0 outside an image's description and a footnote's label.
     description: u16,
     definition: Definition,
+    /// In the target of a wiki's link, `[[target|text]]`. A quote or a brace says that it is a list of lists.
+    wiki: bool,
     /// Characters of a code fence at the start of this line; from three on, the rest of the line names a language.
     fence: u16,
     /// The three characters before, the newest last.
@@ -67,6 +69,7 @@ impl Targets {
         self.parentheses.is_none()
             && self.description == 0
             && self.fence < 3
+            && !self.wiki
             && matches!(
                 self.definition,
                 Definition::None | Definition::Label | Definition::LabelEnd | Definition::NextLine
@@ -74,6 +77,15 @@ impl Targets {
     }
 
     pub(super) fn take(&mut self, c: char) {
+        if c.is_ascii_alphabetic() && self.idle() {
+            // Most characters: letters mean something only in what is open.
+            self.escaped = false;
+            self.fence = 0;
+            self.line_empty = false;
+            self.line_begun = true;
+            self.shift(c);
+            return;
+        }
         let line_break = matches!(c, '\n' | '\r');
         if line_break && self.line_empty && !(c == '\n' && self.last() == '\r') {
             *self = Targets { line_empty: true, ..Targets::default() };
@@ -81,6 +93,11 @@ impl Targets {
         let escaped = self.escaped;
         self.escaped = c == '\\' && !escaped;
         self.define(c, escaped);
+        self.wiki = match c {
+            '[' => self.last() == '[',
+            ']' | '|' | '"' | '\'' | '{' | '\n' | '\r' => false,
+            _ => self.wiki,
+        };
         self.fence = match c {
             '\n' | '\r' => 0,
             '`' | '~' if !self.line_begun && (self.fence == 0 || self.last() == c) => {
@@ -98,8 +115,17 @@ impl Targets {
             self.line_begun = false;
         } else if !matches!(c, ' ' | '\t') {
             self.line_empty = false;
-            self.line_begun = self.line_begun || !(c.is_ascii_digit() || ">-*+.)`~".contains(c));
+            self.line_begun = self.line_begun || !(c.is_ascii_digit() || ">-*+.):`~".contains(c));
         }
+        self.shift(c);
+    }
+
+    /// Nothing is open that a letter could change.
+    const fn idle(&self) -> bool {
+        self.parentheses.is_none() && matches!(self.definition, Definition::None) && self.fence < 3
+    }
+
+    const fn shift(&mut self, c: char) {
         let [_, second, third] = self.before;
         self.before = [second, third, c];
     }

@@ -195,6 +195,11 @@ const VECTORS: &[(&str, &str)] = &[
     // Other markup languages.
     ("BBCode", "[img]https://evil.example/TOKEN[/img]"),
     ("BBCode link", "[url=evil.example/TOKEN]x[/url]"),
+    ("wiki page", "[[TOKEN]]"),
+    ("wiki page, with text", "see [[a TOKEN|text]]"),
+    ("definition in a definition list", "a\n: [y]: TOKEN"),
+    ("language of a code fence", "```TOKEN\nx\n```"),
+    ("footnote's label", "x[^TOKEN]"),
     ("wiki link", "[https://evil.example/TOKEN x]"),
     ("AsciiDoc", "image::https://evil.example/TOKEN[]"),
     ("reStructuredText", ".. image:: https://evil.example/TOKEN"),

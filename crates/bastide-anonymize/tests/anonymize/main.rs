@@ -1,5 +1,7 @@
 //! Whole texts there and back, and every way we know of making restoring carry a value away.
 
+#![expect(clippy::unwrap_used, reason = "the configuration exempts test functions, not their helpers")]
+
 mod engine;
 mod exfiltration;
 mod prose;

@@ -45,6 +45,8 @@ const REPLIES: &[&str] = &[
     "x << 3 TOKEN",
     "Vec<String> TOKEN",
     "for (i=0;i<n;i++) x[i] = 1; // not a tag\n\nTOKEN",
+    "[[\"Ada\",\"TOKEN\"],[\"Bob\",\"TOKEN\"]]",
+    "[[page|TOKEN]]",
     "TOKEN-based, the TOKEN-",
     "a <b, unknown\n\nTOKEN",
     "e.g. TOKEN, i.e. TOKEN",

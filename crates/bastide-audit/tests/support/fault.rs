@@ -197,7 +197,7 @@ impl FaultDisk {
         let mut state = self.0.lock().unwrap();
         state.stopped = true;
         let mut rng = state.rng.clone();
-        let (names, inodes) = if power_cut {
+        let (names, mut inodes) = if power_cut {
             let mut names = state.durable_names.clone();
             let kept = rng.index(state.journal.len() + 1);
             state.journal.iter().take(kept).for_each(|change| apply(&mut names, change));
@@ -210,6 +210,18 @@ impl FaultDisk {
         } else {
             (state.names.clone(), state.inodes.clone())
         };
+        // What no name leads to any more is gone.
+        let journalled = state.journal.iter().filter_map(|change| match change {
+            NameChange::Link(_, inode) => Some(*inode),
+            _ => None,
+        });
+        let reachable: BTreeSet<usize> =
+            names.values().chain(state.durable_names.values()).copied().chain(journalled).collect();
+        for (number, inode) in inodes.iter_mut().enumerate() {
+            if !reachable.contains(&number) {
+                *inode = Inode::default();
+            }
+        }
         let (durable_names, journal) = if power_cut {
             (names.clone(), Vec::new())
         } else {
@@ -414,6 +426,7 @@ impl DiskFile for FaultFile {
         }
         let mut full = false;
         if let Some(capacity) = state.faults.capacity {
+            // Only what is written behind the end of a file takes space.
             let length = state.inodes[self.inode].live.len();
             let room = capacity.saturating_sub(state.used());
             let most = (length + room).saturating_sub(offset);

@@ -43,7 +43,10 @@ pub struct Guard {
 
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Guard").field("mode", &self.mode).field("profile", &self.digest).finish_non_exhaustive()
+        f.debug_struct("Guard")
+            .field("mode", &self.mode)
+            .field("profile", &self.digest)
+            .finish_non_exhaustive()
     }
 }
 
@@ -168,7 +171,13 @@ enum Action {
 
 impl Guard {
     /// The profile's verdict, as recorded, and whether it is acted on.
-    fn judge(&self, finding: &Finding, origin: Origin, trust: Trust, direction: Direction) -> (Verdict, bool) {
+    fn judge(
+        &self,
+        finding: &Finding,
+        origin: Origin,
+        trust: Trust,
+        direction: Direction,
+    ) -> (Verdict, bool) {
         let judgement = self.profile.consider(finding, origin, trust, direction);
         (judgement.verdict, self.mode == GuardMode::Enforce && judgement.mode == GuardMode::Enforce)
     }

@@ -223,7 +223,8 @@ impl StreamGuard {
 
     /// Whether a finished name or id is said again in full, which some servers do with every piece of arguments.
     fn repeats(&self, lane: Lane, text: &str) -> bool {
-        is_label(lane.field) && self.lanes.iter().any(|l| l.lane == lane && l.ended && !l.edited && l.said == text)
+        is_label(lane.field)
+            && self.lanes.iter().any(|l| l.lane == lane && l.ended && !l.edited && l.said == text)
     }
 
     fn lane_text(&mut self, lane: Lane, segment: &Segment<'_>) -> Result<Part, StreamRefusal> {
@@ -313,9 +314,9 @@ impl StreamGuard {
         state.ended = true;
         let mut findings = Vec::new();
         let inspector = &mut state.inspector;
-        state.released = self
-            .guard
-            .with_engine(Direction::Response, |engine, scratch| inspector.finish(engine, scratch, &mut findings));
+        state.released = self.guard.with_engine(Direction::Response, |engine, scratch| {
+            inspector.finish(engine, scratch, &mut findings)
+        });
         self.settle(at, &findings)
     }
 
@@ -428,7 +429,9 @@ impl StreamGuard {
                 edits.push(Edit { segment: part.segment, span: Span::new(0, part.len), replacement: text });
             }
         }
-        if event.begun && !says {
+        // An event whose text all waits has nothing to say, unless it also says who speaks.
+        let emptied = event.splittable && event.parts.iter().any(|p| p.len > 0);
+        if !says && (event.begun || emptied && memchr::memmem::find(&event.data, b"\"role\"").is_none()) {
             return Ok(());
         }
         if edits.is_empty() {

@@ -1,8 +1,6 @@
 //! What one half of an exchange amounted to.
 
-use bastide_types::{
-    Category, Direction, Finding, FindingRecord, GuardRecord, Origin, Score, Verdict,
-};
+use bastide_types::{Category, Direction, Finding, FindingRecord, GuardRecord, Origin, Score, Verdict};
 
 use super::Guard;
 

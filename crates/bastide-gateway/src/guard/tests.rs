@@ -60,10 +60,11 @@ fn whole(text: &str, restore: bool) -> String {
     .to_string();
     let document = ChatResponse::parse(body.as_bytes(), &Limits::default()).expect("a reply");
     let guard = guard();
-    let report =
-        guard
-            .inspect_response(&document.segments(body.as_bytes()), &vault, &|_| String::new(), &move |_, _| restore)
-            .expect("in time");
+    let report = guard
+        .inspect_response(&document.segments(body.as_bytes()), &vault, &|_| String::new(), &move |_, _| {
+            restore
+        })
+        .expect("in time");
     let spliced = document.splice(body.as_bytes(), &report.edits).expect("edits fit");
     let value: Value = serde_json::from_slice(&spliced).expect("still JSON");
     value["choices"][0]["message"]["content"].as_str().expect("text").to_owned()

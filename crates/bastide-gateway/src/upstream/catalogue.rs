@@ -52,7 +52,9 @@ pub enum ProviderError {
     )]
     PlainCredential(String),
     /// A link-local address: cloud metadata services live there.
-    #[error("`{0}` is a link-local address, where cloud metadata services live; give the provider's own address")]
+    #[error(
+        "`{0}` is a link-local address, where cloud metadata services live; give the provider's own address"
+    )]
     LinkLocal(String),
     /// The credential holds characters that no header may carry.
     #[error("the provider's credential holds characters that a header cannot carry; check for line breaks")]
@@ -259,7 +261,12 @@ mod tests {
     fn urls_that_would_leak_or_mislead_are_refused() {
         let credential = || Credential::bearer(&Secret::new("sk-x".to_owned())).ok();
         for bad in [
-            "api.openai.com/v1", "ftp://a/v1", "https://user@a/v1", "https://a/v1?x=1", "", "http://10.0.0.9/v1",
+            "api.openai.com/v1",
+            "ftp://a/v1",
+            "https://user@a/v1",
+            "https://a/v1?x=1",
+            "",
+            "http://10.0.0.9/v1",
             "https://169.254.169.254/latest",
         ] {
             assert!(Provider::new("p", bad, credential(), None).is_err(), "{bad}");

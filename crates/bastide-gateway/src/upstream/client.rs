@@ -87,7 +87,9 @@ impl Client {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let https = hyper_rustls::HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(provider)
-            .map_err(|e| io::Error::other(format!("the system's certificate authorities cannot be read: {e}")))?
+            .map_err(|e| {
+                io::Error::other(format!("the system's certificate authorities cannot be read: {e}"))
+            })?
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);

@@ -68,20 +68,25 @@ pub(crate) fn answer(body: &[u8]) -> Response<UpstreamBody> {
     respond(StatusCode::OK, "text/event-stream", parts)
 }
 
-/// Repeats the text, and spells its tags: a spelled tag is no token, so the caller sees what the model saw instead of
-/// the value that bastide puts back.
+/// Repeats the text, and spells its tokens: a spelled token is none, so the caller sees what the model saw instead of the
+/// value that bastide puts back.
 fn reply(said: &str) -> String {
-    let spelled: Vec<String> = said
-        .split('<')
-        .skip(1)
-        .filter_map(|rest| rest.split_once('>').map(|(tag, _)| tag))
-        .filter(|tag| tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
-        .map(|tag| tag.replace('_', " "))
-        .collect();
+    let word = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let token = |w: &&str| {
+        w.rsplit_once('_').is_some_and(|(name, tail)| {
+            name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+                && tail.len() > 12
+                && tail.bytes().all(|b| b.is_ascii_lowercase())
+        })
+    };
+    let spelled: Vec<String> = said.split(|c| !word(c)).filter(token).map(|w| w.replace('_', " ")).collect();
     if spelled.is_empty() {
         format!("[demo model] You said: {said}")
     } else {
-        format!("[demo model] You said: {said}\nWhat reached me instead of the values: {}", spelled.join("; "))
+        format!(
+            "[demo model] You said: {said}\nWhat reached me instead of the values: {}",
+            spelled.join("; ")
+        )
     }
 }
 

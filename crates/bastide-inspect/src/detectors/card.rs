@@ -1,5 +1,7 @@
 //! Payment card numbers.
 
+use std::cell::LazyCell;
+
 use bastide_types::{Category, Severity};
 
 use super::digits::{Groups, Run, SEPARATOR, continues_from, continues_iban, continues_into, continues_uuid};
@@ -83,18 +85,21 @@ fn check(candidate: &Candidate<'_>) -> Option<Match> {
         let cut_right = run.first + run.len() == last && continues_into(candidate.after);
         varied && !cut_left && !cut_right && run.detached(candidate.bytes) && luhn(run.digits)
     };
-    let near = WORDS.nearest(candidate);
+    if groups.digits.len() < 12 {
+        return None;
+    }
+    let near = LazyCell::new(|| WORDS.nearest(candidate));
     let found = groups.runs().filter(|r| (12..=19).contains(&r.digits.len())).find_map(|run| {
         let scheme = scheme(run.digits).filter(|_| valid(&run))?;
         // Odd groups are accepted where the whole candidate is the number and a word says so: one list of small
         // numbers in ten has a valid check digit.
         let usual = grouped_like_a_card(&run) && run.evenly_written(candidate.bytes);
-        (usual || (run.whole && matches!(near, Near::Own(_)))).then_some((run, scheme))
+        (usual || (run.whole && matches!(*near, Near::Own(_)))).then_some((run, scheme))
     });
     let (run, scheme) = found?;
     let plain = run.len() == 1;
     let short = run.digits.len() < 14;
-    match near {
+    match *near {
         Near::Own(word) => {
             part(run.span, 980, format!("Luhn check digit and {scheme} range hold, `{word}` stands before"))
         }

@@ -1,5 +1,7 @@
 //! Telephone numbers.
 
+use std::cell::LazyCell;
+
 use bastide_types::{Category, Severity, Span};
 
 use super::digits::{Groups, Run, continues_from, continues_into};
@@ -131,9 +133,13 @@ fn check_national(candidate: &Candidate<'_>) -> Option<Match> {
     let (number, extension) = split_extension(candidate.bytes);
     let groups = Groups::of_digits(number);
     let total = groups.groups.len();
-    let near = WORDS.nearest(candidate);
+    if groups.digits.len() < 7 {
+        return None;
+    }
+    // Looked up only for what is written like a telephone number.
+    let near = LazyCell::new(|| WORDS.nearest(candidate));
     let tail = matches!(candidate.before, [.., b'0'..=b'9', b' ']);
-    let score = |form: Form| match (form, near) {
+    let score = |form: Form| match (form, *near) {
         (Form::Unmistakable(_), Near::Own(_)) => 900,
         (Form::Usual(_), Near::Own(_)) => 800,
         (Form::Loose, Near::Own(_)) => 600,
@@ -145,7 +151,6 @@ fn check_national(candidate: &Candidate<'_>) -> Option<Match> {
         (Form::Usual(_), Near::Nothing) => 400,
         (Form::Usual(_), Near::Rival(_)) | (Form::Loose, _) => 0,
     };
-    let sure = matches!(near, Near::Own(_) | Near::Distant(_));
     let (run, form) = groups.runs().find_map(|run| {
         let cut = run.first + run.len() == total && !extension && continues_into(candidate.after);
         if cut
@@ -159,7 +164,7 @@ fn check_national(candidate: &Candidate<'_>) -> Option<Match> {
         // Loose digits are judged as a whole: a part of a longer number (a card) always fits some plan.
         let apart = match form {
             Form::Unmistakable(_) => true,
-            Form::Usual(_) => sure || (run.whole && !tail),
+            Form::Usual(_) => (run.whole && !tail) || matches!(*near, Near::Own(_) | Near::Distant(_)),
             Form::Loose => run.whole && !tail,
         };
         (apart && score(form) > 0).then_some((run, form))
@@ -173,7 +178,7 @@ fn check_national(candidate: &Candidate<'_>) -> Option<Match> {
         Form::Unmistakable(how) | Form::Usual(how) => how,
         Form::Loose => "digits",
     };
-    match near {
+    match *near {
         Near::Own(word) => part(span, score(form), format!("written as {how}, `{word}` stands before")),
         _ => part(span, score(form), format!("written as {how}")),
     }

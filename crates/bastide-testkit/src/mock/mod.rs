@@ -3,6 +3,7 @@
 mod ask;
 mod chat;
 mod connection;
+mod gzip;
 mod reply;
 mod scenario;
 mod sse;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::ask::Ask;
 use super::chat::{ChatReply, Choice, Pieces, ToolCall};
+use super::gzip::gzip;
 use super::reply::{Reply, Step};
 use super::sse::SseStyle;
 
@@ -58,7 +59,7 @@ impl Scenario {
         ("cr", "streams with CR line ends"),
         ("comments", "streams with comments, no blank after `data:`, a byte order mark and two-line data"),
         ("split", "streams accented text, cut into packets of # bytes (1)"),
-        ("encoded", "claims `content-encoding: gzip`"),
+        ("encoded", "answers in gzip, whether or not that was acceptable"),
     ];
 
     /// The scenario that a model's name asks for.
@@ -185,7 +186,7 @@ impl Scenario {
                         Reply::stream(bytes.chunks(count(1).max(1)).map(<[u8]>::to_vec))
                     }
                     "split" => say(repeated(ask, Choice::text(ACCENTED)), &Pieces::Whole),
-                    "encoded" => say(prose(), &pieces).header("content-encoding", "gzip"),
+                    "encoded" => encoded(ask, &prose(), &pieces),
                     _ => say(prose(), &pieces),
                 }
             }
@@ -217,6 +218,16 @@ fn styled(ask: &Ask, style: &SseStyle) -> Reply {
     } else {
         reply.whole()
     }
+}
+
+fn encoded(ask: &Ask, reply: &ChatReply, pieces: &Pieces) -> Reply {
+    let reply = if ask.stream {
+        let events = SseStyle::default().frame(&reply.to_events(pieces, ask.include_usage()));
+        Reply::stream([gzip(&events.concat())])
+    } else {
+        Reply::new(200, "application/json", gzip(reply.to_json().as_bytes()))
+    };
+    reply.header("content-encoding", "gzip")
 }
 
 fn status(status: u16) -> Reply {
