@@ -14,9 +14,10 @@ use crate::sql::integer;
 #[derive(Debug)]
 pub struct Store {
     pub(crate) path: PathBuf,
-    writer: Mutex<Connection>,
-    /// Absent in memory, where the writer also reads.
+    /// Absent in memory, where the writer also reads. Declared before the writer so that it closes first: the last
+    /// connection folds the write-ahead log into the file, and one that only reads cannot.
     reader: Option<Mutex<Connection>>,
+    writer: Mutex<Connection>,
 }
 
 impl Store {
