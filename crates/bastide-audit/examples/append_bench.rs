@@ -81,87 +81,115 @@ fn event(n: u64) -> Event {
     }))
 }
 
-/// CPU time of all threads that live, in nanoseconds.
-fn cpu() -> u64 {
-    let mut sum = 0;
+/// CPU time of the threads that live, in microseconds: the log's writer, its publisher, its keeper, and the others.
+fn cpu() -> [f64; 4] {
+    let mut sums = [0.0; 4];
     for task in std::fs::read_dir("/proc/self/task").unwrap() {
-        let stat = std::fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap_or_default();
-        sum += stat.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+        let path = task.unwrap().path();
+        let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
+        let stat = std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+        let nanos = stat.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+        let class = ["audit-writer", "audit-publish", "audit-keeper"].iter().position(|n| name.trim() == *n);
+        sums[class.unwrap_or(3)] += nanos as f64 / 1000.0;
     }
-    sum
+    sums
 }
 
-/// The plainest durable append: preallocated and zeroed file, one write and one fdatasync for each batch.
-fn raw(dir: &Path, batch: usize, batches: u64) -> f64 {
-    let path = dir.join("raw");
-    let file = File::create(&path).unwrap();
-    let total = batch as u64 * batches;
-    let zeros = vec![0; 1 << 20];
-    for at in (0..total).step_by(1 << 20) {
-        file.write_all_at(&zeros, at).unwrap();
-    }
-    file.sync_all().unwrap();
+fn show_cpu(before: [f64; 4], records: u64) -> String {
+    let after = cpu();
+    let each: Vec<f64> = after.iter().zip(before).map(|(a, b)| (a - b) / records as f64).collect();
+    format!(
+        "CPU {:.1} us per record (writer {:.1}, publisher {:.1}, keeper {:.1}, callers {:.1})",
+        each.iter().sum::<f64>(),
+        each[0],
+        each[1],
+        each[2],
+        each[3]
+    )
+}
+
+/// The plainest durable append: preallocated and zeroed file, one write and one fdatasync for each batch. Seconds for
+/// each.
+fn raw(file: &File, batch: usize, batches: u64) -> f64 {
     let bytes = vec![7; batch];
     let began = Instant::now();
     for n in 0..batches {
-        file.write_all_at(&bytes, n * batch as u64).unwrap();
+        file.write_all_at(&bytes, n * batch as u64 % RAW_BYTES).unwrap();
         file.sync_data().unwrap();
     }
-    let took = began.elapsed().as_secs_f64();
-    std::fs::remove_file(path).unwrap();
-    took / batches as f64
+    began.elapsed().as_secs_f64() / batches as f64
 }
 
+const RAW_BYTES: u64 = 64 << 20;
+
+fn raw_file(dir: &Path) -> File {
+    let file = File::create(dir.join("raw")).unwrap();
+    let zeros = vec![0; 1 << 20];
+    for at in (0..RAW_BYTES + (8 << 20)).step_by(1 << 20) {
+        file.write_all_at(&zeros, at).unwrap();
+    }
+    file.sync_all().unwrap();
+    file
+}
+
+/// A log past its small first segment, with the next one ready.
 fn open(dir: &Path) -> Log {
     let options = LogOptions::new(dir.join("log"), "default/bench").queue(100_000);
-    Log::open(options, SigningKey::from_seed([1; 32]), Arc::new(RealClock(Instant::now()))).unwrap().0
-}
-
-fn wait_for_reserve(log: &Log) {
+    let log =
+        Log::open(options, SigningKey::from_seed([1; 32]), Arc::new(RealClock(Instant::now()))).unwrap().0;
+    let pending: Vec<_> = (0..2_000).map(|n| log.submit(event(n)).unwrap()).collect();
+    pending.into_iter().for_each(|pending| drop(pending.wait().unwrap()));
     while !log.stats().reserve_ready {
         std::thread::sleep(Duration::from_millis(10));
     }
+    log.publish_now().unwrap();
+    log
 }
 
-/// Many recorders that do not wait for each other: the largest batches.
-fn throughput(dir: &Path, total: u64, ahead: usize) {
-    let log = open(dir);
-    // The first segment is small: one entry past it, then the next is in use and its successor ready.
-    for n in 0..2_000 {
-        log.submit(event(n)).unwrap().wait().unwrap();
-    }
-    wait_for_reserve(&log);
+/// A recorder that keeps `ahead` records in flight, in turns with the plain append of as many bytes in as many syncs:
+/// the disk is not the same from one second to the next.
+fn throughput(dir: &Path, total: u64, ahead: usize, turns: u64) {
+    let (log, file) = (open(dir), raw_file(dir));
     let bytes = bastide_audit::encode(&event(total)).unwrap().len();
-    let before = log.stats();
-    let (cpu_before, began) = (cpu(), Instant::now());
-    let mut waiting = std::collections::VecDeque::new();
-    for n in 0..total {
-        if waiting.len() >= ahead {
-            let pending: bastide_audit::Pending = waiting.pop_front().unwrap();
-            pending.wait().unwrap();
+    let (mut ours, mut plain, mut commits, mut busy) = (0.0, 0.0, 0, [0.0; 4]);
+    for _ in 0..turns {
+        let before = log.stats();
+        let (cpu_before, began) = (cpu(), Instant::now());
+        let mut waiting = std::collections::VecDeque::new();
+        for n in 0..total / turns {
+            if waiting.len() >= ahead {
+                let pending: bastide_audit::Pending = waiting.pop_front().unwrap();
+                pending.wait().unwrap();
+            }
+            waiting.push_back(log.submit(event(n)).unwrap());
         }
-        waiting.push_back(log.submit(event(n)).unwrap());
+        waiting.into_iter().for_each(|pending| drop(pending.wait().unwrap()));
+        ours += began.elapsed().as_secs_f64();
+        for (sum, (now, then)) in busy.iter_mut().zip(cpu().iter().zip(cpu_before)) {
+            *sum += now - then;
+        }
+        let after = log.stats();
+        let syncs = after.commits - before.commits;
+        commits += syncs;
+        plain +=
+            raw(&file, usize::try_from((after.bytes - before.bytes) / syncs).unwrap(), syncs) * syncs as f64;
     }
-    waiting.into_iter().for_each(|pending| drop(pending.wait().unwrap()));
-    let took = began.elapsed().as_secs_f64();
-    let cpu_took = cpu() - cpu_before;
-    let after = log.stats();
-    let commits = after.commits - before.commits;
-    let batch = total as f64 / commits as f64;
+    let began = Instant::now();
     log.publish_now().unwrap();
-    let published = began.elapsed().as_secs_f64();
+    let published = began.elapsed().as_secs_f64() * 1000.0;
     log.close().unwrap();
-    // The same bytes in the same number of syncs.
-    let in_batch = usize::try_from((after.bytes - before.bytes) / commits).unwrap();
-    let raw_batch = raw(dir, in_batch, commits.min(20_000));
-    let raw_rate = batch / raw_batch;
-    let rate = total as f64 / took;
+    let (rate, raw_rate) = (total as f64 / ours, total as f64 / plain);
     println!(
-        "batched, {ahead:>6} in flight: {rate:>9.0} entries/s ({bytes} B each, {batch:.0} per commit, published \
-         after {:.2} s more), raw append {raw_rate:>9.0}/s, ratio {:.2}, CPU {:.2} us per record",
-        published - took,
+        "batched, {ahead:>6} in flight: {rate:>8.0} entries/s ({bytes} B, {:.0} per commit, published {published:.0} \
+         ms later), plain append {raw_rate:>8.0}/s, ratio {:.2}, CPU {:.1} us per record (writer {:.1}, publisher \
+         {:.1}, keeper {:.1}, caller {:.1})",
+        total as f64 / commits as f64,
         rate / raw_rate,
-        cpu_took as f64 / 1000.0 / total as f64
+        busy.iter().sum::<f64>() / total as f64,
+        busy[0] / total as f64,
+        busy[1] / total as f64,
+        busy[2] / total as f64,
+        busy[3] / total as f64,
     );
 }
 
@@ -169,7 +197,7 @@ fn throughput(dir: &Path, total: u64, ahead: usize) {
 fn closed_loop(dir: &Path, recorders: u64, receipts: bool, seconds: f64) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let log = open(dir);
-    wait_for_reserve(&log);
+    let first = log.stats();
     let count = Arc::new(AtomicU64::new(0));
     let stop = Instant::now() + Duration::from_secs_f64(seconds);
     let began = Instant::now();
@@ -199,21 +227,21 @@ fn closed_loop(dir: &Path, recorders: u64, receipts: bool, seconds: f64) {
         all
     });
     let took = began.elapsed().as_secs_f64();
-    let cpu_took = cpu() - cpu_before;
+    let records = u64::try_from(latencies.len()).unwrap();
+    let busy = show_cpu(cpu_before, records);
     latencies.sort_unstable();
     let at = |per_mille: usize| latencies[(latencies.len() - 1) * per_mille / 1000];
     let stats = log.stats();
     println!(
         "{recorders:>3} recorders{}: {:>8.0} entries/s, {:>5.1} per commit, wait p50 {} us p99 {} us, commit p50 < {} \
-         us p99 < {} us, CPU {:.1} us per record",
+         us p99 < {} us, {busy}",
         if receipts { " with receipts" } else { "              " },
-        latencies.len() as f64 / took,
-        latencies.len() as f64 / stats.commits as f64,
+        records as f64 / took,
+        records as f64 / (stats.commits - first.commits) as f64,
         at(500),
         at(990),
         stats.commit_micros.quantile(500),
         stats.commit_micros.quantile(990),
-        cpu_took as f64 / 1000.0 / latencies.len() as f64
     );
     log.close().unwrap();
 }
@@ -221,20 +249,21 @@ fn closed_loop(dir: &Path, recorders: u64, receipts: bool, seconds: f64) {
 fn main() {
     let base = std::env::args().nth(1).map_or_else(std::env::temp_dir, Into::into);
     let dir = base.join(format!("bastide-append-bench-{}", std::process::id()));
-    let fresh = || {
-        let _ = std::fs::remove_dir_all(&dir);
-        std::fs::create_dir_all(&dir).unwrap();
+    // A folder for each: some file systems are slow to create files where many were just deleted.
+    let mut runs = 0;
+    let mut fresh = || {
+        runs += 1;
+        let run = dir.join(runs.to_string());
+        std::fs::create_dir_all(&run).unwrap();
+        run
     };
-    for (total, ahead) in [(40_000, 64), (100_000, 256), (300_000, 4096)] {
-        fresh();
-        throughput(&dir, total, ahead);
+    for (total, ahead) in [(40_000, 64), (80_000, 256), (160_000, 1024), (320_000, 4096)] {
+        throughput(&fresh(), total, ahead, 8);
     }
     for receipts in [false, true] {
         for recorders in [1, 16, 64] {
-            fresh();
-            closed_loop(&dir, recorders, receipts, 2.0);
+            closed_loop(&fresh(), recorders, receipts, 2.0);
         }
     }
-    fresh();
     std::fs::remove_dir_all(&dir).unwrap();
 }

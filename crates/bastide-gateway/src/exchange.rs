@@ -100,7 +100,7 @@ async fn begin(
     gateway: Arc<Gateway>,
     principal: Arc<Principal>,
     body: Bytes,
-) -> Result<(Exchange, Outbound, Target, Vault), Refused> {
+) -> Result<(Box<Exchange>, Outbound, Target, Vault), Refused> {
     let started = Instant::now();
     let request = ChatRequest::parse(&body, &bastide_wire::Limits::default()).map_err(|e| e.to_problem())?;
     let guard = gateway.guard.load_full();
@@ -116,7 +116,7 @@ async fn begin(
     let digest_key = gateway.subjects.digest_key(principal.key, id).map_err(|_| raise::log_failed())?;
 
     let mut draft = Draft {
-        record: ExchangeRequest {
+        record: Box::new(ExchangeRequest {
             exchange: id,
             at: gateway.clock.now(),
             actor: actor(&gateway, &principal),
@@ -130,7 +130,7 @@ async fn begin(
             decisions: Vec::with_capacity(2),
             guard: None,
             verdict: Verdict::Allow,
-        },
+        }),
         gateway: &gateway,
         id,
     };
@@ -185,7 +185,8 @@ async fn begin(
     let ticket = draft.record().await?;
     let stream = request.stream;
     gateway.metrics.exchange_began();
-    let exchange = Exchange {
+    // Boxed: it is moved through every later step, and futures keep a copy of what is moved into them.
+    let exchange = Box::new(Exchange {
         guard,
         policies,
         id,
@@ -205,13 +206,13 @@ async fn begin(
         request_findings,
         counted: true,
         gateway,
-    };
+    });
     Ok((exchange, Outbound { body, stream }, target, vault))
 }
 
 /// A request's record in the making.
 struct Draft<'a> {
-    record: ExchangeRequest,
+    record: Box<ExchangeRequest>,
     gateway: &'a Gateway,
     id: ExchangeId,
 }
@@ -219,7 +220,7 @@ struct Draft<'a> {
 impl Draft<'_> {
     async fn record(self) -> Result<Ticket, Problem> {
         let waited = Instant::now();
-        let event = Event::Request(Box::new(self.record));
+        let event = Event::Request(self.record);
         let failed = |error: bastide_audit::AuditError| {
             tracing::error!(error = &error as &dyn std::error::Error, "the audit log refused an entry");
             raise::log_failed()
@@ -243,7 +244,7 @@ impl Draft<'_> {
         self.record.verdict = Verdict::Block;
         self.record.sent = None;
         let exchange = Some(self.id);
-        match self.gateway.log.record(Event::Request(Box::new(self.record))).await {
+        match self.gateway.log.record(Event::Request(self.record)).await {
             Ok(recorded) => Refused { problem, exchange, receipt: Some(recorded.receipt()) },
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the audit log refused an entry");
@@ -253,7 +254,12 @@ impl Draft<'_> {
     }
 }
 
-async fn send(mut exchange: Exchange, outbound: Outbound, target: Target, vault: Vault) -> Response<Body> {
+async fn send(
+    mut exchange: Box<Exchange>,
+    outbound: Outbound,
+    target: Target,
+    vault: Vault,
+) -> Response<Body> {
     if outbound.body.coverage() != exchange.guard.coverage() {
         // INVARIANT: cannot happen; if it does, nothing leaves.
         let problem = raise::guard_failed("the request was not inspected as its route demands");
@@ -422,7 +428,7 @@ impl Exchange {
     }
 
     /// Ends an exchange that has no reply of its own.
-    pub(crate) async fn fail(mut self, problem: Problem, ending: Ending) -> Response<Body> {
+    pub(crate) async fn fail(mut self: Box<Self>, problem: Problem, ending: Ending) -> Response<Body> {
         self.gateway.metrics.problem(problem.code);
         let sent = Digest(self.digest_key.sign(&[&problem::body(&problem)]));
         let received = Digest(self.digest_key.sign(&[]));

@@ -123,7 +123,7 @@ impl Ledger {
             a.running += 1;
             a.day_tokens = a.day_tokens.saturating_add(tokens);
         }
-        Ok(Reservation { account, limits: limits.clone(), reserved: tokens, used: 0 })
+        Ok(Reservation { account, limits: *limits, reserved: tokens, used: 0 })
     }
 
     /// What each key has used today, for the snapshot that survives a restart: key, day number, tokens.

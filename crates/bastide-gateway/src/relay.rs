@@ -81,7 +81,7 @@ type Change = Pin<Box<dyn Future<Output = watch::Receiver<u64>> + Send + Sync>>;
 
 /// One streamed answer on its way.
 pub(crate) struct Relay {
-    exchange: Exchange,
+    exchange: Box<Exchange>,
     upstream: Option<UpstreamBody>,
     decoder: SseDecoder,
     guard: StreamGuard,
@@ -128,7 +128,7 @@ fn next_change(mut rights: watch::Receiver<u64>) -> Change {
 
 impl Relay {
     pub(crate) fn new(
-        exchange: Exchange,
+        exchange: Box<Exchange>,
         upstream: UpstreamBody,
         vault: Vault,
         decision: DecisionRecord,

@@ -32,7 +32,7 @@ const KEPT_BYTES: usize = 64;
 
 /// Turns an upstream's response into the caller's.
 pub(crate) async fn answer(
-    exchange: Exchange,
+    exchange: Box<Exchange>,
     response: Response<UpstreamBody>,
     vault: Vault,
 ) -> Response<Body> {
@@ -92,7 +92,7 @@ fn kept(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-fn stream(exchange: Exchange, kept: HeaderMap, body: UpstreamBody, vault: Vault) -> Response<Body> {
+fn stream(exchange: Box<Exchange>, kept: HeaderMap, body: UpstreamBody, vault: Vault) -> Response<Body> {
     let decision = match exchange.receive(&[], Verdict::Allow) {
         Ok(decision) => decision,
         Err(refusal) => {
@@ -202,7 +202,12 @@ impl Document {
     }
 }
 
-async fn whole(mut exchange: Exchange, kept: HeaderMap, body: UpstreamBody, vault: Vault) -> Response<Body> {
+async fn whole(
+    mut exchange: Box<Exchange>,
+    kept: HeaderMap,
+    body: UpstreamBody,
+    vault: Vault,
+) -> Response<Body> {
     let limits = exchange.gateway.settings.limits.clone();
     let body = match read(body, limits.response_bytes, limits.idle_time).await {
         Ok(body) => body,
@@ -261,7 +266,7 @@ async fn whole(mut exchange: Exchange, kept: HeaderMap, body: UpstreamBody, vaul
 
 /// An upstream's error, passed on with its status, its `retry-after` and its inspected body.
 async fn error(
-    exchange: Exchange,
+    exchange: Box<Exchange>,
     status: StatusCode,
     kept: HeaderMap,
     body: UpstreamBody,
@@ -325,7 +330,7 @@ fn check(exchange: &Exchange, document: &Document, body: &Bytes, vault: &Vault) 
 
 #[expect(clippy::too_many_arguments, reason = "the facts of an end, each of its own type")]
 async fn finish(
-    mut exchange: Exchange,
+    mut exchange: Box<Exchange>,
     status: StatusCode,
     ending: Ending,
     kept: HeaderMap,

@@ -26,8 +26,10 @@ const MAX_CLOSING: usize = 256;
 /// Patterns whose `max_span` lies within the same of these bounds share an automaton. An automaton does not say which
 /// of its patterns are still possible, so a stream waits for the longest of them.
 const BOUNDS: [usize; 4] = [48, 128, 512, MAX_SPAN_LIMIT];
-/// Bytes for the states of each automaton.
-const CACHE: usize = 2 << 20;
+/// Bytes for the states of all groups, shared out by size...
+const CACHE: usize = 6 << 20;
+/// ... and the least that one gets.
+const LEAST_CACHE: usize = 1 << 19;
 /// Bytes for the states of the automaton of patterns that begin with a repetition.
 const LEAD_CACHE: usize = 1 << 19;
 /// Largest compiled form before determinisation.
@@ -174,9 +176,14 @@ impl Automata {
                 }
             }
         }
-        let mut groups = Vec::new();
+        let mut compiled = Vec::new();
         for (members, expressions) in grouped.into_iter().filter(|(members, _)| !members.is_empty()) {
-            let nfa = compile(&expressions)?;
+            compiled.push((compile(&expressions)?, members, expressions));
+        }
+        let states: usize = compiled.iter().map(|(nfa, ..)| nfa.states().len()).sum();
+        let mut groups = Vec::new();
+        for (nfa, members, expressions) in compiled {
+            let cache = (cache * nfa.states().len() / states.max(1)).max(cache.min(LEAST_CACHE));
             let shortest = expressions.iter().filter_map(|e| e.properties().minimum_len()).min().unwrap_or(1);
             groups.push(Group {
                 trigger: Trigger::new(&nfa, shortest),

@@ -78,8 +78,11 @@ impl Vocabulary {
     }
 }
 
+/// The cheap question first: few words are as long as one of the text's.
 fn ends_with_word(head: &str, word: &str) -> bool {
-    head.strip_suffix(word).is_some_and(|left| left.is_empty() || left.ends_with(' '))
+    let Some(start) = head.len().checked_sub(word.len()) else { return false };
+    let begins = start == 0 || head.as_bytes().get(start - 1) == Some(&b' ');
+    begins && head.as_bytes().ends_with(word.as_bytes())
 }
 
 /// "Call Dr. Ana María de la Cruz Pérez (home) at": a long name fits, a sentence does not.

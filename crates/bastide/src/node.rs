@@ -49,7 +49,7 @@ impl Node {
                 "the log was cut at its last whole commit; nothing that was acknowledged is lost"
             );
         }
-        let subjects = Arc::new(Subjects::open(&folder.dir().join("subjects"), &root).map_err(could_not)?);
+        let subjects = Arc::new(Subjects::open(folder.dir().join("subjects"), &root).map_err(could_not)?);
         let identity =
             Arc::new(Identity::open(Arc::clone(&store), &root, Arc::clone(&clock)).map_err(could_not)?);
         Ok(Node {

@@ -1,4 +1,5 @@
 //! Starting, stopping and what goes wrong around it: a clear message, nothing lost.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

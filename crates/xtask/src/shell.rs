@@ -1,6 +1,7 @@
 //! Starting programs and waiting for them.
 
 use std::ffi::OsStr;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -117,6 +118,18 @@ impl Server {
         Err(format!("{name} does not listen on {address} after 20 s:\n{}", said.trim_end()))
     }
 
+    /// Waits until `path` answers 200: a server may listen before it can do its work.
+    pub(crate) fn wait_for(&self, address: SocketAddr, path: &str) -> Fallible<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(20) {
+            if get(address, path).is_ok_and(|reply| reply.starts_with("HTTP/1.1 200")) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Err(format!("{} does not answer 200 on `{path}` after 20 s", self.name))
+    }
+
     /// Its process and its children's.
     pub(crate) fn pids(&self) -> Vec<u32> {
         let pid = self.child.id();
@@ -141,6 +154,16 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A whole response to a GET, head included.
+pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// A loopback address that was free a moment ago.

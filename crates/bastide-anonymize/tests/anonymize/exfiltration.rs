@@ -215,8 +215,8 @@ fn no_vector_carries_a_value_away() {
     let mut leaks = Vec::new();
     for (name, vector) in VECTORS {
         for before in ["", "Sure!\n", "Sure! ", "# Title\n\n* a\n\n", "> ", "**", "TOKEN is yours.\n\n"] {
-            // In the middle of a line a definition defines nothing.
-            if before == "Sure! " && vector.contains("]:") {
+            // In the middle of a line a definition defines nothing, and a fence opens nothing.
+            if before == "Sure! " && (vector.contains("]:") || vector.starts_with("```")) {
                 continue;
             }
             let reply = format!("{before}{vector}").replace("TOKEN", &token);

@@ -11,11 +11,12 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bastide_anonymize::{PlaceholderDetector, Vault, redaction};
+use bastide_anonymize::{PlaceholderDetector, Placement, Vault, escape_json, redaction, unescape_json};
 use bastide_crypto::sha256;
 use bastide_inspect::{
     Detector, Engine, EngineError, GuardProfile, Scratch, Syntax, personal_data_detectors, secret_detectors,
@@ -159,6 +160,30 @@ const fn syntax(kind: SegmentKind) -> Syntax {
     match kind {
         SegmentKind::JsonText => Syntax::Json,
         SegmentKind::Text | SegmentKind::Key | SegmentKind::Number => Syntax::Plain,
+    }
+}
+
+/// A found value without the escapes of the JSON text it stood in: one value has one token, however it is written.
+fn plain(kind: SegmentKind, value: &str) -> Cow<'_, str> {
+    match kind {
+        // A span that cuts an escape stays as it is written: it is still the same in every request.
+        SegmentKind::JsonText => unescape_json(value).unwrap_or(Cow::Borrowed(value)),
+        SegmentKind::Text | SegmentKind::Key | SegmentKind::Number => Cow::Borrowed(value),
+    }
+}
+
+/// A value as it will stand in the text.
+fn written(kind: SegmentKind, value: &str) -> Cow<'_, str> {
+    match kind {
+        SegmentKind::JsonText => Cow::Owned(escape_json(value)),
+        SegmentKind::Text | SegmentKind::Key | SegmentKind::Number => Cow::Borrowed(value),
+    }
+}
+
+fn placement(kind: SegmentKind) -> Placement {
+    match kind {
+        SegmentKind::JsonText => Placement::json(),
+        SegmentKind::Text | SegmentKind::Key | SegmentKind::Number => Placement::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use bastide_types::{Direction, GuardMode, Problem, Verdict};
 use bastide_wire::{ChatRequest, Edit};
 use bytes::Bytes;
 
-use super::{Action, Guard, Inspected, Tally, check, syntax};
+use super::{Action, Guard, Inspected, Tally, check, plain, syntax};
 use crate::problem::raise;
 
 /// What the guard found in a request and what it wants written instead.
@@ -40,8 +40,9 @@ impl Guard {
                     .text
                     .get(finding.span.range())
                     .ok_or_else(|| raise::guard_failed("a detector reported a span outside its text"))?;
+                let value = plain(segment.kind, value);
                 let (verdict, action) =
-                    self.act_on_request(finding, value, segment.origin, segment.trust, vault);
+                    self.act_on_request(finding, &value, segment.origin, segment.trust, vault);
                 report.tally.found(finding, segment.origin, segment.index, verdict);
                 match action {
                     Action::Keep => {}

@@ -1,11 +1,11 @@
 //! The reply half, whole.
 
-use bastide_anonymize::{Placement, Vault};
+use bastide_anonymize::Vault;
 use bastide_types::{Category, Direction, GuardMode, Problem, Segment, SegmentKind};
 use bastide_wire::Edit;
 
 use super::request::Replacements;
-use super::{Action, Guard, MayRestore, Tally, check, syntax};
+use super::{Action, Guard, MayRestore, Tally, check, placement, plain, syntax, written};
 use crate::problem::raise;
 
 /// What the guard found in a reply and what it wants written instead.
@@ -39,7 +39,7 @@ impl Guard {
                 continue;
             }
             let mut edits = Replacements::default();
-            let mut placement = Placement::default();
+            let mut placement = placement(segment.kind);
             let mut placed = 0;
             for finding in &findings {
                 let outside = || raise::guard_failed("a detector reported a span outside its text");
@@ -51,7 +51,7 @@ impl Guard {
                         .restore(value)
                         .filter(|(c, _)| placement.restorable() && may_restore(tool.as_deref(), *c));
                     if let Some((_, restored)) = restored {
-                        placement.advance(restored);
+                        placement.advance(&written(segment.kind, restored));
                         edits.add(finding.span, restored.to_owned());
                     } else {
                         placement.advance(value);
@@ -59,8 +59,9 @@ impl Guard {
                     placed = finding.span.end;
                     continue;
                 }
+                let value = plain(segment.kind, value);
                 let (verdict, action) =
-                    self.act_on_response(finding, value, segment.origin, segment.trust, vault);
+                    self.act_on_response(finding, &value, segment.origin, segment.trust, vault);
                 report.tally.found(finding, segment.origin, segment.index, verdict);
                 match action {
                     Action::Keep => {}

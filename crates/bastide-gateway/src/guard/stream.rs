@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use bastide_anonymize::{Placement, Vault};
 use bastide_inspect::{StreamInspector, Syntax};
-use bastide_types::{Category, Direction, Finding, GuardMode, Origin, Segment, Span};
+use bastide_types::{Category, Direction, Finding, GuardMode, Origin, Segment, SegmentKind, Span};
 use bastide_wire::{ChatChunk, Edit, JsonTextRewriter, Lane, LaneField, Limits, SseEvent};
 use bytes::Bytes;
 
 use super::request::Replacements;
-use super::{Action, Guard, MayRestore, Tally, syntax};
+use super::{Action, Guard, MayRestore, Tally, placement, plain, syntax, written};
 
 /// Lanes one stream may open: choices times fields. A hostile upstream opens one per event.
 const MAX_LANES: usize = 256;
@@ -49,6 +49,7 @@ struct LaneState {
     /// The tool whose arguments these are.
     tool: String,
     origin: Origin,
+    kind: SegmentKind,
     inspector: StreamInspector,
     placement: Placement,
     /// In JSON text every edit is written as JSON.
@@ -334,14 +335,17 @@ impl StreamGuard {
                     .restore(&value)
                     .filter(|(category, _)| restorable && (self.may_restore)(tool, *category))
                     .map(|(_, value)| value.to_owned());
-                state.placement.advance(restored.as_deref().unwrap_or(&value));
+                match &restored {
+                    Some(restored) => state.placement.advance(&written(state.kind, restored)),
+                    None => state.placement.advance(&value),
+                }
                 state.placed = finding.span.end;
                 if let Some(restored) = restored {
                     state.replace(finding.span, restored);
                 }
                 continue;
             }
-            let trust = state.origin.trust();
+            let (trust, value) = (state.origin.trust(), plain(state.kind, &value));
             let (verdict, action) =
                 self.guard.act_on_response(finding, &value, state.origin, trust, &self.vault);
             self.tally.found(finding, state.origin, at, verdict);
@@ -457,12 +461,14 @@ impl StreamGuard {
 impl LaneState {
     fn new(lane: Lane, tool: String, segment: &Segment<'_>) -> Self {
         let json = lane.field.is_json();
+        let kind = if json { SegmentKind::JsonText } else { SegmentKind::Text };
         LaneState {
+            kind,
             lane,
             tool,
             origin: segment.origin,
             inspector: StreamInspector::new(if json { Syntax::Json } else { Syntax::Plain }),
-            placement: Placement::default(),
+            placement: placement(kind),
             json: json.then(JsonTextRewriter::default),
             text: String::new(),
             base: 0,

@@ -32,8 +32,7 @@ pub(crate) fn answer(body: &[u8]) -> Response<UpstreamBody> {
     let said = request
         .segments(body)
         .into_iter()
-        .filter(|s| s.origin == Origin::User && s.kind == SegmentKind::Text)
-        .last()
+        .rfind(|s| s.origin == Origin::User && s.kind == SegmentKind::Text)
         .map(|s| s.text.into_owned())
         .unwrap_or_default();
     let text = reply(&said);

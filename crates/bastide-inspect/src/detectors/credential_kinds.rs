@@ -107,6 +107,6 @@ pub(super) const KINDS: &[Kind] = &[
     kind("credential.airtable", "an Airtable token", r"\bpat[A-Za-z0-9]+\.[0-9a-f]+", 3, (82, 82)),
     kind("credential.figma", "a Figma token", r"\bfig[dour]_[A-Za-z0-9_-]+", 5, (40, 60)),
     kind("credential.contentful", "a Contentful token", r"\bCFPAT-[A-Za-z0-9_-]+", 6, (46, 52)),
-    // bastide's own keys: an agent that quotes its key must not send it on.
+    // bastide's own keys: a program that quotes its key must not send it on.
     weaker(kind("credential.bastide", "a bastide key", r"\bbst_[A-Za-z0-9_-]+", 4, (24, 96)), 990),
 ];

@@ -3,7 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "the configuration exempts test functions, not their helpers"
+    reason = "the configuration exempts test functions, not the functions they share"
 )]
 
 mod command;

@@ -1,5 +1,13 @@
 //! The real binary in front of a scripted upstream, asked over real sockets.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses its part of the rig")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "each test binary uses its part of the rig"
+)]
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

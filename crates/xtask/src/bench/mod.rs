@@ -45,6 +45,9 @@ pub(crate) struct Arguments {
     /// Write everything measured to this file as JSON (`-`: to standard output instead of the tables)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Measure the release binaries that are there
+    #[arg(long)]
+    no_build: bool,
     /// Install nginx with apt-get when it is missing
     #[arg(long)]
     install: bool,
@@ -64,7 +67,9 @@ pub(crate) struct Bed {
 pub(crate) fn run(arguments: &Arguments) -> Fallible<Outcome> {
     let quiet = arguments.json.as_deref().is_some_and(|path| path.as_os_str() == "-");
     let kinds = wanted(arguments)?;
-    build(&kinds)?;
+    if !arguments.no_build {
+        build(&kinds)?;
+    }
     let target = target_folder()?;
     let bed = Bed {
         binaries: target.join("release"),

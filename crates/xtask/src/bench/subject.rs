@@ -1,17 +1,15 @@
 //! What is measured: the mock alone, the proxies that set the yardstick, bastide.
 
 use std::fmt;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::Bed;
 use super::cell::Mode;
-use crate::shell::{Fallible, Server, capture, find_program, free_address, line};
+use crate::shell::{Fallible, Server, capture, find_program, free_address, get, line};
 
 /// A kind of subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,6 +130,7 @@ pub(crate) fn start(kind: Kind, bed: &Bed) -> Fallible<Subject> {
                 _ => command.args(["--guard", "enforce", "--audit", "strict"]),
             };
             let server = Server::start("bastide", &mut command, &log, json)?;
+            server.wait_for(json, "/readyz")?;
             let mut create = Command::new(&binary);
             // Limits are on, as they would be, but out of reach.
             create.args(["key", "create", "bench", "--json", "--requests-per-minute", "1000000000"]);
@@ -186,15 +185,6 @@ fn haproxy(upstream: SocketAddr, listen: SocketAddr) -> String {
          http-reuse always\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n\
          frontend in\n  bind {listen}\n  default_backend mock\nbackend mock\n  server mock {upstream}\n"
     )
-}
-
-fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// Mean time in each stage of an exchange, as the server under test counts it.
