@@ -120,6 +120,16 @@ fn raw(file: &File, batch: usize, batches: u64) -> f64 {
     began.elapsed().as_secs_f64() / batches as f64
 }
 
+/// The default window, in microseconds.
+const WINDOW: u64 = 500;
+
+fn spin(time: Duration) {
+    let began = Instant::now();
+    while began.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
 const RAW_BYTES: u64 = 64 << 20;
 
 fn raw_file(dir: &Path) -> File {
@@ -133,8 +143,9 @@ fn raw_file(dir: &Path) -> File {
 }
 
 /// A log past its small first segment, with the next one ready.
-fn open(dir: &Path) -> Log {
+fn open(dir: &Path, window: u64) -> Log {
     let options = LogOptions::new(dir.join("log"), "default/bench").queue(100_000);
+    let options = options.window(Duration::from_micros(window));
     let log =
         Log::open(options, SigningKey::from_seed([1; 32]), Arc::new(RealClock(Instant::now()))).unwrap().0;
     let pending: Vec<_> = (0..2_000).map(|n| log.submit(event(n)).unwrap()).collect();
@@ -149,7 +160,7 @@ fn open(dir: &Path) -> Log {
 /// A recorder that keeps `ahead` records in flight, in turns with the plain append of as many bytes in as many syncs:
 /// the disk is not the same from one second to the next.
 fn throughput(dir: &Path, total: u64, ahead: usize, turns: u64) {
-    let (log, file) = (open(dir), raw_file(dir));
+    let (log, file) = (open(dir, WINDOW), raw_file(dir));
     let bytes = bastide_audit::encode(&event(total)).unwrap().len();
     let (mut ours, mut plain, mut commits, mut busy) = (0.0, 0.0, 0, [0.0; 4]);
     for _ in 0..turns {
@@ -194,9 +205,11 @@ fn throughput(dir: &Path, total: u64, ahead: usize, turns: u64) {
 }
 
 /// Recorders that each wait for their record before the next, as exchanges do.
-fn closed_loop(dir: &Path, recorders: u64, receipts: bool, seconds: f64) {
+/// `work` is CPU time spent between two records, in microseconds.
+fn closed_loop(dir: &Path, recorders: u64, receipts: bool, work: u64, window: u64) {
+    let seconds = 1.5;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let log = open(dir);
+    let log = open(dir, window);
     let first = log.stats();
     let count = Arc::new(AtomicU64::new(0));
     let stop = Instant::now() + Duration::from_secs_f64(seconds);
@@ -213,6 +226,7 @@ fn closed_loop(dir: &Path, recorders: u64, receipts: bool, seconds: f64) {
                     let asked = Instant::now();
                     let recorded = log.record(event).await.unwrap();
                     mine.push(u64::try_from(asked.elapsed().as_micros()).unwrap());
+                    spin(Duration::from_micros(work));
                     if receipts {
                         assert!(recorded.receipt().to_string().len() > 100);
                     }
@@ -233,7 +247,7 @@ fn closed_loop(dir: &Path, recorders: u64, receipts: bool, seconds: f64) {
     let at = |per_mille: usize| latencies[(latencies.len() - 1) * per_mille / 1000];
     let stats = log.stats();
     println!(
-        "{recorders:>3} recorders{}: {:>8.0} entries/s, {:>5.1} per commit, wait p50 {} us p99 {} us, commit p50 < {} \
+        "{recorders:>3} recorders{}, {work:>2} us of other work, window {window:>4} us: {:>8.0} entries/s, {:>5.1} per commit, wait p50 {} us p99 {} us, commit p50 < {} \
          us p99 < {} us, {busy}",
         if receipts { " with receipts" } else { "              " },
         records as f64 / took,
@@ -244,6 +258,42 @@ fn closed_loop(dir: &Path, recorders: u64, receipts: bool, seconds: f64) {
         stats.commit_micros.quantile(990),
     );
     log.close().unwrap();
+}
+
+/// How long a start takes after an end in order, and after a crash with a full segment.
+fn starts(dir: &Path, copy: &Path) {
+    let log = open(dir, WINDOW);
+    let pending: Vec<_> = (0..80_000).map(|n| log.submit(event(n)).unwrap()).collect();
+    pending.into_iter().for_each(|pending| drop(pending.wait().unwrap()));
+    copy_all(&dir.join("log"), &copy.join("log"));
+    log.close().unwrap();
+    for (how, dir) in [("in order", dir), ("a crash", copy)] {
+        let options = LogOptions::new(dir.join("log"), "default/bench");
+        let began = Instant::now();
+        let clock = Arc::new(RealClock(began));
+        let (log, recovery) = Log::open(options, SigningKey::from_seed([1; 32]), clock).unwrap();
+        let took = began.elapsed().as_secs_f64() * 1000.0;
+        log.submit(event(0)).unwrap().wait().unwrap();
+        let first = began.elapsed().as_secs_f64() * 1000.0;
+        println!(
+            "open after {how}: {took:.1} ms, first entry after {first:.1} ms, {} entries",
+            recovery.entries
+        );
+        log.close().unwrap();
+    }
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let place = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_all(&entry.path(), &place),
+            // Files come and go while the log is being written, as a crash finds them.
+            false => drop(std::fs::copy(entry.path(), place)),
+        }
+    }
 }
 
 fn main() {
@@ -260,9 +310,16 @@ fn main() {
     for (total, ahead) in [(40_000, 64), (80_000, 256), (160_000, 1024), (320_000, 4096)] {
         throughput(&fresh(), total, ahead, 8);
     }
+    starts(&fresh(), &fresh());
     for receipts in [false, true] {
         for recorders in [1, 16, 64] {
-            closed_loop(&fresh(), recorders, receipts, 2.0);
+            closed_loop(&fresh(), recorders, receipts, 0, WINDOW);
+        }
+    }
+    // As beside a gateway: the machine is busy with other things between the records.
+    for recorders in [16, 64] {
+        for window in [0, 200, 500, 1000] {
+            closed_loop(&fresh(), recorders, true, 40, window);
         }
     }
     std::fs::remove_dir_all(&dir).unwrap();

@@ -220,6 +220,12 @@ impl Log {
     }
 }
 
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("origin", &self.0.key.name()).field("size", &self.size()).finish()
+    }
+}
+
 impl Handle {
     fn end(&self, threads: Threads) -> Result<(), AuditError> {
         self.queue.close();

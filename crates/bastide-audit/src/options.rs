@@ -19,8 +19,8 @@ pub struct LogOptions {
     pub dir: PathBuf,
     /// The log's name, `<organisation>/<node>`.
     pub origin: String,
-    /// How long a commit waits, under load only, for the records that the last one makes it expect; at most 2 ms.
-    /// Idle, a record is committed at once.
+    /// How long a commit waits, under load only, for the records that the last ones make it expect; at most 2 ms.
+    /// Idle, a record is committed at once, and so is everything once as many are there as are expected.
     pub window: Duration,
     /// Size of a segment file, at least 32 KiB; the first one of a log is 1 MiB, so that a first start is quick.
     pub segment_bytes: u64,
@@ -31,13 +31,13 @@ pub struct LogOptions {
 }
 
 impl LogOptions {
-    /// With the defaults: window 200 us, segments of 64 MiB, 8,192 records waiting, publication within 200 ms.
+    /// With the defaults: window 500 us, segments of 64 MiB, 8,192 records waiting, publication within 200 ms.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, origin: impl Into<String>) -> Self {
         LogOptions {
             dir: dir.into(),
             origin: origin.into(),
-            window: Duration::from_micros(200),
+            window: Duration::from_micros(500),
             segment_bytes: 64 << 20,
             queue: 8_192,
             // Leaves 50 ms of the promised 250 for writing the tiles.

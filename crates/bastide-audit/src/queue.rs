@@ -67,10 +67,10 @@ impl Queue {
         Ok(Pending::new(index, record, receiver))
     }
 
-    /// Waits for records and swaps them into `into`, which is empty. Once there is one and the last commit had
-    /// several, waits up to `window` for as many again: those who were just answered are about to come back.
-    /// False when the queue is closed and empty.
-    pub(crate) fn take(&self, into: &mut Vec<Item>, last_batch: usize, window: Duration) -> bool {
+    /// Waits for records and swaps them into `into`, which is empty. Once there is one and several are `expected`,
+    /// waits up to `window` for as many: those who were just answered are about to come back, and each commit saved
+    /// is some 80 us of CPU. False when the queue is closed and empty.
+    pub(crate) fn take(&self, into: &mut Vec<Item>, expected: usize, window: Duration) -> bool {
         let mut state = self.lock();
         while state.items.is_empty() {
             if state.closing {
@@ -79,9 +79,9 @@ impl Queue {
             state.wanted = 1;
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        if last_batch > 1 && state.items.len() < last_batch && !window.is_zero() && !state.closing {
-            state.wanted = last_batch;
-            let enough = |s: &mut State| s.items.len() < last_batch && !s.closing;
+        if expected > 1 && state.items.len() < expected && !window.is_zero() && !state.closing {
+            state.wanted = expected;
+            let enough = |s: &mut State| s.items.len() < expected && !s.closing;
             let waited = self.arrived.wait_timeout_while(state, window, enough);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }

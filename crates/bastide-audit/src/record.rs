@@ -142,6 +142,12 @@ impl Pending {
     }
 }
 
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pending").field("index", &self.index).field("leaf", &self.record.leaf).finish()
+    }
+}
+
 impl Future for Pending {
     type Output = Result<Recorded, AuditError>;
 

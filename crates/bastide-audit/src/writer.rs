@@ -78,9 +78,10 @@ impl Writer {
     pub(crate) fn run(mut self) -> Writer {
         let mut guard = PoisonOnPanic { queue: Arc::clone(&self.queue), armed: true };
         let mut items = Vec::new();
-        let mut last_batch = 0;
-        while self.queue.take(&mut items, last_batch, self.options.window) {
-            last_batch = items.len();
+        // How many records a commit may expect: the most of late, forgotten by an eighth with each commit.
+        let mut expected: usize = 0;
+        while self.queue.take(&mut items, expected, self.options.window) {
+            expected = items.len().max(expected - expected.div_ceil(8));
             self.commit_all(&mut items);
         }
         guard.armed = false;

@@ -1,8 +1,8 @@
 //! The body of a streamed answer: upstream events in, guarded events out, the receipt before the end.
 //!
 //! hyper hands over one upstream frame at a time and flushes each frame it is given alone, which costs a 100-event
-//! stream eight to eleven times what nginx pays. So once this body holds data it yields twice, which lets the
-//! connection task deliver what has already arrived, and then gives everything as one frame. The first event is not
+//! stream eight to eleven times what nginx pays. So once this body holds data it yields until two turns in a row brought
+//! nothing, which lets the connection task deliver what has already arrived, and then gives everything as one frame. The first event is not
 //! later for it: a yield is a turn of the scheduler, not a wait.
 
 use std::pin::Pin;
@@ -170,7 +170,11 @@ impl Relay {
                         continue;
                     }
                     match self.pull(cx) {
-                        Pulled::More => continue,
+                        Pulled::More => {
+                            // What came may be followed by more that is here already: ask as often again.
+                            self.yields = 0;
+                            continue;
+                        }
                         Pulled::Nothing if self.out.is_empty() => return Poll::Pending,
                         Pulled::Nothing if self.yields < YIELDS => {
                             self.yields += 1;

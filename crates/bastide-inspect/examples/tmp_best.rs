@@ -1,5 +1,6 @@
 use bastide_inspect::*;
 fn main() {
+    let mut b = f64::INFINITY; for _ in 0..10 { let t = std::time::Instant::now(); Engine::new(standard_detectors()).unwrap(); b = b.min(t.elapsed().as_secs_f64()); } println!("build {b}");
     let e = Engine::new(standard_detectors()).unwrap();
     let mut s = Scratch::default();
     let prose = "The committee met on Tuesday to discuss the new library. Several members asked whether the old building could be kept, and how much it would cost to repair the roof before winter. Nobody knew. The chair promised to write to the council, and the treasurer said that she had already done so, twice, without an answer. ";

@@ -5,6 +5,8 @@
 use regex_automata::nfa::thompson::{NFA, State, WhichCaptures};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
+use crate::trigger::Walk;
+
 /// The repetition, and what follows it. The two share no byte, so where the repetition ends is never in doubt.
 #[derive(Clone, Debug)]
 pub(crate) struct Lead {
@@ -78,15 +80,16 @@ fn first_bytes(expression: &Hir) -> Option<[bool; 256]> {
     let config = NFA::config().utf8(false).which_captures(WhichCaptures::None);
     let nfa = NFA::compiler().configure(config).build_from_hir(expression).ok()?;
     let mut bytes = [false; 256];
-    for id in crate::trigger::closure(&nfa, [nfa.start_anchored()], None) {
-        for byte in 0..=u8::MAX {
-            if crate::trigger::step(&nfa, id, byte).is_some() {
-                *bytes.get_mut(usize::from(byte))? = true;
-            }
-        }
+    let mut walk = Walk::new(&nfa);
+    for id in walk.closure([nfa.start_anchored()], None) {
         if matches!(nfa.state(id), State::Match { .. }) {
             return None;
         }
+        walk.transitions(id, |byte, _| {
+            if let Some(known) = bytes.get_mut(usize::from(byte)) {
+                *known = true;
+            }
+        });
     }
     Some(bytes)
 }

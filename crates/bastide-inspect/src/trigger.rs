@@ -67,44 +67,26 @@ impl Trigger {
     /// The table for every pattern of `nfa`, none of which matches fewer than `shortest` bytes.
     pub(crate) fn new(nfa: &NFA, shortest: usize) -> Trigger {
         let mut trigger = Trigger { bits: vec![0; KEYS / 64], shortest };
-        let mut members: Vec<Vec<u8>> = vec![Vec::new(); 1 << KIND_BITS];
-        for byte in 0..=u8::MAX {
-            if let Some(kind) = members.get_mut(usize::from(kind(byte))) {
-                kind.push(byte);
-            }
-        }
+        let mut walk = Walk::new(nfa);
         for behind_word in [false, true] {
-            for (first, bytes) in members.iter().enumerate() {
-                let Some(&byte) = bytes.first() else { continue };
-                let edge = Some((behind_word, is_word(byte)));
-                let states = closure(nfa, [nfa.start_anchored()], edge);
-                let key = usize::from(behind_word) << KIND_BITS | first;
-                trigger.extend(nfa, &states, bytes, key, DEPTH - 1, &members);
+            for before_word in [false, true] {
+                let states = walk.closure([nfa.start_anchored()], Some((behind_word, before_word)));
+                trigger.extend(&mut walk, &states, Some(before_word), usize::from(behind_word), DEPTH);
             }
         }
         trigger
     }
 
-    /// Marks every way to go on from `states` by one of `bytes` and then `more` kinds.
-    fn extend(&mut self, nfa: &NFA, states: &[StateID], bytes: &[u8], key: usize, more: usize, members: &[Vec<u8>]) {
-        if states.iter().any(|&id| matches!(nfa.state(id), State::Match { .. })) {
+    /// Marks every way to go on from `states` by `more` kinds, the first of them as `word` says where it says so.
+    fn extend(&mut self, walk: &mut Walk<'_>, states: &[StateID], word: Option<bool>, key: usize, more: usize) {
+        if more == 0 || states.iter().any(|&id| matches!(walk.nfa.state(id), State::Match { .. })) {
             // Shorter than the table is deep: whatever follows.
-            return self.mark(key >> KIND_BITS, more + 1);
-        }
-        let next: Vec<StateID> = bytes.iter().flat_map(|&b| states.iter().filter_map(move |&id| step(nfa, id, b))).collect();
-        if next.is_empty() {
-            return;
-        }
-        if more == 0 {
-            return self.mark(key, 0);
-        }
-        let states = closure(nfa, next, None);
-        if states.iter().any(|&id| matches!(nfa.state(id), State::Match { .. })) {
             return self.mark(key, more);
         }
-        for (kind, bytes) in members.iter().enumerate() {
-            if !bytes.is_empty() {
-                self.extend(nfa, &states, bytes, key << KIND_BITS | kind, more - 1, members);
+        for (kind, next) in walk.successors(states).into_iter().enumerate() {
+            if !next.is_empty() && word.is_none_or(|word| word == is_word_kind(kind)) {
+                let states = walk.closure(next, None);
+                self.extend(walk, &states, None, key << KIND_BITS | kind, more - 1);
             }
         }
     }
@@ -182,39 +164,80 @@ fn is_word_kind(kind: usize) -> bool {
     (1..=37).contains(&kind)
 }
 
-pub(crate) fn step(nfa: &NFA, id: StateID, byte: u8) -> Option<StateID> {
-    match nfa.state(id) {
-        State::ByteRange { trans } => trans.matches_byte(byte).then_some(trans.next),
-        State::Sparse(sparse) => sparse.matches_byte(byte),
-        State::Dense(dense) => dense.matches_byte(byte),
-        _ => None,
-    }
+/// Walks over the states of an automaton.
+pub(crate) struct Walk<'a> {
+    nfa: &'a NFA,
+    /// In which round each state was last seen.
+    seen: Vec<u32>,
+    round: u32,
 }
 
-/// The states that read a byte or match, reached from `start` without reading one. Where `edge` tells whether a word
-/// character stands before and after, conditions on words must hold; else they may.
-pub(crate) fn closure(nfa: &NFA, start: impl IntoIterator<Item = StateID>, edge: Option<(bool, bool)>) -> Vec<StateID> {
-    let mut stack: Vec<StateID> = start.into_iter().collect();
-    let mut seen = std::collections::HashSet::new();
-    let mut reached = Vec::new();
-    while let Some(id) = stack.pop() {
-        if !seen.insert(id) {
-            continue;
+impl<'a> Walk<'a> {
+    pub(crate) fn new(nfa: &'a NFA) -> Walk<'a> {
+        Walk { nfa, seen: vec![0; nfa.states().len()], round: 0 }
+    }
+
+    /// The states that read a byte or match, reached from `start` without reading one. Where `edge` tells whether a word
+    /// character stands before and after, conditions on words must hold; else they may.
+    pub(crate) fn closure(
+        &mut self,
+        start: impl IntoIterator<Item = StateID>,
+        edge: Option<(bool, bool)>,
+    ) -> Vec<StateID> {
+        self.round += 1;
+        let mut stack: Vec<StateID> = start.into_iter().collect();
+        let mut reached = Vec::new();
+        while let Some(id) = stack.pop() {
+            match self.seen.get_mut(id.as_usize()) {
+                Some(seen) if *seen < self.round => *seen = self.round,
+                _ => continue,
+            }
+            match self.nfa.state(id) {
+                State::Union { alternates } => stack.extend(alternates.iter().copied()),
+                State::BinaryUnion { alt1, alt2 } => stack.extend([*alt1, *alt2]),
+                State::Capture { next, .. } => stack.push(*next),
+                State::Look { look, next } => {
+                    if edge.is_none_or(|(before, after)| may_hold(*look, before, after)) {
+                        stack.push(*next);
+                    }
+                }
+                State::Fail => {}
+                _ => reached.push(id),
+            }
         }
-        match nfa.state(id) {
-            State::Union { alternates } => stack.extend(alternates.iter().copied()),
-            State::BinaryUnion { alt1, alt2 } => stack.extend([*alt1, *alt2]),
-            State::Capture { next, .. } => stack.push(*next),
-            State::Look { look, next } => {
-                if edge.is_none_or(|(before, after)| may_hold(*look, before, after)) {
-                    stack.push(*next);
+        reached
+    }
+
+    /// Where one byte of each kind leads from `states`.
+    fn successors(&self, states: &[StateID]) -> Vec<Vec<StateID>> {
+        let mut next = vec![Vec::new(); 1 << KIND_BITS];
+        for &id in states {
+            self.transitions(id, |byte, to| {
+                if let Some(next) = next.get_mut(usize::from(kind(byte)))
+                    && next.last() != Some(&to)
+                {
+                    next.push(to);
+                }
+            });
+        }
+        next
+    }
+
+    /// Calls `visit` with every byte that `id` reads and where it leads.
+    pub(crate) fn transitions(&self, id: StateID, mut visit: impl FnMut(u8, StateID)) {
+        match self.nfa.state(id) {
+            State::ByteRange { trans } => (trans.start..=trans.end).for_each(|byte| visit(byte, trans.next)),
+            State::Sparse(sparse) => {
+                for trans in sparse.transitions.iter() {
+                    (trans.start..=trans.end).for_each(|byte| visit(byte, trans.next));
                 }
             }
-            State::Fail => {}
-            _ => reached.push(id),
+            State::Dense(dense) => {
+                (0..=u8::MAX).for_each(|byte| dense.matches_byte(byte).into_iter().for_each(|to| visit(byte, to)));
+            }
+            _ => {}
         }
     }
-    reached
 }
 
 fn may_hold(look: Look, before: bool, after: bool) -> bool {
