@@ -266,11 +266,11 @@ async fn send(
         return exchange.fail(problem, Ending::Failed).await;
     }
     let mut last = raise::upstream("upstream.unavailable", 502, "no provider of this model can be reached");
-    for provider in &target.providers {
+    let now = exchange.gateway.clock.monotonic();
+    // When every breaker is open there is nothing better to try: the first that comes back closes its own.
+    let all_rest = target.providers.iter().all(|p| !p.available(now));
+    for provider in target.providers.iter().filter(|p| all_rest || p.available(now)) {
         let now = exchange.gateway.clock.monotonic();
-        if !provider.available(now) {
-            continue;
-        }
         match exchange.gateway.client.send(provider, &outbound).await {
             Ok(response) => {
                 note_health(provider, &response, &exchange);

@@ -15,7 +15,7 @@ use regex_syntax::hir::Hir;
 
 use crate::Detector;
 use crate::engine::EngineError;
-use crate::lead::Lead;
+use crate::lead::{Lead, first_bytes};
 use crate::trail::Trail;
 use crate::trigger::Trigger;
 
@@ -98,6 +98,7 @@ impl Caches {
     }
 
     pub(crate) fn memory(&self) -> usize {
+ for ((c,_),g) in self.groups.iter().zip(&self.owner.groups) { eprintln!("reach {} patterns {} nfa {} states cache {} clears {} stride {}", g.reach, g.slots.len(), g.dfa.get_nfa().states().len(), c.memory_usage(), c.clear_count(), g.dfa.byte_classes().alphabet_len()); }
         self.groups.iter().map(|(cache, _)| cache.memory_usage()).sum::<usize>() + self.led.memory_usage()
     }
 
@@ -161,7 +162,7 @@ impl Automata {
         }
         let mut leads = Vec::new();
         let mut led = Vec::new();
-        let mut grouped: Vec<(Vec<usize>, Vec<Hir>)> = vec![Default::default(); BOUNDS.len()];
+        let mut grouped: Vec<(Vec<usize>, Vec<Hir>)> = vec![Default::default(); 2 * BOUNDS.len()];
         for (index, (slot, expression)) in slots.iter().zip(expressions).enumerate() {
             match Lead::of(&expression).filter(|_| slot.role == Role::Whole) {
                 Some(lead) => {
@@ -169,8 +170,12 @@ impl Automata {
                     led.push(expression);
                 }
                 None => {
+                    // Bytes that no pattern tells apart share a column of the table. Patterns of other scripts tell
+                    // nearly all apart; on their own they leave the table of the others half as wide.
+                    let other_script = first_bytes(&expression).is_some_and(|first| !first.iter().take(0x80).any(|&b| b));
                     let bound = BOUNDS.partition_point(|&bound| bound < slot.max_span);
-                    let Some((members, expressions)) = grouped.get_mut(bound) else { continue };
+                    let group = grouped.get_mut(2 * bound + usize::from(other_script));
+                    let Some((members, expressions)) = group else { continue };
                     members.push(index);
                     expressions.push(expression);
                 }

@@ -73,7 +73,7 @@ impl Lead {
 }
 
 /// The bytes that a match can begin with; `None` where it can be empty.
-fn first_bytes(expression: &Hir) -> Option<[bool; 256]> {
+pub(crate) fn first_bytes(expression: &Hir) -> Option<[bool; 256]> {
     if expression.properties().minimum_len() == Some(0) {
         return None;
     }

@@ -141,6 +141,10 @@ pub fn open_checkpoint(note: &[u8], key: &VerifierKey) -> Result<Checkpoint, Fai
         return Err(wrong("not signed by the given log key"));
     }
 
+    // Extension lines are never empty (C2SP tlog-checkpoint), and the body ends with one line feed.
+    if body.contains("\n\n") {
+        return Err(wrong("has an empty line in its body"));
+    }
     let mut lines = body.split('\n');
     let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
         return Err(wrong("has fewer than three lines"));
