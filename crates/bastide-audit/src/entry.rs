@@ -117,7 +117,7 @@ fn request(e: &ExchangeRequest, keep: usize, truncated: bool, cbor: &mut Cbor<'_
 
 fn outcome(e: &ExchangeOutcome, keep: usize, truncated: bool, cbor: &mut Cbor<'_>) {
     let optional = [e.guard.is_some(), truncated].into_iter().filter(|present| *present).count();
-    begin(cbor, 13 + optional, e.at);
+    begin(cbor, 14 + optional, e.at);
     cbor.text_at("kind", "outcome");
     cbor.bytes_at("sent", &e.sent.0);
     if let Some(record) = &e.guard {
@@ -128,6 +128,7 @@ fn outcome(e: &ExchangeOutcome, keep: usize, truncated: bool, cbor: &mut Cbor<'_
     cbor.uint_at("status", e.status);
     cbor.text_at("exchange", &e.exchange.to_string());
     cbor.bytes_at("received", &e.received.0);
+    cbor.text_at("upstream", &e.upstream);
     decisions(&e.decisions, cbor);
     if truncated {
         cbor.bool_at("truncated", true);

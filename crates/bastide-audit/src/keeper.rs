@@ -135,6 +135,8 @@ impl Keeper {
     pub(crate) fn took_reserve(&self, first: u64) {
         let mut state = self.lock();
         state.reserve = Reserve::Wanted;
+        // INVARIANT: ascending, so that the one being written is never taken for one that is done.
+        debug_assert!(state.segments.back().is_none_or(|last| *last < first));
         state.segments.push_back(first);
         self.changed.notify_all();
     }

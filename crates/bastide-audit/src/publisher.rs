@@ -20,6 +20,8 @@ use crate::segment::{ScanError, SegmentHeader, scan, segment_path};
 const EARLY_BYTES: usize = 2 << 20;
 /// So many unpublished bytes are held in memory; beyond, commits wait.
 const MOST_BYTES: usize = 16 << 20;
+/// After a failed round.
+const RETRY: Duration = Duration::from_millis(500);
 /// How long a commit waits for the publisher before it gives up.
 const ROOM_WITHIN: Duration = Duration::from_secs(5);
 /// The largest bundle: 256 entries with their lengths.
@@ -40,6 +42,8 @@ struct State {
     /// Rounds done, failed ones included.
     rounds: u64,
     failure: Option<AuditError>,
+    /// When a failed round may be tried again.
+    retry: Option<Instant>,
     ended: bool,
 }
 
@@ -64,6 +68,7 @@ impl Outlet {
             stale,
             rounds: 0,
             failure: None,
+            retry: None,
             ended: false,
         };
         Outlet { state: Mutex::new(state), arrived: Condvar::new(), done: Condvar::new() }
@@ -150,17 +155,21 @@ impl Outlet {
     fn round_due(&self, within: Duration) -> bool {
         let mut state = self.lock();
         loop {
-            if state.closing || state.now || state.bytes >= EARLY_BYTES {
+            if state.closing || state.now {
                 state.now = false;
                 return state.closing;
             }
-            state = match state.since {
+            let due = match (state.retry, state.since) {
+                (Some(retry), _) => Some(retry),
+                (None, Some(_)) if state.bytes >= EARLY_BYTES => Some(Instant::now()),
+                (None, Some(since)) => Some(since + within),
+                (None, None) => None,
+            };
+            let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+            state = match left {
                 None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(since) => {
-                    let left = within.saturating_sub(since.elapsed());
-                    if left.is_zero() {
-                        return false;
-                    }
+                Some(left) if left.is_zero() => return false,
+                Some(left) => {
                     self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
@@ -181,15 +190,14 @@ impl Outlet {
             Ok(published) => {
                 state.published = published;
                 state.stale = false;
-                state.failure = None;
+                (state.failure, state.retry) = (None, None);
             }
             Err(failure) => {
                 if state.failure.is_none() {
                     tracing::warn!(error = %failure, "the log could not be published");
                 }
                 state.failure = Some(failure);
-                // Tries again when its time comes round.
-                state.since.get_or_insert_with(Instant::now);
+                state.retry = Some(Instant::now() + RETRY);
             }
         }
         drop(state);

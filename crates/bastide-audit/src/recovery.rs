@@ -17,11 +17,13 @@ use crate::error::AuditError;
 use crate::keeper::{prepare, remove_segment, reserve_path};
 use crate::options::LogOptions;
 use crate::publisher::{Base, MAX_BUNDLE_BYTES, write_file};
-use crate::segment::{ScanError, SegmentHeader, inspect_rest, scan, segment_first, segment_path};
+use crate::segment::{
+    SMALLEST_SEGMENT, ScanError, SegmentHeader, inspect_rest, scan, segment_first, segment_path,
+};
 use crate::writer::{Active, begin_segment};
 
-/// A new log is there in milliseconds: only what it needs at once is zeroed before the first entry.
-const FIRST_SEGMENT_BYTES: u64 = 1 << 20;
+/// A new log is there in milliseconds: only what it needs at once is zeroed before the first entry. 1 MiB of 64.
+const FIRST_SEGMENT_SHARE: u64 = 64;
 pub(crate) const MAX_NOTE_BYTES: u64 = 512 * 1024;
 
 /// What opening a log found.
@@ -187,7 +189,7 @@ fn take_settled(disk: &dyn Disk, folder: &Path, firsts: &mut VecDeque<u64>) -> R
 fn create(disk: &dyn Disk, options: &LogOptions, mut reserve_ready: bool) -> Result<Recovered, AuditError> {
     let folder = options.dir.join("segments");
     if !reserve_ready {
-        let bytes = FIRST_SEGMENT_BYTES.min(options.segment_bytes);
+        let bytes = (options.segment_bytes / FIRST_SEGMENT_SHARE).max(SMALLEST_SEGMENT);
         prepare(disk, &reserve_path(&folder), bytes, || false)?;
     }
     let active = begin_segment(disk, &folder, &options.origin, 0, true)?;

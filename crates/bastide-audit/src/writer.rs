@@ -101,10 +101,13 @@ impl Writer {
         }
     }
 
-    /// As many items as one batch may hold.
+    /// As many items as one batch may hold: what fits into the next segment, or into this one while it is empty. A
+    /// segment takes its name from its first entry, so one that is left empty would be replaced by its successor.
     fn next_batch(&self, items: &mut std::iter::Peekable<std::vec::Drain<'_, Item>>) -> Vec<Item> {
-        let segment = usize::try_from(self.options.segment_bytes - HEADER_BYTES).unwrap_or(usize::MAX);
-        let most = MAX_BATCH_BYTES.min(segment.saturating_sub(batch_overhead()));
+        let empty = self.active.offset == HEADER_BYTES;
+        let segment = if empty { self.active.size } else { self.options.segment_bytes };
+        let room = usize::try_from(segment.saturating_sub(HEADER_BYTES)).unwrap_or(usize::MAX);
+        let most = MAX_BATCH_BYTES.min(room.saturating_sub(batch_overhead()));
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while let Some(item) = items.next_if(|item| {
             let after = bytes + record_bytes(item.record.entry.len());
@@ -139,7 +142,8 @@ impl Writer {
     fn write(&mut self, first: u64, items: &[Item]) -> Result<(), AuditError> {
         let length: usize = items.iter().map(|item| record_bytes(item.record.entry.len())).sum();
         let length = u64::try_from(length + batch_overhead()).unwrap_or(u64::MAX);
-        if self.active.offset.saturating_add(length) > self.active.size {
+        // INVARIANT: an empty segment has room for the batch, so none is ever begun over one of the same name.
+        if self.active.offset.saturating_add(length) > self.active.size && self.active.header.first < first {
             self.keeper.reserve()?;
             self.active =
                 begin_segment(self.disk.as_ref(), &self.segments, &self.options.origin, first, false)

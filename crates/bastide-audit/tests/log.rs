@@ -125,6 +125,27 @@ fn wait_for_lock(dir: &Path) {
 }
 
 #[test]
+fn a_burst_into_an_empty_segment_is_all_there() {
+    // More at once than the first segment, which is smaller than the others, can hold.
+    for round in 0..10 {
+        let disk = FaultDisk::new(round, Faults::default());
+        let options = || options(Path::new("/data/log")).segment_bytes(4 << 20);
+        let (log, _) = Log::open_on(Arc::new(disk.clone()), options(), key(), TestClock::shared()).unwrap();
+        let pending: Vec<_> = (0..2_000).map(|n| log.submit(event(n)).unwrap()).collect();
+        pending.into_iter().for_each(|p| drop(p.wait().unwrap()));
+        log.publish_now().unwrap();
+        disk.stop();
+        let disk = disk.restarted(round % 2 == 0, Faults::default());
+        let (log, recovery) =
+            Log::open_on(Arc::new(disk.clone()), options(), key(), TestClock::shared()).unwrap();
+        assert_eq!(recovery.entries, 2_000);
+        log.publish_now().unwrap();
+        assert_eq!(LogReader::open_on(Arc::new(disk), "/data/log").unwrap().verify().unwrap(), 2_000);
+        log.close().unwrap();
+    }
+}
+
+#[test]
 fn receipts_verify_and_no_bent_receipt_does() {
     let dir = tempfile::tempdir().unwrap();
     let (log, _) = open(dir.path());

@@ -13,14 +13,14 @@ use bastide_identity::Principal;
 use bastide_policy::{Facts, Invoke, PolicySet, Receive, Refusal, Release, Resource, Restore, Subject};
 use bastide_types::{
     ActorRef, Category, DecisionRecord, Digest, Direction, Ending, Event, ExchangeId, ExchangeOutcome,
-    ExchangeRequest, Problem, ProjectId, Score, UsageRecord, Verdict,
+    ExchangeRequest, Origin, Problem, ProjectId, Score, UsageRecord, Verdict,
 };
 use bastide_wire::ChatRequest;
 use bytes::Bytes;
 use http::Response;
 
 use crate::gateway::Gateway;
-use crate::guard::{Guard, MayRestore, RequestReport, Tally};
+use crate::guard::{Guard, MayRestore, Tally};
 use crate::limits::Reservation;
 use crate::problem::{self, raise};
 use crate::relay::Body;
@@ -89,11 +89,13 @@ pub(crate) struct End<'a> {
 }
 
 /// Handles a chat completion for an authenticated principal.
-pub(crate) async fn chat(gateway: Arc<Gateway>, principal: Arc<Principal>, body: Bytes) -> Response<Body> {
-    match begin(gateway, principal, body).await {
-        Ok((exchange, outbound, target, vault)) => send(exchange, outbound, target, vault).await,
-        Err(refused) => refused.into_response(),
-    }
+pub(crate) async fn chat(
+    gateway: Arc<Gateway>,
+    principal: Arc<Principal>,
+    body: Bytes,
+) -> Result<Response<Body>, Refused> {
+    let (exchange, outbound, target, vault) = begin(gateway, principal, body).await?;
+    Ok(send(exchange, outbound, target, vault).await)
 }
 
 async fn begin(
@@ -107,7 +109,7 @@ async fn begin(
     let policies = gateway.policies.load_full();
     let id = gateway.new_exchange_id();
     let catalogue = gateway.catalogue.load();
-    let target = catalogue
+    let mut target = catalogue
         .resolve(&request.model, principal.project, principal.demo)
         .ok_or_else(|| raise::unknown_model(&request.model))?;
     let first = target.providers.first();
@@ -138,8 +140,8 @@ async fn begin(
     // May this principal call this model at all?
     let subject = subject(&principal);
     let resource = Resource { model: &request.model, provider: &provider, project: owner };
-    let facts = facts(&request, &principal, &[], Verdict::Allow);
-    match policies.authorize::<Invoke>(&subject, &resource, &facts) {
+    let invoking = facts(&request, &principal, &[], &[], Verdict::Allow);
+    match policies.authorize::<Invoke>(&subject, &resource, &invoking) {
         Ok(permitted) => draft.record.decisions.push(permitted.decision().clone()),
         Err(refusal) => return Err(draft.refuse(refusal).await),
     }
@@ -153,7 +155,7 @@ async fn begin(
     let mut vault =
         Vault::new(ConversationKey::derive(&gateway.root, principal.project, principal.key.as_bytes()));
     let inspected = Instant::now();
-    let report = run_guard(&guard, &request, &body, &mut vault)?;
+    let report = off_the_worker(body.len(), || guard.inspect_request(&request, &body, &mut vault))?;
     gateway.metrics.guard(inspected.elapsed());
     for finding in report.tally.findings() {
         gateway.metrics.found(finding.category, Direction::Request, finding.verdict);
@@ -165,8 +167,8 @@ async fn begin(
         let problem = raise::blocked(&report.tally.named(Verdict::Hold), "request");
         return Err(draft.block(problem).await);
     }
-    let scores = report.tally.scores();
-    let facts = self::facts(&request, &principal, &scores, report.verdict());
+    let (scores, origins) = (report.tally.scores(), report.tally.origins());
+    let facts = facts(&request, &principal, &scores, &origins, report.verdict());
     match policies.authorize::<Release>(&subject, &resource, &facts) {
         Ok(permitted) => draft.record.decisions.push(permitted.decision().clone()),
         Err(refusal) if !request.unscanned.is_empty() => {
@@ -177,16 +179,22 @@ async fn begin(
         Err(refusal) => return Err(draft.refuse(refusal).await),
     }
 
+    // A provider that takes over must be one that the policies permit too.
+    target.providers.retain(|p| {
+        let resource = Resource { model: &request.model, provider: p.name(), project: p.project() };
+        policies.authorize::<Invoke>(&subject, &resource, &invoking).is_ok()
+            && policies.authorize::<Release>(&subject, &resource, &facts).is_ok()
+    });
     let model = (target.model != request.model).then_some(target.model.as_str());
     let body = guard.seal_request(&report, &request, &body, model)?;
     draft.record.sent = Some(Digest(digest_key.sign(&[body.value()])));
     let (request_verdict, request_findings) = (draft.record.verdict, report.tally.counts());
     let own_before_log = started.elapsed();
-    let ticket = draft.record().await?;
+    let ticket = draft.submit()?;
     let stream = request.stream;
     gateway.metrics.exchange_began();
     // Boxed: it is moved through every later step, and futures keep a copy of what is moved into them.
-    let exchange = Box::new(Exchange {
+    let mut exchange = Box::new(Exchange {
         guard,
         policies,
         id,
@@ -201,13 +209,23 @@ async fn begin(
         input_estimate,
         digest_key,
         reservation,
-        request_leaf: Some(ticket),
+        request_leaf: Some(Ticket::OnItsWay(ticket)),
         request_verdict,
         request_findings,
         counted: true,
         gateway,
     });
+    if exchange.gateway.settings.audit == AuditMode::Strict {
+        let waited = Instant::now();
+        exchange.recorded().await.map_err(log_failed)?;
+        exchange.gateway.metrics.commit(waited.elapsed());
+    }
     Ok((exchange, Outbound { body, stream }, target, vault))
+}
+
+fn log_failed(error: bastide_audit::AuditError) -> Problem {
+    tracing::error!(error = &error as &dyn std::error::Error, "the audit log refused an entry");
+    raise::log_failed()
 }
 
 /// A request's record in the making.
@@ -218,19 +236,9 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    async fn record(self) -> Result<Ticket, Problem> {
-        let waited = Instant::now();
-        let event = Event::Request(self.record);
-        let failed = |error: bastide_audit::AuditError| {
-            tracing::error!(error = &error as &dyn std::error::Error, "the audit log refused an entry");
-            raise::log_failed()
-        };
-        let ticket = match self.gateway.settings.audit {
-            AuditMode::Strict => Ticket::Durable(self.gateway.log.record(event).await.map_err(failed)?),
-            AuditMode::Relaxed => Ticket::OnItsWay(self.gateway.log.submit(event).map_err(failed)?),
-        };
-        self.gateway.metrics.commit(waited.elapsed());
-        Ok(ticket)
+    /// Hands the decision to the log.
+    fn submit(self) -> Result<Pending, Problem> {
+        self.gateway.log.submit(Event::Request(self.record)).map_err(log_failed)
     }
 
     /// Records a refusal by policy.
@@ -275,6 +283,7 @@ async fn send(
             Ok(response) => {
                 note_health(provider, &response, &exchange);
                 provider.name().clone_into(&mut exchange.provider);
+                exchange.owner = provider.project();
                 if exchange.recorded().await.is_err() {
                     return exchange.fail(raise::log_failed(), Ending::Failed).await;
                 }
@@ -324,21 +333,36 @@ impl Exchange {
 
     /// Waits until the request's record is on disk; at once when it was waited for before sending.
     async fn recorded(&mut self) -> Result<(), bastide_audit::AuditError> {
-        self.request_leaf = match self.request_leaf.take() {
-            Some(Ticket::OnItsWay(pending)) => Some(Ticket::Durable(pending.await?)),
-            other => other,
+        // Polled in place: a caller that leaves meanwhile leaves the ticket here, and with it the outcome's link.
+        let waited = match &mut self.request_leaf {
+            Some(Ticket::OnItsWay(pending)) => Some(pending.await),
+            _ => None,
         };
-        Ok(())
+        match waited {
+            None => Ok(()),
+            Some(Ok(recorded)) => {
+                self.request_leaf = Some(Ticket::Durable(recorded));
+                Ok(())
+            }
+            Some(Err(error)) => {
+                self.request_leaf = None;
+                Err(error)
+            }
+        }
     }
 
     /// May this principal receive what was found in the reply?
-    pub(crate) fn receive(
-        &self,
-        scores: &[(Category, Score)],
-        verdict: Verdict,
-    ) -> Result<DecisionRecord, Refusal> {
-        let facts =
-            Facts { stream: self.stream, demo: self.demo, findings: scores, verdict, ..Facts::default() };
+    pub(crate) fn receive(&self, tally: &Tally) -> Result<DecisionRecord, Refusal> {
+        let (scores, origins) = (tally.scores(), tally.origins());
+        let facts = Facts {
+            stream: self.stream,
+            unscanned: tally.unscanned() > 0,
+            demo: self.demo,
+            findings: &scores,
+            origins: &origins,
+            verdict: tally.verdict(),
+            ..Facts::default()
+        };
         let resource = self.resource();
         self.policies
             .authorize::<Receive>(&subject(&self.principal), &resource, &facts)
@@ -401,11 +425,8 @@ impl Exchange {
         }
         let (request_index, request_leaf) = match self.request_leaf.take() {
             Some(Ticket::Durable(recorded)) => (recorded.index(), recorded.leaf()),
-            Some(Ticket::OnItsWay(pending)) => {
-                // Only where an exchange was abandoned before its upstream answered: a commit takes about a millisecond.
-                let recorded = pending.wait()?;
-                (recorded.index(), recorded.leaf())
-            }
+            // Abandoned before the record was on disk: the leaf names it whatever becomes of the index.
+            Some(Ticket::OnItsWay(pending)) => (pending.index(), pending.leaf()),
             None => (0, [0; 32]),
         };
         self.gateway.log.submit(Event::Outcome(Box::new(ExchangeOutcome {
@@ -415,12 +436,13 @@ impl Exchange {
             request_leaf: Digest(request_leaf),
             request_verdict: self.request_verdict,
             request_findings: std::mem::take(&mut self.request_findings),
+            upstream: self.provider.clone(),
             status: end.status,
             ending: end.ending,
             received: end.received,
             sent: end.sent,
             decisions: end.decisions,
-            guard: end.tally.map(|t| t.record(&self.guard, Direction::Response, 0)),
+            guard: end.tally.map(|t| t.record(&self.guard, Direction::Response, t.unscanned())),
             usage,
             own_micros: micros(self.own),
             total_micros: micros(total),
@@ -439,7 +461,8 @@ impl Exchange {
             sent,
             tally: None,
             decisions: Vec::new(),
-            usage: Some(bastide_wire::Usage { input_tokens: self.input_estimate, output_tokens: 0 }),
+            // Nothing came back, so nothing was generated that we know of.
+            usage: Some(bastide_wire::Usage { input_tokens: 0, output_tokens: 0 }),
             output_bytes: 0,
         });
         let receipt = receipt(pending).await;
@@ -477,27 +500,20 @@ pub(crate) async fn receipt(pending: Result<Pending, bastide_audit::AuditError>)
     }
 }
 
-fn run_guard(
-    guard: &Guard,
-    request: &ChatRequest,
-    body: &Bytes,
-    vault: &mut Vault,
-) -> Result<RequestReport, Problem> {
-    // Long bodies take milliseconds: another worker takes over this one's other connections meanwhile.
+/// Runs the guard over a body. A long one takes milliseconds: another worker takes over this one's other connections
+/// meanwhile.
+pub(crate) fn off_the_worker<R>(bytes: usize, run: impl FnOnce() -> R) -> R {
     const LONG: usize = 128 << 10;
-    if body.len() > LONG
-        && tokio::runtime::Handle::current().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread
-    {
-        tokio::task::block_in_place(|| guard.inspect_request(request, body, vault))
-    } else {
-        guard.inspect_request(request, body, vault)
-    }
+    let many =
+        tokio::runtime::Handle::current().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread;
+    if bytes > LONG && many { tokio::task::block_in_place(run) } else { run() }
 }
 
 fn facts<'a>(
     request: &'a ChatRequest,
     principal: &Principal,
     scores: &'a [(Category, Score)],
+    origins: &'a [Origin],
     verdict: Verdict,
 ) -> Facts<'a> {
     Facts {
@@ -506,8 +522,8 @@ fn facts<'a>(
         demo: principal.demo,
         tools: &request.tools,
         findings: scores,
+        origins,
         verdict,
-        ..Facts::default()
     }
 }
 

@@ -93,7 +93,7 @@ impl Ledger {
     /// A 429 that names the limit and, where waiting helps, for how long.
     pub fn reserve(&self, key: KeyId, limits: &KeyLimits, tokens: u64) -> Result<Reservation, Problem> {
         let account = self.account(key);
-        {
+        let day = {
             let now = self.clock.monotonic();
             let mut a = lock(&account);
             a.turn_day(self.clock.now());
@@ -101,10 +101,17 @@ impl Ledger {
                 let wait = Some(Duration::from_secs(1));
                 return Err(raise::limited("limit.concurrency", "requests at the same time", wait));
             }
+            for (limit, what) in
+                [(limits.tokens_per_day, "tokens a day"), (limits.tokens_per_minute, "tokens a minute")]
+            {
+                if let Some(most) = limit.filter(|most| tokens > *most) {
+                    return Err(raise::over_limit(what, tokens, most));
+                }
+            }
             if let Some(most) = limits.tokens_per_day
                 && a.day_tokens.saturating_add(tokens) > most
             {
-                let wait = (a.day_tokens < most || tokens <= most).then(|| until_midnight(self.clock.now()));
+                let wait = Some(until_midnight(self.clock.now()));
                 return Err(raise::limited("limit.tokens_per_day", "tokens a day", wait));
             }
             if let Some(most) = limits.requests_per_minute {
@@ -122,8 +129,9 @@ impl Ledger {
             }
             a.running += 1;
             a.day_tokens = a.day_tokens.saturating_add(tokens);
-        }
-        Ok(Reservation { account, limits: *limits, reserved: tokens, used: 0 })
+            a.day
+        };
+        Ok(Reservation { account, limits: *limits, day, reserved: tokens, used: 0 })
     }
 
     /// What each key has used today, for the snapshot that survives a restart: key, day number, tokens.
@@ -191,6 +199,8 @@ fn lock(account: &Mutex<Account>) -> std::sync::MutexGuard<'_, Account> {
 pub struct Reservation {
     account: Arc<Mutex<Account>>,
     limits: KeyLimits,
+    /// The day whose budget was reserved from: what is used counts on the day that it ends.
+    day: u64,
     reserved: u64,
     used: u64,
 }
@@ -206,7 +216,10 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         let mut a = lock(&self.account);
         a.running = a.running.saturating_sub(1);
-        a.day_tokens = a.day_tokens.saturating_sub(self.reserved).saturating_add(self.used);
+        if a.day == self.day {
+            a.day_tokens = a.day_tokens.saturating_sub(self.reserved);
+        }
+        a.day_tokens = a.day_tokens.saturating_add(self.used);
         if self.limits.tokens_per_minute.is_some() {
             a.tokens.correct(self.reserved, self.used);
         }

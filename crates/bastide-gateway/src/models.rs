@@ -56,7 +56,7 @@ async fn ids(gateway: &Gateway, provider: &Provider) -> Vec<String> {
     let body = match gateway.client.models(provider, gateway.settings.limits.idle_time).await {
         Ok(body) => body,
         Err(error) => {
-            tracing::warn!(provider = provider.name(), ?error, "an upstream gave no list of models");
+            tracing::warn!(provider = provider.name(), %error, "an upstream gave no list of models");
             return Vec::new();
         }
     };

@@ -192,6 +192,17 @@ pub(crate) mod raise {
         Problem::new(code, 429, Fault::Client, retry, format!("the key's limit of {what} is reached"))
     }
 
+    pub(crate) fn over_limit(what: &str, tokens: u64, most: u64) -> Problem {
+        Problem::new(
+            "limit.too_much",
+            429,
+            Fault::Client,
+            Retry::Never,
+            format!("this request may use up to {tokens} tokens, and the key has {most} {what}; set `max_tokens` lower"),
+        )
+        .at("max_tokens")
+    }
+
     pub(crate) fn blocked(categories: &str, direction: &str) -> Problem {
         Problem::new(
             "guard.blocked",

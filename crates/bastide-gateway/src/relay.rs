@@ -12,7 +12,7 @@ use std::time::Instant;
 use bastide_anonymize::Vault;
 use bastide_audit::{AuditError, Pending, Recorded};
 use bastide_crypto::HmacContext;
-use bastide_types::{Category, DecisionRecord, Digest, Ending, GuardMode, Problem, Score};
+use bastide_types::{Category, DecisionRecord, Digest, Ending, GuardMode, Problem, Score, Verdict};
 use bastide_wire::{ChatChunk, Limits, SseDecoder, SseEvent, Usage};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -28,6 +28,8 @@ use crate::upstream::UpstreamBody;
 const YIELDS: u8 = 2;
 /// A frame is given at once when it holds this much: more would only take memory.
 const FRAME_BYTES: usize = 64 << 10;
+/// Answers of one stream that are followed; the OpenAI API allows 128.
+const MAX_CHOICES: usize = 256;
 
 /// The body of any response of the gateway.
 #[derive(Debug)]
@@ -92,7 +94,10 @@ pub(crate) struct Relay {
     output_bytes: u64,
     usage: Option<Usage>,
     finished: bool,
-    scores: Vec<(Category, Score)>,
+    speaking: Vec<u32>,
+    ended: Vec<u32>,
+    /// What the policies were last asked about.
+    judged: (Vec<(Category, Score)>, Verdict, usize),
     decisions: Vec<DecisionRecord>,
     idle: Pin<Box<Sleep>>,
     change: Change,
@@ -148,7 +153,9 @@ impl Relay {
             output_bytes: 0,
             usage: None,
             finished: false,
-            scores: Vec::new(),
+            speaking: Vec::new(),
+            ended: Vec::new(),
+            judged: (Vec::new(), Verdict::Allow, 0),
             decisions: vec![decision],
             first: true,
             state: State::Running,
@@ -296,7 +303,6 @@ impl Relay {
             self.complete(true);
             return true;
         }
-        self.output_bytes += u64::try_from(data.len()).unwrap_or(0) / 8;
         let mode = self.exchange.guard.mode();
         let chunk = match ChatChunk::parse(&data, &Limits::default()) {
             Ok(chunk) => chunk,
@@ -312,30 +318,66 @@ impl Relay {
         if let Some(usage) = chunk.usage {
             self.usage = Some(usage);
         }
-        self.finished |= !chunk.finish.is_empty();
+        self.follow(&chunk, &data);
+        let mut strip = event.has_more && mode != GuardMode::Off;
+        let (chunk, data) = if chunk.logprobs_diverge && mode == GuardMode::Enforce {
+            // Text spread over log probabilities is not seen as a whole, so those that say something else go.
+            let dropped = chunk.drop_logprobs(&data);
+            match dropped.and_then(|d| ChatChunk::parse(&d, &Limits::default()).map(|c| (c, Bytes::from(d))))
+            {
+                Ok(dropped) => {
+                    strip = true;
+                    dropped
+                }
+                Err(_) => {
+                    self.protocol("an event of the upstream's stream cannot be edited");
+                    return true;
+                }
+            }
+        } else {
+            (chunk, data)
+        };
         // Names, ids and comments of an event are text that nobody inspects.
-        let strip = event.has_more && mode != GuardMode::Off;
         let raw = if strip { Bytes::from(SseEvent::framed(&data)) } else { event.raw };
+        let mark = self.out.len();
         match self.guard.event(raw, data, chunk, &mut self.out) {
-            Ok(()) => self.recheck(),
+            Ok(()) => self.recheck(mark),
             Err(refusal) => {
+                self.out.truncate(mark);
                 self.refused(refusal);
                 true
             }
         }
     }
 
+    /// Counts what is said and who has finished.
+    fn follow(&mut self, chunk: &ChatChunk, data: &[u8]) {
+        for segment in chunk.segments(data) {
+            let Some(lane) = chunk.lane(segment.index) else { continue };
+            self.output_bytes += u64::try_from(segment.text.len()).unwrap_or(0);
+            if !self.speaking.contains(&lane.choice) && self.speaking.len() < MAX_CHOICES {
+                self.speaking.push(lane.choice);
+            }
+        }
+        self.ended.extend(chunk.finish.iter().take(MAX_CHOICES.saturating_sub(self.ended.len())));
+        self.finished = !self.ended.is_empty() && self.speaking.iter().all(|c| self.ended.contains(c));
+    }
+
     /// A category that had not been found before asks the policies again.
-    fn recheck(&mut self) -> bool {
-        let scores = self.guard.tally().scores();
-        if scores == self.scores {
+    ///
+    /// What was appended from `mark` on goes out only with their consent.
+    fn recheck(&mut self, mark: usize) -> bool {
+        let tally = self.guard.tally();
+        let judged = (tally.scores(), tally.verdict(), tally.unscanned());
+        if judged == self.judged {
             return false;
         }
-        let answer = self.exchange.receive(&scores, self.guard.tally().verdict());
-        self.scores = scores;
+        let answer = self.exchange.receive(tally);
+        self.judged = judged;
         match answer {
             Ok(_) => false,
             Err(refusal) => {
+                self.out.truncate(mark);
                 self.decisions.push(refusal.decision().clone());
                 self.cut(refusal.to_problem(), Ending::Blocked);
                 true
@@ -346,7 +388,7 @@ impl Relay {
     fn refused(&mut self, refusal: StreamRefusal) {
         match refusal {
             StreamRefusal::Blocked => {
-                let named = self.guard.tally().named(bastide_types::Verdict::Hold);
+                let named = self.guard.tally().named(Verdict::Hold);
                 self.cut(raise::blocked(&named, "answer"), Ending::Blocked);
             }
             StreamRefusal::Protocol(why) => self.protocol(why),
@@ -358,11 +400,13 @@ impl Relay {
     }
 
     fn complete(&mut self, done: bool) {
+        let mark = self.out.len();
         if let Err(refusal) = self.guard.finish(&mut self.out) {
+            self.out.truncate(mark);
             self.refused(refusal);
             return;
         }
-        if self.recheck() {
+        if self.recheck(mark) {
             return;
         }
         self.end(Ending::Complete, 200, done);
@@ -432,6 +476,7 @@ impl Drop for Relay {
     fn drop(&mut self) {
         if matches!(self.state, State::Running) {
             // The caller went away: the upstream's connection closes with us, and what was used is settled.
+            self.out.clear();
             self.end(Ending::ClientLeft, 499, false);
         }
     }

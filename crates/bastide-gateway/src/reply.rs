@@ -4,13 +4,13 @@ use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
 use bastide_anonymize::Vault;
-use bastide_types::{DecisionRecord, Ending, Problem, Segment, SegmentKind, Verdict};
+use bastide_types::{DecisionRecord, Ending, GuardMode, Problem, Segment, SegmentKind, Verdict};
 use bastide_wire::{ChatResponse, JsonDocument, Limits, Usage};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use crate::exchange::{End, Exchange, receipt};
+use crate::exchange::{self, End, Exchange, receipt};
 use crate::guard::Tally;
 use crate::problem::{self, raise};
 use crate::relay::{Body, Relay};
@@ -41,7 +41,7 @@ pub(crate) async fn answer(
     let media = head.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let is_stream = media.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
     match head.status {
-        StatusCode::OK if exchange.stream && is_stream => stream(exchange, kept, body, vault),
+        StatusCode::OK if exchange.stream && is_stream => stream(exchange, kept, body, vault).await,
         StatusCode::OK if is_stream => {
             let problem = raise::upstream(
                 "upstream.protocol",
@@ -85,6 +85,11 @@ fn kept(headers: &HeaderMap) -> HeaderMap {
     for name in &KEPT {
         if let Some(value) = headers.get(name)
             && value.len() <= KEPT_BYTES
+            && value.as_bytes().iter().all(|b| {
+                b.is_ascii_digit()
+                    || b"smhdGMT:,. ".contains(b)
+                    || b.is_ascii_alphabetic() && name == RETRY_AFTER
+            })
         {
             kept.insert(name.clone(), value.clone());
         }
@@ -92,15 +97,28 @@ fn kept(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-fn stream(exchange: Box<Exchange>, kept: HeaderMap, body: UpstreamBody, vault: Vault) -> Response<Body> {
-    let decision = match exchange.receive(&[], Verdict::Allow) {
+async fn stream(
+    mut exchange: Box<Exchange>,
+    kept: HeaderMap,
+    body: UpstreamBody,
+    vault: Vault,
+) -> Response<Body> {
+    let decision = match exchange.receive(&Tally::default()) {
         Ok(decision) => decision,
         Err(refusal) => {
             let problem = refusal.to_problem();
-            let id = exchange.id;
-            // The drop of the exchange records its end.
-            drop(exchange);
-            return problem::response(&problem, Some(id), None);
+            let pending = exchange.end(End {
+                status: problem.status,
+                ending: Ending::Blocked,
+                received: exchange.digest_of(&[]),
+                sent: exchange.digest_of(&problem::body(&problem)),
+                tally: None,
+                decisions: vec![refusal.decision().clone()],
+                usage: None,
+                output_bytes: 0,
+            });
+            let receipt = receipt(pending).await;
+            return problem::response(&problem, Some(exchange.id), receipt.as_ref());
         }
     };
     let id = exchange.id;
@@ -184,11 +202,18 @@ impl Document {
             Document::Other(d) => d.splice(body, edits),
         }
     }
+    const fn unscanned(&self) -> usize {
+        match self {
+            Document::Chat(d) => d.unscanned.len(),
+            Document::Other(_) => 0,
+        }
+    }
     /// The name of the tool whose arguments a segment holds.
     fn tool_of(&self, body: &[u8], segments: &[Segment<'_>], index: usize) -> String {
         let Document::Chat(d) = self else { return String::new() };
         let path = d.path(body, index);
-        let Some(call) = path.strip_suffix("/arguments") else { return String::new() };
+        let inside = ["/arguments", "/input"].iter().filter_map(|member| path.find(member)).min();
+        let Some(call) = inside.and_then(|end| path.get(..end)) else { return String::new() };
         let name = format!("{call}/name");
         // Few segments, and only asked for a token inside arguments.
         let named = segments.iter().find(|s| s.kind == SegmentKind::Text && d.path(body, s.index) == name);
@@ -200,6 +225,20 @@ impl Document {
             Document::Other(_) => None,
         }
     }
+}
+
+/// Parses a reply; where its log probabilities spell another text than its answers, they are dropped: text spread over
+/// them is not seen as a whole.
+fn without_stray_logprobs(
+    exchange: &Exchange,
+    body: &Bytes,
+) -> Result<(ChatResponse, Bytes), bastide_wire::WireError> {
+    let document = ChatResponse::parse(body, &Limits::default())?;
+    if !document.logprobs_diverge || exchange.guard.mode() != GuardMode::Enforce {
+        return Ok((document, body.clone()));
+    }
+    let body = Bytes::from(document.splice_without_logprobs(body, &[])?);
+    Ok((ChatResponse::parse(&body, &Limits::default())?, body))
 }
 
 async fn whole(
@@ -214,8 +253,9 @@ async fn whole(
         Err(e) => return exchange.fail(e.problem(), Ending::UpstreamFailed).await,
     };
     let own = Instant::now();
-    let document = match ChatResponse::parse(&body, &Limits::default()) {
-        Ok(document) => Document::Chat(document),
+    let received = body;
+    let (document, body) = match without_stray_logprobs(&exchange, &received) {
+        Ok((document, body)) => (Document::Chat(document), body),
         Err(error) => {
             tracing::warn!(
                 provider = exchange.provider,
@@ -237,12 +277,12 @@ async fn whole(
             let pending = exchange.end(End {
                 status: problem.status,
                 ending: Ending::Blocked,
-                received: exchange.digest_of(&body),
+                received: exchange.digest_of(&received),
                 sent: exchange.digest_of(&text),
                 tally: Some(&tally),
                 decisions,
                 usage: document.usage(),
-                output_bytes: 0,
+                output_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
             });
             let receipt = receipt(pending).await;
             problem::response(&problem, Some(exchange.id), receipt.as_ref())
@@ -283,15 +323,17 @@ async fn error(
         Problem::new(code, status.as_u16(), fault, bastide_types::Retry::Later, detail)
     };
     // A page of HTML or a refused body becomes a problem of the same status: what cannot be read is not passed on.
-    let (tally, sent) = match JsonDocument::parse(&body, &Limits::default()) {
-        Err(_) => (Tally::default(), Bytes::from(problem::body(&stand_in()))),
+    let (tally, sent, decisions) = match JsonDocument::parse(&body, &Limits::default()) {
+        Err(_) => (Tally::default(), Bytes::from(problem::body(&stand_in())), Vec::new()),
         Ok(document) => match check(&exchange, &Document::Other(document), &body, &vault) {
-            Ok(Checked::Passed { tally, sent, .. }) => (tally, sent),
-            Ok(Checked::Refused { tally, .. }) => (tally, Bytes::from(problem::body(&stand_in()))),
+            Ok(Checked::Passed { tally, sent, decisions }) => (tally, sent, decisions),
+            Ok(Checked::Refused { tally, decisions, .. }) => {
+                (tally, Bytes::from(problem::body(&stand_in())), decisions)
+            }
             Err(problem) => return exchange.fail(problem, Ending::Failed).await,
         },
     };
-    finish(exchange, status, Ending::UpstreamError, kept, &body, sent, tally, Vec::new(), None).await
+    finish(exchange, status, Ending::UpstreamError, kept, &body, sent, tally, decisions, None).await
 }
 
 enum Checked {
@@ -303,14 +345,16 @@ fn check(exchange: &Exchange, document: &Document, body: &Bytes, vault: &Vault) 
     let began = Instant::now();
     let segments = document.segments(body);
     let tool_of = |index| document.tool_of(body, &segments, index);
-    let report = exchange.guard.inspect_response(&segments, vault, &tool_of, &*exchange.may_restore())?;
+    let inspect = || exchange.guard.inspect_response(&segments, vault, &tool_of, &*exchange.may_restore());
+    let report = exchange::off_the_worker(body.len(), inspect)?;
     exchange.gateway.metrics.guard(began.elapsed());
-    let tally = report.tally;
+    let mut tally = report.tally;
+    tally.pass_unscanned(document.unscanned());
     if report.refused {
         let problem = raise::blocked(&tally.named(Verdict::Hold), "answer");
         return Ok(Checked::Refused { tally, problem, decisions: Vec::new() });
     }
-    let decisions = match exchange.receive(&tally.scores(), tally.verdict()) {
+    let decisions = match exchange.receive(&tally) {
         Ok(decision) => vec![decision],
         Err(refusal) => {
             let decisions = vec![refusal.decision().clone()];

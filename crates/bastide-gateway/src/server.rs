@@ -17,6 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::exchange::{self, actor};
@@ -48,7 +49,9 @@ pub async fn serve(
     let slots = Arc::new(Semaphore::new(limits.connections));
     let (closing, _) = watch::channel(false);
     let denials = Arc::new(Denials::default());
+    let mut running = JoinSet::new();
     loop {
+        while running.try_join_next().is_some() {}
         let slot = tokio::select! {
             slot = Arc::clone(&slots).acquire_owned() => slot.map_err(io::Error::other)?,
             () = until(&mut stop) => break,
@@ -73,7 +76,7 @@ pub async fn serve(
             header_time: limits.header_time,
         };
         let tls = tls.clone();
-        tokio::spawn(async move {
+        running.spawn(async move {
             connection.gateway.metrics.connection_opened();
             connection.run(stream, tls).await;
             connection.gateway.metrics.connection_closed();
@@ -84,9 +87,12 @@ pub async fn serve(
     drop(listener);
     let _ = closing.send(true);
     // Running exchanges end by themselves or with the drain time.
-    if tokio::time::timeout(limits.drain_time, closing.closed()).await.is_err() {
+    let drained = async { while running.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.drain_time, drained).await.is_err() {
         tracing::warn!("the drain time is over; running exchanges are cut");
     }
+    // Cut ones record their end as they are dropped, and the log is still there to take it.
+    running.shutdown().await;
     Ok(())
 }
 
@@ -216,7 +222,16 @@ async fn dispatch(
                     return Err(problem);
                 }
             };
-            Ok(exchange::chat(Arc::clone(gateway), principal, body).await)
+            match exchange::chat(Arc::clone(gateway), Arc::clone(&principal), body).await {
+                Ok(response) => Ok(response),
+                Err(refused) => {
+                    gateway.metrics.problem(refused.problem.code);
+                    if refused.receipt.is_none() {
+                        denials.record(gateway, actor(gateway, &principal), route, &refused.problem);
+                    }
+                    Ok(refused.into_response())
+                }
+            }
         }
         (Route::Models, Some(principal)) => models::list(gateway, &principal).await,
         (Route::Model, Some(principal)) => {
@@ -304,7 +319,8 @@ impl Denials {
         if self.second.swap(second, Ordering::Relaxed) != second {
             self.taken.store(0, Ordering::Relaxed);
         }
-        if self.taken.fetch_add(1, Ordering::Relaxed) >= DENIALS_PER_SECOND {
+        let known = actor != ActorRef::Unauthenticated;
+        if !known && self.taken.fetch_add(1, Ordering::Relaxed) >= DENIALS_PER_SECOND {
             self.suppressed.fetch_add(1, Ordering::Relaxed);
             return;
         }

@@ -1,4 +1,5 @@
 //! What inspection costs: whole texts of several kinds, short texts, streams in small pieces, and hostile text.
+#![allow(missing_docs, clippy::expect_used, reason = "a benchmark")]
 
 use std::hint::black_box;
 

@@ -17,7 +17,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let begun = Instant::now();
     let engine = Engine::new(standard_detectors())?;
     println!("{} detectors, built in {:.0?}", engine.detectors().count(), begun.elapsed());
-    let key: String = (0..26).map(|i| format!("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us{i:04}\n")).collect();
+    let key: String = (0..26)
+        .map(|i| format!("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us{i:04}\n"))
+        .collect();
     let kinds = [
         ("prose", String::new()),
         ("e-mail", "Write to ada.lovelace@example.com today. ".to_owned()),
@@ -28,8 +30,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("full width", "Ｗｒｉｔｅ ａｄａ＠ｅｘａｍｐｌｅ．ｃｏｍ now. ".to_owned()),
     ];
     let mut scratch = Scratch::default();
-    println!("{:<14} {:>5} {:>6} {:>5} {:>6} {:>9} {:>9} {:>9} {:>9} {:>6}", "text", "p50", "p99", "max", "found",
-        "1 B", "16 B", "1 kB", "whole", "differ");
+    println!(
+        "{:<14} {:>5} {:>6} {:>5} {:>6} {:>9} {:>9} {:>9} {:>9} {:>6}",
+        "text", "p50", "p99", "max", "found", "1 B", "16 B", "1 kB", "whole", "differ"
+    );
     let mut differ = 0;
     for (name, value) in kinds {
         let text = format!("{PROSE}{value}").repeat(40);
@@ -53,16 +57,36 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let speeds = best.map(|seconds| format!("{:.1} MB/s", text.len() as f64 / seconds / 1e6));
         held.sort_unstable();
         let percentile = |p: usize| held.get(held.len() * p / 100).or(held.last()).copied().unwrap_or(0);
-        println!("{name:<14} {:>5} {:>6} {:>5} {:>6} {:>9} {:>9} {:>9} {:>9} {:>6}", percentile(50), percentile(99),
-            percentile(100), whole.len(), speeds[0], speeds[1], speeds[2], speeds[3], differ - before);
+        println!(
+            "{name:<14} {:>5} {:>6} {:>5} {:>6} {:>9} {:>9} {:>9} {:>9} {:>6}",
+            percentile(50),
+            percentile(99),
+            percentile(100),
+            whole.len(),
+            speeds[0],
+            speeds[1],
+            speeds[2],
+            speeds[3],
+            differ - before
+        );
     }
-    println!("engine {} kB, scratch {} kB, states emptied {} times", engine.memory_usage() / 1000,
-        scratch.memory_usage() / 1000, scratch.evictions());
+    println!(
+        "engine {} kB, scratch {} kB, states emptied {} times",
+        engine.memory_usage() / 1000,
+        scratch.memory_usage() / 1000,
+        scratch.evictions()
+    );
     println!("streams that differ from whole texts: {differ}");
     Ok(())
 }
 
-fn stream(engine: &Engine, scratch: &mut Scratch, text: &str, size: usize, held: &mut Vec<usize>) -> Vec<Finding> {
+fn stream(
+    engine: &Engine,
+    scratch: &mut Scratch,
+    text: &str,
+    size: usize,
+    held: &mut Vec<usize>,
+) -> Vec<Finding> {
     let mut out = Vec::new();
     if size == usize::MAX {
         engine.inspect(text, Syntax::Plain, scratch, &mut out);

@@ -37,7 +37,9 @@ pub enum EngineError {
         detector: &'static str,
     },
     /// A bound is missing or too large.
-    #[error("the `max_span` of detector `{detector}` is not within 1..={limit}; use an open-ended pattern for longer kinds")]
+    #[error(
+        "the `max_span` of detector `{detector}` is not within 1..={limit}; use an open-ended pattern for longer kinds"
+    )]
     Span {
         /// The detector's id.
         detector: &'static str,
@@ -45,7 +47,9 @@ pub enum EngineError {
         limit: usize,
     },
     /// The automata do not fit.
-    #[error("the patterns are too large together; replace counted repetitions by `+` and count in `validate`")]
+    #[error(
+        "the patterns are too large together; replace counted repetitions by `+` and count in `validate`"
+    )]
     TooLarge {
         /// What the compiler says.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -90,7 +94,7 @@ impl Engine {
     /// those of attacks, which may overlap anything.
     ///
     /// A [`crate::StreamInspector`] finds the same, however the text is cut. Only a finding of an open-ended kind that
-    /// is longer than its detector's `max_span` is one finding here and several adjacent ones there.
+    /// is longer than 4 KiB is one finding here and several adjacent ones there.
     pub fn inspect(&self, text: &str, syntax: Syntax, scratch: &mut Scratch, out: &mut Vec<Finding>) {
         let mut session = std::mem::take(&mut scratch.session);
         session.reset();
@@ -98,7 +102,8 @@ impl Engine {
         let mut at = 0;
         loop {
             let end = block_end(text, syntax, at, &session);
-            let window = Window { text: text.get(..end).unwrap_or(text), base: 0, complete: end == text.len() };
+            let window =
+                Window { text: text.get(..end).unwrap_or(text), base: 0, complete: end == text.len() };
             self.step(&mut session, syntax, window, scratch, out);
             if window.complete {
                 break;
@@ -118,7 +123,12 @@ impl Engine {
         out: &mut Vec<Finding>,
     ) -> usize {
         let (caches, work) = scratch.parts(&self.automata);
-        session.step(Tools { automata: &self.automata, detectors: &self.detectors, caches, work }, syntax, window, out)
+        session.step(
+            Tools { automata: &self.automata, detectors: &self.detectors, caches, work },
+            syntax,
+            window,
+            out,
+        )
     }
 }
 
@@ -131,7 +141,7 @@ fn block_end(text: &str, syntax: Syntax, at: usize, session: &Session) -> usize 
         let block = block.get(..floor(block, length)).unwrap_or_default();
         if let Some(change) = first_change(block, syntax, true).filter(|&c| c > PLAIN_BLOCK) {
             length = change;
-        } 
+        }
     }
     floor(text, at + length)
 }
@@ -148,9 +158,9 @@ fn join(session: &mut Session, first: usize, out: &mut Vec<Finding>) {
     let continued = std::mem::take(&mut session.resolver.continued);
     for &index in &continued {
         let Some(part) = out.get(index).cloned() else { continue };
-        let head = out
-            .get_mut(first..index)
-            .and_then(|before| before.iter_mut().rev().find(|f| f.detector == part.detector && f.span.end == part.span.start));
+        let head = out.get_mut(first..index).and_then(|before| {
+            before.iter_mut().rev().find(|f| f.detector == part.detector && f.span.end == part.span.start)
+        });
         if let Some(head) = head {
             head.span.end = part.span.end;
             if let Some(gone) = out.get_mut(index) {

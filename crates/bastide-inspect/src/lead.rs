@@ -51,7 +51,9 @@ impl Lead {
         loop {
             at += match self.only {
                 Some(byte) => memchr::memchr(byte, text.get(at..)?)?,
-                None => text.get(at..)?.iter().position(|&b| self.after.get(usize::from(b)) == Some(&true))?,
+                None => {
+                    text.get(at..)?.iter().position(|&b| self.after.get(usize::from(b)) == Some(&true))?
+                }
             };
             if text.get(at - 1).is_some_and(|&b| self.repeats(b)) {
                 return Some(at);
@@ -73,7 +75,7 @@ impl Lead {
 }
 
 /// The bytes that a match can begin with; `None` where it can be empty.
-pub(crate) fn first_bytes(expression: &Hir) -> Option<[bool; 256]> {
+fn first_bytes(expression: &Hir) -> Option<[bool; 256]> {
     if expression.properties().minimum_len() == Some(0) {
         return None;
     }
@@ -99,7 +101,9 @@ mod tests {
     use super::*;
 
     fn lead(pattern: &str) -> Option<Lead> {
-        Lead::of(&regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).unwrap())
+        Lead::of(
+            &regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).unwrap(),
+        )
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod lead;
 mod profile;
 mod reader;
 mod resolve;
+mod run;
 mod scratch;
 mod session;
 mod stream;

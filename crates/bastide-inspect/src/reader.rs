@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use bastide_types::{Score, Span, View};
 
-use crate::automaton::{Automata, Caches, Ends, Fate, Role, Slot};
+use crate::automaton::{Automata, Caches, Ends, Role, Slot};
 use crate::lead::Lead;
+use crate::run::Fate;
 use crate::{Candidate, Detector};
 
 /// How much text before the first undecided place a reading keeps: a detector's context words, and one byte for `\b`.
@@ -251,7 +252,8 @@ impl Reader {
             while start <= latest {
                 let cut = Some(start.max(text.len().saturating_sub(max_span)));
                 let cut = cut.filter(|&cut| fate == Fate::Cut && cut <= latest);
-                let whole = ends.map(|e| start.max(e.first.saturating_sub(max_span))).filter(|&s| s <= latest);
+                let whole =
+                    ends.map(|e| start.max(e.first.saturating_sub(max_span))).filter(|&s| s <= latest);
                 start = match (whole, cut) {
                     (None, None) => break,
                     (Some(start), cut) if cut.is_none_or(|cut| start < cut) => start,
@@ -261,7 +263,10 @@ impl Reader {
                     }
                 };
                 let limit = start.saturating_add(max_span);
-                let (Some(ends), _) = cx.automata.run_led(cx.caches, text, index, start, limit, complete) else { break };
+                let (Some(ends), _) = cx.automata.run_led(cx.caches, text, index, start, limit, complete)
+                else {
+                    break;
+                };
                 if !self.decide(cx, block, start, ends, found) {
                     block.decided = block.decided.min(start);
                     return;
@@ -279,7 +284,11 @@ impl Reader {
 
     /// No candidate of `slot` starts before it.
     fn low(&self, slot: usize) -> usize {
-        self.progress.binary_search_by_key(&slot, |p| p.slot).ok().and_then(|i| self.progress.get(i)).map_or(0, |p| p.low)
+        self.progress
+            .binary_search_by_key(&slot, |p| p.slot)
+            .ok()
+            .and_then(|i| self.progress.get(i))
+            .map_or(0, |p| p.low)
     }
 
     fn progress_of(&mut self, slot: usize) -> &mut Progress {

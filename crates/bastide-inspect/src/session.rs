@@ -102,17 +102,24 @@ impl Session {
         let (seen, end) = (self.end, window.end());
         if fold.is_none() && first_change(window.from(seen), syntax, window.complete).is_some() {
             let base = raw.from().saturating_sub(KEEP).max(window.base);
-            let known = window.text.as_bytes().get(base - window.base..seen - window.base).unwrap_or_default();
+            let known =
+                window.text.as_bytes().get(base - window.base..seen - window.base).unwrap_or_default();
             *fold = Some(Box::new(Fold::fork(raw, known, base)));
         }
 
-        let mut decided =
-            raw.advance(cx, window.text.as_bytes(), window.base, window.complete, View::Raw, &mut |mut found| {
+        let mut decided = raw.advance(
+            cx,
+            window.text.as_bytes(),
+            window.base,
+            window.complete,
+            View::Raw,
+            &mut |mut found| {
                 let Span { start, end } = found.span;
                 let end = if found.cut { window.floor(end) } else { window.ceiling(end) };
                 found.span = Span::new(window.floor(start), end);
                 resolver.add(Hit { found, view: View::Raw });
-            });
+            },
+        );
         let decoded = &mut |found: Found, view: View| resolver.add(Hit { found, view });
         if let Some(fold) = fold {
             let known = fold.text.len();

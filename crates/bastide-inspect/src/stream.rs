@@ -35,7 +35,13 @@ impl StreamInspector {
     /// been reported and ends at or before it.
     ///
     /// A stream keeps to one engine; the scratch may be a different one each time.
-    pub fn push(&mut self, engine: &Engine, scratch: &mut Scratch, chunk: &str, out: &mut Vec<Finding>) -> usize {
+    pub fn push(
+        &mut self,
+        engine: &Engine,
+        scratch: &mut Scratch,
+        chunk: &str,
+        out: &mut Vec<Finding>,
+    ) -> usize {
         if !chunk.is_empty() {
             self.text.push_str(chunk);
             self.step(engine, scratch, false, out);

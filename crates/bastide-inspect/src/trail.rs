@@ -43,7 +43,7 @@ impl Trail {
     }
 
     pub(crate) const fn is_mark(start: usize, at: usize) -> bool {
-        at % STRIDE == 0 && at - start >= STRIDE
+        at.is_multiple_of(STRIDE) && at - start >= STRIDE
     }
 
     pub(crate) fn found(&mut self, slot: usize, end: usize) {
@@ -70,7 +70,8 @@ impl Trail {
             (current.first, current.clears) = (at, clears);
         }
         let met = at.checked_sub(last.first).map(|by| by / STRIDE).filter(|_| last.clears == clears);
-        let Some(same) = met.and_then(|i| last.marks.get(i..)).filter(|marks| marks.first() == Some(&sid)) else {
+        let Some(same) = met.and_then(|i| last.marks.get(i..)).filter(|marks| marks.first() == Some(&sid))
+        else {
             current.marks.push(sid);
             return None;
         };

@@ -4,8 +4,8 @@
 //! ruled out here, at a nanosecond a byte, and the automaton never sees them.
 
 use regex_automata::nfa::thompson::{NFA, State};
-use regex_automata::util::primitives::StateID;
 use regex_automata::util::look::Look;
+use regex_automata::util::primitives::StateID;
 
 /// How many bytes the table looks at.
 pub(crate) const DEPTH: usize = 3;
@@ -15,11 +15,13 @@ const KEYS: usize = 1 << (DEPTH * KIND_BITS + 1);
 
 /// The kind of each byte: letters without case, digits, and the punctuation that candidates begin with. Bytes of one
 /// kind are all word characters or all not.
-const KINDS: [u8; 256] = {
+const KINDS: [u8; 256] = kinds();
+
+const fn kinds() -> [u8; 256] {
     let mut kinds = [0; 256];
     let mut byte = 0;
-    while byte < 256 {
-        kinds[byte] = match byte as u8 {
+    loop {
+        kinds[byte as usize] = match byte {
             c @ b'a'..=b'z' => 1 + (c - b'a'),
             c @ b'A'..=b'Z' => 1 + (c - b'A'),
             c @ b'0'..=b'9' => 27 + (c - b'0'),
@@ -51,10 +53,12 @@ const KINDS: [u8; 256] = {
             0xC0..=0xFF => 62,
             _ => 0, // what else there is in ASCII
         };
+        if byte == u8::MAX {
+            return kinds;
+        }
         byte += 1;
     }
-    kinds
-};
+}
 
 #[derive(Clone)]
 pub(crate) struct Trigger {
@@ -78,7 +82,14 @@ impl Trigger {
     }
 
     /// Marks every way to go on from `states` by `more` kinds, the first of them as `word` says where it says so.
-    fn extend(&mut self, walk: &mut Walk<'_>, states: &[StateID], word: Option<bool>, key: usize, more: usize) {
+    fn extend(
+        &mut self,
+        walk: &mut Walk<'_>,
+        states: &[StateID],
+        word: Option<bool>,
+        key: usize,
+        more: usize,
+    ) {
         if more == 0 || states.iter().any(|&id| matches!(walk.nfa.state(id), State::Match { .. })) {
             // Shorter than the table is deep: whatever follows.
             return self.mark(key, more);
@@ -115,7 +126,11 @@ impl Trigger {
     pub(crate) fn admits(&self, text: &[u8], at: usize) -> bool {
         let Some(bytes) = text.get(at..at + DEPTH) else { return true };
         let behind_word = at.checked_sub(1).and_then(|i| text.get(i)).is_some_and(|&b| is_word(b));
-        self.has(bytes.iter().fold(usize::from(behind_word), |key, &byte| key << KIND_BITS | usize::from(kind(byte))))
+        self.has(
+            bytes
+                .iter()
+                .fold(usize::from(behind_word), |key, &byte| key << KIND_BITS | usize::from(kind(byte))),
+        )
     }
 
     fn has(&self, key: usize) -> bool {
@@ -125,7 +140,13 @@ impl Trigger {
     /// Calls `visit` with every place from `from` on where a candidate may start, ascending, until it says false. The
     /// last places, too close to the end of the text to tell, are among them unless the text is `complete` and no
     /// candidate so short.
-    pub(crate) fn each(&self, text: &[u8], from: usize, complete: bool, mut visit: impl FnMut(usize) -> bool) {
+    pub(crate) fn each(
+        &self,
+        text: &[u8],
+        from: usize,
+        complete: bool,
+        mut visit: impl FnMut(usize) -> bool,
+    ) {
         const MASK: usize = (1 << (DEPTH * KIND_BITS)) - 1;
         let Some(rest) = text.get(from..) else { return };
         let (ahead, tail) = rest.split_at(rest.len().min(DEPTH - 1));
@@ -233,7 +254,8 @@ impl<'a> Walk<'a> {
                 }
             }
             State::Dense(dense) => {
-                (0..=u8::MAX).for_each(|byte| dense.matches_byte(byte).into_iter().for_each(|to| visit(byte, to)));
+                (0..=u8::MAX)
+                    .for_each(|byte| dense.matches_byte(byte).into_iter().for_each(|to| visit(byte, to)));
             }
             _ => {}
         }
@@ -274,7 +296,11 @@ mod tests {
 
     #[test]
     fn only_beginnings_are_asked_for() {
-        assert_eq!(places(&["sk-[a-z]+"], "ask-me sk-you desk-x SK-x.."), [1, 7, 16, 21], "letter case is not looked at");
+        assert_eq!(
+            places(&["sk-[a-z]+"], "ask-me sk-you desk-x SK-x.."),
+            [1, 7, 16, 21],
+            "letter case is not looked at"
+        );
         assert_eq!(places(&[r"\bsk-[a-z]+"], "ask-me sk-you desk-x "), [7]);
         assert_eq!(places(&[r"(?i)\b(?:ignore|forget)"], "to forget is to forgive ignorance.."), [3, 16, 24]);
         assert_eq!(places(&["ab"], "xabx ab.."), [1, 5], "shorter than the table is deep");

@@ -122,7 +122,8 @@ fn percent(bytes: &[u8]) -> Escape {
             return Escape::No;
         }
     }
-    let decoded = utf8.get(..have).and_then(|utf8| std::str::from_utf8(utf8).ok()).and_then(|s| s.chars().next());
+    let decoded =
+        utf8.get(..have).and_then(|utf8| std::str::from_utf8(utf8).ok()).and_then(|s| s.chars().next());
     decoded.map_or(Escape::No, |c| Escape::Is(3 * have, c))
 }
 
@@ -164,7 +165,8 @@ fn json_unicode(bytes: &[u8]) -> Escape {
     if !(0xDC00..0xE000).contains(&low) {
         return Escape::No;
     }
-    char::from_u32(0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00)).map_or(Escape::No, |c| Escape::Is(12, c))
+    char::from_u32(0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+        .map_or(Escape::No, |c| Escape::Is(12, c))
 }
 
 fn four_digits(bytes: &[u8]) -> Result<u32, Escape> {

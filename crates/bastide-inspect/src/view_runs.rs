@@ -64,7 +64,8 @@ struct Notation {
     value: fn(u8) -> Option<u8>,
 }
 
-const BASE64_NOTATION: Notation = Notation { view: View::Base64, characters: 4, bits: 6, bytes: 3, value: base64 };
+const BASE64_NOTATION: Notation =
+    Notation { view: View::Base64, characters: 4, bits: 6, bytes: 3, value: base64 };
 const HEX_NOTATION: Notation =
     Notation { view: View::Hex, characters: 2, bits: 4, bytes: 1, value: crate::view::hex };
 
@@ -120,7 +121,13 @@ impl Runs {
     }
 
     /// Searches what has been decoded. Returns the first place in the original that is undecided, `end` if none is.
-    pub(crate) fn settle(&mut self, cx: &mut Context<'_>, end: usize, complete: bool, sink: Sink<'_>) -> usize {
+    pub(crate) fn settle(
+        &mut self,
+        cx: &mut Context<'_>,
+        end: usize,
+        complete: bool,
+        sink: Sink<'_>,
+    ) -> usize {
         if complete {
             self.hex.close(cx, HEX_NOTATION, sink);
             self.base64.close(cx, BASE64_NOTATION, sink);

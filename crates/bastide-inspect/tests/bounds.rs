@@ -1,4 +1,5 @@
 //! Hostile text: what is held, what is tried and what is remembered stays within bounds.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod common;
 
@@ -84,7 +85,8 @@ fn what_is_held_does_not_grow_with_the_text() {
             let mut out = Vec::new();
             let mut stream = StreamInspector::new(Syntax::Json);
             let mut most = 0;
-            let chars: Vec<usize> = text.char_indices().map(|(i, _)| i).step_by(7).chain([text.len()]).collect();
+            let chars: Vec<usize> =
+                text.char_indices().map(|(i, _)| i).step_by(7).chain([text.len()]).collect();
             for piece in chars.windows(2) {
                 stream.push(&engine, &mut scratch, &text[piece[0]..piece[1]], &mut out);
                 most = most.max(stream.held_bytes());
@@ -100,8 +102,9 @@ fn what_is_held_does_not_grow_with_the_text() {
 #[test]
 fn what_is_tried_grows_no_faster_than_the_text() {
     let asked = Arc::new(AtomicUsize::new(0));
-    let counted =
-        common::detectors().into_iter().map(|inner| Arc::new(Counted { inner, asked: asked.clone() }) as Arc<dyn Detector>);
+    let counted = common::detectors()
+        .into_iter()
+        .map(|inner| Arc::new(Counted { inner, asked: asked.clone() }) as Arc<dyn Detector>);
     let engine = Engine::new(counted.collect()).unwrap();
     let mut scratch = Scratch::default();
     for text in hostile() {
@@ -109,7 +112,11 @@ fn what_is_tried_grows_no_faster_than_the_text() {
         engine.inspect(&text, Syntax::Plain, &mut scratch, &mut Vec::new());
         let asked = asked.load(Ordering::Relaxed);
         let start: String = text.chars().take(20).collect();
-        assert!(asked <= 300 * text.len(), "{asked} bytes were shown to detectors for {} of `{start}...`", text.len());
+        assert!(
+            asked <= 300 * text.len(),
+            "{asked} bytes were shown to detectors for {} of `{start}...`",
+            text.len()
+        );
     }
 }
 
@@ -137,7 +144,8 @@ fn memory_is_bounded() {
 
 #[test]
 fn a_scratch_serves_any_engine() {
-    let (one, other) = (Engine::new(common::detectors()).unwrap(), Engine::new(standard_detectors()).unwrap());
+    let (one, other) =
+        (Engine::new(common::detectors()).unwrap(), Engine::new(standard_detectors()).unwrap());
     let mut scratch = Scratch::default();
     for _ in 0..3 {
         for engine in [&one, &other] {

@@ -1,4 +1,5 @@
 //! The engine against a slow and obvious model: every start, every pattern, another kind of automaton.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod common;
 
@@ -22,7 +23,10 @@ fn machine(pattern: &str) -> pikevm::PikeVM {
         .syntax(syntax::Config::new().unicode(false).utf8(false))
         .build(pattern)
         .unwrap();
-    pikevm::PikeVM::builder().configure(pikevm::PikeVM::config().match_kind(MatchKind::All)).build_from_nfa(nfa).unwrap()
+    pikevm::PikeVM::builder()
+        .configure(pikevm::PikeVM::config().match_kind(MatchKind::All))
+        .build_from_nfa(nfa)
+        .unwrap()
 }
 
 /// The longest match that starts at `start`, of at most `max` bytes.
@@ -119,7 +123,8 @@ impl Model {
 
     fn add(&self, text: &[u8], places: &[Place], view: View, hits: &mut Vec<Hit>) {
         for (kind, span, score, open) in self.read(text, view) {
-            let rank = [View::Raw, View::Folded, View::Base64, View::Hex].iter().position(|v| *v == view).unwrap();
+            let rank =
+                [View::Raw, View::Folded, View::Base64, View::Hex].iter().position(|v| *v == view).unwrap();
             let span = (places[span.start].start, places[span.end - 1].end);
             hits.push(Hit { span, kind, score, open, view: u8::try_from(rank).unwrap() });
         }
@@ -139,7 +144,9 @@ impl Model {
                 if attack {
                     other.kind == hit.kind && other.span == hit.span
                 } else {
-                    category(other).family() != Guarded::Attack && other.span.0 < hit.span.1 && hit.span.0 < other.span.1
+                    category(other).family() != Guarded::Attack
+                        && other.span.0 < hit.span.1
+                        && hit.span.0 < other.span.1
                 }
             };
             if !kept.iter().any(clash) {
@@ -184,7 +191,10 @@ fn fold(text: &str, syntax: Syntax) -> (Vec<u8>, Vec<Place>) {
         // A character that reads as itself is mapped byte by byte.
         if plain.as_bytes() == &rest.as_bytes()[..length] {
             let first = places.len() - length;
-            places[first..].iter_mut().enumerate().for_each(|(i, p)| *p = Place { start: at + i, end: at + i + 1 });
+            places[first..]
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, p)| *p = Place { start: at + i, end: at + i + 1 });
         }
         at += length;
     }
@@ -241,8 +251,10 @@ fn runs(text: &[u8], places: &[Place]) -> Vec<Decoded> {
             if stop - h >= 16 {
                 let pairs = (stop - h) / 2;
                 let digit = |i: usize| char::from(text[i]).to_digit(16).unwrap();
-                let bytes = (0..pairs).map(|i| u8::try_from(digit(h + 2 * i) * 16 + digit(h + 2 * i + 1)).unwrap());
-                let place = |i: usize| Place { start: places[h + 2 * i].start, end: places[h + 2 * i + 1].end };
+                let bytes =
+                    (0..pairs).map(|i| u8::try_from(digit(h + 2 * i) * 16 + digit(h + 2 * i + 1)).unwrap());
+                let place =
+                    |i: usize| Place { start: places[h + 2 * i].start, end: places[h + 2 * i + 1].end };
                 all.push((bytes.collect(), (0..pairs).map(place).collect(), View::Hex));
             }
             h = stop + 1;
@@ -258,11 +270,12 @@ fn base64(run: &[u8], places: &[Place]) -> Decoded {
     for (g, group) in run.chunks(4).enumerate() {
         let mut bits = 0;
         for &c in group {
-            bits = bits << 6 | match c {
-                b'+' | b'-' => 62,
-                b'/' | b'_' => 63,
-                c => value[&c],
-            };
+            bits = bits << 6
+                | match c {
+                    b'+' | b'-' => 62,
+                    b'/' | b'_' => 63,
+                    c => value[&c],
+                };
         }
         bits <<= 6 * (4 - group.len());
         let last = (4 * g + 3).min(places.len() - 1);
@@ -306,6 +319,13 @@ proptest! {
     fn and_where_much_is_hidden(a in 0..40usize, b in 0..40usize, c in 0..40usize) {
         let hidden = |n: usize| "\u{200B}".repeat(n);
         agree(&format!("ada{}@exa{}mple%E2%80%8B.c{}om ", hidden(a), hidden(b), hidden(c)), Syntax::Plain);
+    }
+
+    #[test]
+    fn and_where_tokens_begin_within_tokens(
+        parts in prop::collection::vec(prop::sample::select(vec!["eyJ", "eyJeyJeyJ", "aaaaaaaa", "Zm9vYmFy.", " ", "%"]), 40..250),
+    ) {
+        agree(&parts.concat(), Syntax::Plain);
     }
 
     #[test]

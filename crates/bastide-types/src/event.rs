@@ -175,6 +175,8 @@ pub struct ExchangeOutcome {
     pub request_verdict: Verdict,
     /// What was found in the request: how many of each category.
     pub request_findings: Vec<(Category, u32)>,
+    /// The provider that answered, or that was tried last: another than the request's after a failover.
+    pub upstream: String,
     /// HTTP status given to the caller.
     pub status: u16,
     /// How.

@@ -63,6 +63,10 @@ impl<'f> Links<'f> {
 
     fn request(&mut self, index: u64, leaf: Hash, entry: &Entry<'_>) -> Result<(), LinkError> {
         let exchange = exchange(entry)?;
+        // A refused request has no outcome: nothing was sent.
+        if entry.fields.get("verdict").and_then(Value::as_text) == Some("block") {
+            return Ok(());
+        }
         self.requests += 1;
         if self.open.len() >= MAX_OPEN
             && let Some((oldest, _)) = self.open.pop_first()

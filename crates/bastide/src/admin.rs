@@ -177,6 +177,9 @@ impl Admin {
                 let live: Vec<_> = keys.iter().filter(|k| k.name == key && k.revoked_at.is_none()).collect();
                 match live.as_slice() {
                     [one] => one.id,
+                    [] if keys.iter().any(|k| k.name == key) => {
+                        return Err(Failure::usage(format!("the key `{key}` is revoked already")));
+                    }
                     [] => {
                         return Err(Failure::usage(format!(
                             "there is no key `{key}`; `bastide key list` shows them"

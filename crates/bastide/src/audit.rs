@@ -25,7 +25,7 @@ pub(crate) fn run(command: Audit) -> Result<(), Failure> {
         Audit::Verify { data, receipt, output } => verify(&data, receipt.as_deref(), output),
         Audit::Tail { data, lines, follow, output } => tail(&data, lines, follow, output),
         Audit::Key { data } => {
-            let path = data.dir.join("log").join("log.vkey");
+            let path = existing(&data.dir)?.join("log").join("log.vkey");
             let key = std::fs::read_to_string(&path)
                 .map_err(|e| Failure::could_not(format!("cannot read `{}`: {e}", path.display())))?;
             client::write(&key)
@@ -85,8 +85,13 @@ fn existing(dir: &Path) -> Result<&Path, Failure> {
 
 /// The receipt itself, or a file that holds it, whole or as a line of response headers.
 fn receipt_text(given: &str) -> Result<String, Failure> {
-    if given.starts_with(bastide_verify::RECEIPT_PREFIX) {
-        return Ok(given.to_owned());
+    if let Some(word) = given.split_whitespace().find(|w| w.starts_with(bastide_verify::RECEIPT_PREFIX)) {
+        return Ok(word.to_owned());
+    }
+    if given.is_empty() {
+        return Err(Failure::usage(
+            "`--receipt` is empty; give the value of the `bastide-receipt` header, or a file",
+        ));
     }
     let bytes = bastide_verify::read_small_file(Path::new(given)).map_err(verdict)?;
     let text = String::from_utf8_lossy(&bytes);

@@ -23,6 +23,22 @@ const KNOWN: [(&str, &str); 5] = [
 
 /// Executes a request wherever the folder is held.
 pub(crate) fn execute(data: &Data, request: Request) -> Result<Value, Failure> {
+    let makes = matches!(
+        request,
+        Request::KeyCreate { .. }
+            | Request::ProviderAdd { .. }
+            | Request::ProjectCreate { .. }
+            | Request::PolicySet { .. }
+    );
+    if !data.dir.exists() {
+        let dir = data.dir.display();
+        if !makes {
+            return Err(Failure::could_not(format!(
+                "there is no data folder `{dir}`; name the server's with `--data DIR`"
+            )));
+        }
+        note(&format!("made a new data folder `{dir}`; serve from it with `bastide serve --data {dir}`"));
+    }
     match Folder::take(data)? {
         Locked::Theirs => control::ask(&data.dir, &request),
         Locked::Mine(folder) => {
@@ -171,6 +187,11 @@ pub(crate) fn policy(command: cli::Policy) -> Result<(), Failure> {
             })
         }
     }
+}
+
+#[expect(clippy::print_stderr, reason = "a remark beside the result goes to standard error")]
+fn note(text: &str) {
+    eprintln!("bastide: {text}");
 }
 
 pub(crate) fn print(json: bool, value: &Value, human: impl FnOnce(&Value) -> String) -> Result<(), Failure> {

@@ -137,11 +137,15 @@ fn profile(rules: &[RuleTable]) -> Result<GuardProfile, Failure> {
                 && r.min_score <= default.min_score
         })
     };
+    let wrong = |e: bastide_inspect::ProfileError| {
+        Failure::usage(format!("setting `guard.{}`: {}", e.field, e.problem))
+    };
+    // By themselves first, so that an error counts the operator's rules and not ours.
+    GuardProfile::from_rules(given.clone()).map_err(wrong)?;
     let defaults = GuardProfile::default_profile();
     let mut all: Vec<Rule> = defaults.rules().iter().filter(|r| !covered(r)).cloned().collect();
     all.extend(given.iter().cloned());
-    GuardProfile::from_rules(all)
-        .map_err(|e| Failure::usage(format!("setting `guard.{}`: {}", e.field, e.problem)))
+    GuardProfile::from_rules(all).map_err(wrong)
 }
 
 fn rule(index: usize, table: &RuleTable) -> Result<Rule, Failure> {
@@ -161,7 +165,13 @@ fn rule(index: usize, table: &RuleTable) -> Result<Rule, Failure> {
                 return Err(field(&name("family"), &what));
             }
         }),
-        (None, None, Some(id)) => Target::Detector(id.clone().into()),
+        (None, None, Some(id)) => {
+            if !bastide_inspect::standard_detectors().iter().any(|d| d.id() == id) {
+                let what = format!("`{id}` is not a detector; `bastide inspect --list` prints them");
+                return Err(field(&name("detector"), &what));
+            }
+            Target::Detector(id.clone().into())
+        }
         _ => return Err(field(&name("category"), "give one of `category`, `family` and `detector`")),
     };
     let from = match (&table.origin, &table.trust) {
@@ -215,7 +225,7 @@ pub(crate) fn score(value: f64) -> Option<Score> {
 fn limits(table: &LimitsTable) -> Result<Limits, Failure> {
     let mut limits = Limits::default();
     let seconds = |name: &str, value: Option<u64>, target: &mut Duration| match value {
-        Some(0) => Err(field(name, "must be at least 1")),
+        Some(n) if !(1..=86_400).contains(&n) => Err(field(name, "must be between 1 and 86400")),
         Some(n) => {
             *target = Duration::from_secs(n);
             Ok(())
@@ -234,6 +244,9 @@ fn limits(table: &LimitsTable) -> Result<Limits, Failure> {
     bytes("limits.response_bytes", table.response_bytes, 1024, &mut limits.response_bytes)?;
     bytes("limits.event_bytes", table.event_bytes, 1024, &mut limits.event_bytes)?;
     bytes("limits.connections", table.connections, 1, &mut limits.connections)?;
+    if limits.connections > 1 << 20 {
+        return Err(field("limits.connections", "must be at most 1048576"));
+    }
     seconds("limits.header_seconds", table.header_seconds, &mut limits.header_time)?;
     seconds("limits.body_seconds", table.body_seconds, &mut limits.body_time)?;
     seconds("limits.connect_seconds", table.connect_seconds, &mut limits.connect_time)?;

@@ -99,7 +99,7 @@ impl Folder {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|e| failed(&dir, &e))?;
         }
         let (root, fresh) = self.key(&dir.join("root.key"), true)?;
-        let (log, _) = self.key(&dir.join("log.key"), fresh)?;
+        let (log, _) = self.key(&dir.join("log.key"), true)?;
         Ok(Keys { root: RootKey::from_bytes(*root), log: SigningKey::from_seed(*log), fresh })
     }
 
@@ -132,7 +132,8 @@ impl Folder {
         }
         let mut text = Zeroizing::new(String::new());
         file.take(KEY_FILE_BYTES).read_to_string(&mut text).map_err(|e| failed(path, &e))?;
-        let bytes = if let Some(plain) = text.strip_prefix(PLAIN_HEADER) {
+        let plain = text.strip_prefix(PLAIN_HEADER);
+        let bytes = if let Some(plain) = plain {
             Zeroizing::new(STANDARD.decode(plain.trim()).map_err(|_| damaged(path))?)
         } else {
             let Some(passphrase) = &self.passphrase else {
@@ -145,26 +146,35 @@ impl Folder {
                 .map_err(|e| Failure::could_not(format!("`{}` does not open: {e}", path.display())))?
         };
         let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| damaged(path))?;
-        Ok(Zeroizing::new(key))
+        let key = Zeroizing::new(key);
+        if plain.is_some() && self.passphrase.is_some() {
+            // Whoever gives a passphrase means the keys to be sealed: those made before it are sealed now.
+            self.write_key(path, &key)?;
+        }
+        Ok(key)
     }
 
     fn make_key(&self, path: &Path) -> Result<Zeroizing<[u8; 32]>, Failure> {
         let mut key = Zeroizing::new([0; 32]);
         SystemRandom.fill(key.as_mut());
+        self.write_key(path, &key)?;
+        Ok(key)
+    }
+
+    fn write_key(&self, path: &Path, key: &[u8; 32]) -> Result<(), Failure> {
         let text = match &self.passphrase {
-            None => Zeroizing::new(format!("{PLAIN_HEADER}\n{}\n", STANDARD.encode(key.as_ref()))),
+            None => Zeroizing::new(format!("{PLAIN_HEADER}\n{}\n", STANDARD.encode(key))),
             Some(passphrase) => {
                 let (mut salt, mut nonce) = ([0; 16], [0; 12]);
                 SystemRandom.fill(&mut salt);
                 SystemRandom.fill(&mut nonce);
                 let passphrase = passphrase.expose().as_bytes();
-                let sealed = SealedFile::seal_with_passphrase(passphrase, salt, nonce, key.as_ref())
+                let sealed = SealedFile::seal_with_passphrase(passphrase, salt, nonce, key)
                     .map_err(|e| Failure::could_not(format!("cannot seal `{}`: {e}", path.display())))?;
                 Zeroizing::new(sealed)
             }
         };
-        write_private(path, text.as_bytes()).map_err(|e| failed(path, &e))?;
-        Ok(key)
+        write_private(path, text.as_bytes()).map_err(|e| failed(path, &e))
     }
 }
 
@@ -179,7 +189,12 @@ fn passphrase(data: &Data) -> Result<Option<Secret<String>>, Failure> {
 /// Writes a file that only this user reads, whole or not at all.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("new");
-    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&temporary)?;
+    // Never through a file or link that is there already: its mode and target would be somebody else's choice.
+    match fs::remove_file(&temporary) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;

@@ -43,13 +43,11 @@ struct Shown<'a> {
 
 pub(crate) fn run(args: &Inspect) -> Result<(), Failure> {
     let engine = Engine::new(standard_detectors()).map_err(could_not)?;
-    if args.list {
-        return list(&engine, args.output.json);
-    }
     let least = config::score(args.min_score)
         .ok_or_else(|| Failure::usage(format!("`--min-score {}` is not between 0 and 1", args.min_score)))?;
     let mut scratch = Scratch::default();
     let result = match (&args.jsonl, &args.text) {
+        _ if args.list => list(&engine, args.output.json),
         (Some(path), _) => jsonl(path, &engine, &mut scratch, least),
         (None, Some(text)) => one(text, &engine, &mut scratch, least, args.output.json),
         (None, None) => {

@@ -42,6 +42,17 @@ impl Node {
         let store = Arc::new(Store::open(folder.dir()).map_err(could_not)?);
         let options = LogOptions::new(folder.dir().join("log"), "default/node-1");
         let (log, recovery) = Log::open(options, keys.log, Arc::clone(&clock)).map_err(could_not)?;
+        if let Some(last) = store.last_intent().map_err(could_not)?
+            && last >= log.size()
+        {
+            // A second log under the same name and key would be two signed histories.
+            return Err(Failure::could_not(format!(
+                "the records in `{}` go on to entry {last} of the log, but the log in its `log` folder has {} entries; \
+                 restore `log` from a backup",
+                folder.dir().display(),
+                log.size()
+            )));
+        }
         if recovery.dropped_bytes > 0 {
             tracing::info!(
                 entries = recovery.entries,

@@ -195,7 +195,16 @@ fn greet(
              -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"my card is 4111 1111 1111 1111\"}}]}}'\n\
              add a provider  bastide provider add openai --key-env OPENAI_API_KEY && bastide key create my-app\n"
         ));
-    } else if settings.guard != GuardMode::Enforce {
+    } else {
+        let catalogue = node.catalogue()?;
+        let names: Vec<&str> = catalogue.providers().iter().map(|p| p.name()).collect();
+        text.push_str(&format!("providers       {}\n", names.join(", ")));
+        if node.store.keys().map_err(could_not)?.is_empty() {
+            let data = node.dir().display();
+            text.push_str(&format!("next            make a key: bastide key create my-app --data {data}\n"));
+        }
+    }
+    if settings.guard != GuardMode::Enforce {
         text.push_str("note            the guard does not act: `--guard enforce` makes it\n");
     }
     let mut out = std::io::stdout().lock();

@@ -122,6 +122,7 @@ pub(crate) fn outcome() -> Event {
         request_leaf: Digest([9; 32]),
         request_verdict: Verdict::Tokenise,
         request_findings: vec![(Category::CreditCard, 2), (Category::EmailAddress, 1)],
+        upstream: "openai".to_owned(),
         status: 200,
         ending: Ending::Complete,
         received: Digest([5; 32]),

@@ -26,7 +26,6 @@ use bastide_types::{
     Category, Digest, Direction, Finding, GuardMode, Guarded, Origin, Problem, SegmentKind, Trust, Verdict,
 };
 
-pub(crate) use request::RequestReport;
 pub(crate) use stream::{StreamGuard, StreamRefusal};
 pub(crate) use tally::Tally;
 

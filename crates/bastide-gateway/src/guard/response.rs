@@ -1,7 +1,7 @@
 //! The reply half, whole.
 
 use bastide_anonymize::Vault;
-use bastide_types::{Category, Direction, GuardMode, Problem, Segment, SegmentKind};
+use bastide_types::{Category, Direction, GuardMode, Origin, Problem, Segment};
 use bastide_wire::Edit;
 
 use super::request::Replacements;
@@ -46,7 +46,8 @@ impl Guard {
                 let value = segment.text.get(finding.span.range()).ok_or_else(outside)?;
                 if finding.category == Category::Placeholder {
                     placement.advance(segment.text.get(placed..finding.span.start).unwrap_or_default());
-                    let tool = (segment.kind == SegmentKind::JsonText).then(|| tool_of(segment.index));
+                    // An unknown tool has no grant.
+                    let tool = (segment.origin == Origin::ToolCall).then(|| tool_of(segment.index));
                     let restored = vault
                         .restore(value)
                         .filter(|(c, _)| placement.restorable() && may_restore(tool.as_deref(), *c));

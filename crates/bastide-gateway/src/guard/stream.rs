@@ -19,6 +19,9 @@ use super::{Action, Guard, MayRestore, Tally, placement, plain, syntax, written}
 
 /// Lanes one stream may open: choices times fields. A hostile upstream opens one per event.
 const MAX_LANES: usize = 256;
+/// Events and bytes of events that may wait. What waits is a few words; more is an upstream that plays for memory.
+const MAX_QUEUED_EVENTS: usize = 4_096;
+const MAX_QUEUED_BYTES: usize = 4 << 20;
 
 /// Why a stream is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +49,6 @@ pub(crate) struct StreamGuard {
 
 struct LaneState {
     lane: Lane,
-    /// The tool whose arguments these are.
-    tool: String,
     origin: Origin,
     kind: SegmentKind,
     inspector: StreamInspector,
@@ -133,6 +134,25 @@ impl StreamGuard {
             out.extend_from_slice(&raw);
             return Ok(());
         }
+        self.tally.pass_unscanned(chunk.unscanned.len());
+        if self.guard.mode == GuardMode::Observe {
+            // Observing changes nothing: what makes no sense is not refused either.
+            out.extend_from_slice(&raw);
+            return match self.enqueue(raw, data, chunk, &mut Vec::new()) {
+                Err(StreamRefusal::Blocked) => Err(StreamRefusal::Blocked),
+                _ => Ok(()),
+            };
+        }
+        self.enqueue(raw, data, chunk, out)
+    }
+
+    fn enqueue(
+        &mut self,
+        raw: Bytes,
+        data: Bytes,
+        chunk: ChatChunk,
+        out: &mut Vec<u8>,
+    ) -> Result<(), StreamRefusal> {
         let mut queued = Queued {
             splittable: !chunk.has_logprobs && chunk.finish.is_empty() && chunk.usage.is_none(),
             raw,
@@ -150,15 +170,16 @@ impl StreamGuard {
             match queued.chunk.lane(segment.index) {
                 Some(lane) if self.repeats(lane, &segment.text) => plain = false,
                 Some(lane) => {
-                    parts.push(self.lane_text(lane, &segment)?);
                     if !segment.text.is_empty() {
                         self.end_labels(lane)?;
                     }
+                    parts.push(self.lane_text(lane, &segment)?);
                 }
                 None => {
                     // A name or id beside the text must not be said twice, so such an event is not split.
-                    plain &= segment.origin == Origin::Other;
-                    self.whole_text(&segment, &mut edits)?;
+                    plain &= queued.chunk.is_envelope(segment.index);
+                    let envelope = queued.chunk.is_envelope(segment.index);
+                    self.whole_text(&segment, envelope, &mut edits)?;
                 }
             }
         }
@@ -173,7 +194,6 @@ impl StreamGuard {
             }
         }
         if self.guard.mode == GuardMode::Observe {
-            out.extend_from_slice(&queued.raw);
             for lane in &mut self.lanes {
                 lane.forget();
             }
@@ -194,15 +214,21 @@ impl StreamGuard {
         self.drain(out)
     }
 
-    fn whole_text(&mut self, segment: &Segment<'_>, edits: &mut Vec<Edit>) -> Result<(), StreamRefusal> {
-        if self.clean.iter().any(|c| *c == segment.text) {
+    fn whole_text(
+        &mut self,
+        segment: &Segment<'_>,
+        envelope: bool,
+        edits: &mut Vec<Edit>,
+    ) -> Result<(), StreamRefusal> {
+        let repeats = envelope && segment.kind == SegmentKind::Text;
+        if repeats && self.clean.iter().any(|c| *c == segment.text) {
             return Ok(());
         }
         self.tally.segment(segment.text.len());
         self.findings.clear();
         let mut findings = std::mem::take(&mut self.findings);
         self.guard.inspect(Direction::Response, &segment.text, syntax(segment.kind), &mut findings);
-        if findings.is_empty() && self.clean.len() < 16 && segment.text.len() <= 128 {
+        if repeats && findings.is_empty() && self.clean.len() < 16 && segment.text.len() <= 128 {
             self.clean.push(segment.text.as_ref().to_owned());
         }
         let mut replacements = Replacements::default();
@@ -236,8 +262,7 @@ impl StreamGuard {
             }
             None => {
                 self.tally.segment(0);
-                let tool = self.tool_of(lane);
-                self.lanes.push(LaneState::new(lane, tool, segment));
+                self.lanes.push(LaneState::new(lane, segment));
                 self.lanes.len() - 1
             }
         };
@@ -277,15 +302,18 @@ impl StreamGuard {
         Ok(Part { segment: segment.index, lane: at, len: end - start, start, end, whole: true })
     }
 
-    /// The name of the tool whose arguments a lane carries: it arrives before them, in a lane of its own.
-    fn tool_of(&self, lane: Lane) -> String {
-        let field = match lane.field {
-            LaneField::ToolArguments(call) => LaneField::ToolName(call),
+    /// The tool that a lane's text goes to; `None` where it is said to the caller. A tool whose name is not complete is
+    /// the tool with no name, which no policy grants anything.
+    fn tool_of(&self, of: &LaneState) -> Option<String> {
+        let field = match of.lane.field {
+            LaneField::ToolArguments(n) | LaneField::ToolInput(n) => LaneField::ToolName(n),
             LaneField::FunctionArguments => LaneField::FunctionName,
-            _ => return String::new(),
+            field if is_label(field) || of.origin == Origin::ToolCall => return Some(String::new()),
+            _ => return None,
         };
-        let names = Lane { choice: lane.choice, field };
-        self.lanes.iter().find(|l| l.lane == names).map(|l| l.said.clone()).unwrap_or_default()
+        let names = Lane { choice: of.lane.choice, field };
+        let name = self.lanes.iter().find(|l| l.lane == names && l.ended);
+        Some(name.map(|l| l.said.clone()).unwrap_or_default())
     }
 
     /// Names and ids are over when the arguments begin; else a name would wait for the end of the whole answer, and the
@@ -323,17 +351,17 @@ impl StreamGuard {
 
     /// Judges final findings of a lane and notes what is written instead.
     fn settle(&mut self, at: usize, findings: &[Finding]) -> Result<(), StreamRefusal> {
+        let tool = self.lanes.get(at).and_then(|l| self.tool_of(l));
         let Some(state) = self.lanes.get_mut(at) else { return Ok(()) };
         for finding in findings {
             let value = state.slice(finding.span).to_owned();
             if finding.category == Category::Placeholder {
                 state.place_until(finding.span.start);
-                let tool = state.json.is_some().then_some(state.tool.as_str());
                 let restorable = state.placement.restorable();
                 let restored = self
                     .vault
                     .restore(&value)
-                    .filter(|(category, _)| restorable && (self.may_restore)(tool, *category))
+                    .filter(|(category, _)| restorable && (self.may_restore)(tool.as_deref(), *category))
                     .map(|(_, value)| value.to_owned());
                 match &restored {
                     Some(restored) => state.placement.advance(&written(state.kind, restored)),
@@ -366,48 +394,66 @@ impl StreamGuard {
         Err(*self.refusal.get_or_insert(refusal))
     }
 
+    /// Lets out what may go. An event waits only for its own lanes: while a reply's reasoning still holds its last word,
+    /// its content goes on. Events that end something, or say something beside lanes, keep their place behind all before.
     fn drain(&mut self, out: &mut Vec<u8>) -> Result<(), StreamRefusal> {
-        while let Some(mut head) = self.queue.pop_front() {
-            if let Some(part) = head.parts.iter().position(|p| self.released(p.lane) < p.end) {
-                self.carry(&mut head, part);
-            }
-            if head.parts.iter().all(|p| self.released(p.lane) >= p.end) {
-                self.emit(&head, out)?;
+        let mut blocked: Vec<usize> = Vec::new();
+        let mut at = 0;
+        while let Some(mut event) = self.queue.remove(at) {
+            let ordered = event.parts.is_empty() || !event.chunk.finish.is_empty();
+            if (ordered && at > 0) || event.parts.iter().any(|p| blocked.contains(&p.lane)) {
+                blocked.extend(event.parts.iter().map(|p| p.lane));
+                self.queue.insert(at, event);
+                if ordered {
+                    break;
+                }
+                at += 1;
                 continue;
             }
-            // Only a splittable head with one part comes here with something to say.
-            if head.splittable
-                && let Some(part) = head.parts.first_mut()
+            if let Some(part) = event.parts.iter().position(|p| self.released(p.lane) < p.end) {
+                self.carry(&mut event, part, at);
+            }
+            if event.parts.iter().all(|p| self.released(p.lane) >= p.end) {
+                self.emit(&event, out)?;
+                continue;
+            }
+            // Only a splittable event with one part has something to say before all of it is released.
+            if event.splittable
+                && let Some(part) = event.parts.first_mut()
                 && let released = self.lanes.get(part.lane).map_or(0, |l| l.released)
                 && released > part.start
             {
                 let end = part.end;
                 part.end = released;
                 part.whole = false;
-                self.emit(&head, out)?;
-                if let Some(part) = head.parts.first_mut() {
+                self.emit(&event, out)?;
+                if let Some(part) = event.parts.first_mut() {
                     part.start = released;
                     part.end = end;
                 }
-                head.begun = true;
+                event.begun = true;
             }
-            self.queue.push_front(head);
-            break;
+            blocked.extend(event.parts.iter().map(|p| p.lane));
+            self.queue.insert(at, event);
+            at += 1;
+        }
+        if self.queue.len() > MAX_QUEUED_EVENTS
+            || self.queue.iter().map(|q| q.data.len()).sum::<usize>() > MAX_QUEUED_BYTES
+        {
+            return self.refuse(StreamRefusal::Protocol("too much of the stream waits for one of its parts"));
         }
         Ok(())
     }
 
-    /// Moves the held end of an event's text to the head of the lane's next event, when that is the next in the queue.
-    fn carry(&mut self, head: &mut Queued, part: usize) {
-        if !head.splittable {
+    /// Moves the held end of an event's text to the head of the lane's next event, when that waits in the queue.
+    fn carry(&mut self, event: &mut Queued, part: usize, from: usize) {
+        if !event.splittable {
             return;
         }
-        let Some(part) = head.parts.get_mut(part) else { return };
+        let Some(part) = event.parts.get_mut(part) else { return };
         let released = self.lanes.get(part.lane).map_or(0, |l| l.released).max(part.start);
-        let Some(next) = self.queue.front_mut() else { return };
-        if next.chunk.has_logprobs {
-            return;
-        }
+        let next = self.queue.iter_mut().skip(from).find(|q| q.parts.iter().any(|p| p.lane == part.lane));
+        let Some(next) = next.filter(|next| !next.chunk.has_logprobs) else { return };
         if let Some(follower) = next.parts.iter_mut().find(|p| p.lane == part.lane) {
             follower.start = released;
             follower.whole = false;
@@ -459,13 +505,12 @@ impl StreamGuard {
 }
 
 impl LaneState {
-    fn new(lane: Lane, tool: String, segment: &Segment<'_>) -> Self {
+    fn new(lane: Lane, segment: &Segment<'_>) -> Self {
         let json = lane.field.is_json();
         let kind = if json { SegmentKind::JsonText } else { SegmentKind::Text };
         LaneState {
             kind,
             lane,
-            tool,
             origin: segment.origin,
             inspector: StreamInspector::new(if json { Syntax::Json } else { Syntax::Plain }),
             placement: placement(kind),

@@ -13,6 +13,8 @@ pub(crate) struct Tally {
     bytes: u64,
     verdict: Verdict,
     counts: Vec<(Category, u32, Score)>,
+    origins: Vec<Origin>,
+    unscanned: usize,
 }
 
 impl Default for Tally {
@@ -24,6 +26,8 @@ impl Default for Tally {
             bytes: 0,
             verdict: Verdict::Allow,
             counts: Vec::new(),
+            origins: Vec::new(),
+            unscanned: 0,
         }
     }
 }
@@ -41,6 +45,9 @@ impl Tally {
     pub(crate) fn found(&mut self, finding: &Finding, origin: Origin, segment: usize, verdict: Verdict) {
         self.total = self.total.saturating_add(1);
         self.verdict = self.verdict.max(verdict);
+        if !self.origins.contains(&origin) {
+            self.origins.push(origin);
+        }
         match self.counts.iter_mut().find(|(c, _, _)| *c == finding.category) {
             Some((_, count, highest)) => {
                 *count = count.saturating_add(1);
@@ -66,6 +73,21 @@ impl Tally {
     /// The sternest verdict so far.
     pub(crate) const fn verdict(&self) -> Verdict {
         self.verdict
+    }
+
+    /// Notes parts that nobody can read.
+    pub(crate) fn pass_unscanned(&mut self, parts: usize) {
+        self.unscanned = self.unscanned.saturating_add(parts);
+    }
+
+    /// Parts that nobody could read.
+    pub(crate) const fn unscanned(&self) -> usize {
+        self.unscanned
+    }
+
+    /// Who wrote the texts in which something was found.
+    pub(crate) fn origins(&self) -> Vec<Origin> {
+        self.origins.clone()
     }
 
     /// How many of each category.

@@ -31,6 +31,16 @@ pub(crate) enum SendError {
     Timeout,
 }
 
+impl std::fmt::Display for SendError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SendError::Connect(e) => write!(f, "cannot be reached: {e}"),
+            SendError::Broken(e) => write!(f, "broke off: {e}"),
+            SendError::Timeout => f.write_str("did not answer in time"),
+        }
+    }
+}
+
 /// Link-local addresses: where cloud metadata services live, and never a provider.
 pub(crate) fn is_link_local(ip: IpAddr) -> bool {
     match ip {

@@ -53,14 +53,23 @@ fn luhn(digits: &[u8]) -> bool {
         .iter()
         .rev()
         .enumerate()
-        .map(|(i, &d)| u32::from(if i % 2 == 0 { d } else if d > 4 { 2 * d - 9 } else { 2 * d }))
+        .map(|(i, &d)| {
+            u32::from(if i % 2 == 0 {
+                d
+            } else if d > 4 {
+                2 * d - 9
+            } else {
+                2 * d
+            })
+        })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// The first 16-digit window that passes, within the candidate.
 fn card(candidate: &Candidate<'_>) -> Option<Span> {
-    let at: Vec<usize> = (0..candidate.bytes.len()).filter(|&i| candidate.bytes[i].is_ascii_digit()).collect();
+    let at: Vec<usize> =
+        (0..candidate.bytes.len()).filter(|&i| candidate.bytes[i].is_ascii_digit()).collect();
     let all = digits(candidate.bytes);
     (0..=at.len().checked_sub(16)?)
         .find(|&i| all[i] != 0 && luhn(&all[i..i + 16]))
@@ -81,7 +90,8 @@ fn iban(candidate: &Candidate<'_>) -> Option<Span> {
 fn pin(candidate: &Candidate<'_>) -> Option<Span> {
     let before = String::from_utf8_lossy(candidate.before).to_lowercase();
     let letter = candidate.after.first().is_some_and(u8::is_ascii_alphabetic);
-    (before.contains("pin") && !letter && candidate.after.len() < 3).then(|| Span::new(0, candidate.bytes.len()))
+    (before.contains("pin") && !letter && candidate.after.len() < 3)
+        .then(|| Span::new(0, candidate.bytes.len()))
 }
 
 pub fn kinds() -> Vec<Kind> {
@@ -198,15 +208,23 @@ pub fn percent(text: &str) -> String {
 }
 
 pub fn wide(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_graphic() { char::from_u32(c as u32 + 0xFEE0).unwrap() } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_ascii_graphic() { char::from_u32(c as u32 + 0xFEE0).unwrap() } else { c })
+        .collect()
 }
 
 pub fn escaped(text: &str) -> String {
-    text.chars().map(|c| if c as u32 % 2 == 0 { format!("\\u{:04x}", c as u32) } else { c.to_string() }).collect()
+    text.chars()
+        .map(|c| if (c as u32).is_multiple_of(2) { format!("\\u{:04x}", c as u32) } else { c.to_string() })
+        .collect()
 }
 
 pub fn sprinkled(text: &str) -> String {
-    text.chars().enumerate().flat_map(|(i, c)| [Some(c), (i % 3 == 1).then_some('\u{200B}')]).flatten().collect()
+    text.chars()
+        .enumerate()
+        .flat_map(|(i, c)| [Some(c), (i % 3 == 1).then_some('\u{200B}')])
+        .flatten()
+        .collect()
 }
 
 /// A value that some detector finds, or nearly.
