@@ -22,6 +22,8 @@ use crate::migrations::{APPLICATION_ID, STEPS};
 const FILE: &str = "bastide.db";
 /// How long a statement waits for another process. Longer than any change takes, shorter than a person's patience.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// SQLite's default page size, which new databases get.
+const PAGE_BYTES: u64 = 4096;
 /// Databases up to this size are checked whenever they are opened (about 5 ms per MiB); larger ones only when they
 /// were not closed in order.
 const ALWAYS_CHECKED_BYTES: u64 = 8 << 20;
@@ -72,6 +74,11 @@ impl Store {
             return Err(StoreError::ReadOnly { path });
         }
         identify(&path, &writer)?;
+        // SQLite reads a last page that is cut short as if zeros followed; ours are written whole.
+        if wal_length == 0 && length.is_some_and(|l| l % PAGE_BYTES != 0) {
+            let detail = "it is cut short: its length is no whole number of pages".into();
+            return Err(StoreError::Corrupt { path, detail });
+        }
         let check = wal_length > 0 || length.is_some_and(|l| l <= ALWAYS_CHECKED_BYTES);
         if check {
             let verdict: String =
