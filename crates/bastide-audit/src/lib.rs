@@ -34,6 +34,7 @@ mod error;
 mod keeper;
 mod log;
 mod options;
+mod outlet;
 mod publisher;
 mod queue;
 mod reader;

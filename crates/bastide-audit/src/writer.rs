@@ -14,7 +14,7 @@ use crate::disk::{Disk, DiskFile, write_all};
 use crate::error::{AuditError, is_full};
 use crate::keeper::{Keeper, reserve_path};
 use crate::options::LogOptions;
-use crate::publisher::Outlet;
+use crate::outlet::Outlet;
 use crate::queue::{Item, Queue};
 use crate::record::{Batch, Signer};
 use crate::segment::{
@@ -94,9 +94,14 @@ impl Writer {
         let mut rest = items.drain(..).peekable();
         while rest.peek().is_some() {
             let batch = self.next_batch(&mut rest);
-            if let Err(error) = self.commit(batch) {
+            if let Err((error, failed)) = self.commit(batch) {
+                // The queue first: whoever learns of the failure and tries again must find it refused.
                 let queued = self.refuse(&error);
-                rest.by_ref().chain(queued).for_each(|item| drop(item.done.send(Err(error.clone()))));
+                failed
+                    .into_iter()
+                    .chain(rest.by_ref())
+                    .chain(queued)
+                    .for_each(|item| drop(item.done.send(Err(error.clone()))));
             }
         }
     }
@@ -119,12 +124,11 @@ impl Writer {
         batch
     }
 
-    /// Writes, syncs, hands on and acknowledges one batch; on failure its items are told.
-    fn commit(&mut self, items: Vec<Item>) -> Result<(), AuditError> {
+    /// Writes, syncs, hands on and acknowledges one batch; gives its items back on failure.
+    fn commit(&mut self, items: Vec<Item>) -> Result<(), (AuditError, Vec<Item>)> {
         let first = self.durable.load(Ordering::Acquire);
         if let Err(error) = self.outlet.wait_for_room().and_then(|()| self.write(first, &items)) {
-            items.into_iter().for_each(|item| drop(item.done.send(Err(error.clone()))));
-            return Err(error);
+            return Err((error, items));
         }
         let count = u64::try_from(items.len()).unwrap_or(u64::MAX);
         self.durable.store(first.saturating_add(count), Ordering::Release);

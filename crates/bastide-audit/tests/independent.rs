@@ -1,6 +1,5 @@
 //! The verifier that shares no code with this crate accepts what it writes, and refuses what was changed.
 
-
 mod support;
 
 use bastide_types::{Digest, Event};

@@ -22,6 +22,10 @@ fn log_of(entries: u64, close: bool) -> FaultDisk {
     pending.into_iter().for_each(|p| drop(p.wait().unwrap()));
     log.publish_now().unwrap();
     if close {
+        // With the reserve there, the end leaves nothing but tiles and an empty segment.
+        while !log.stats().reserve_ready {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         log.close().unwrap();
     }
     disk.restarted(false, Faults::default())

@@ -52,7 +52,7 @@ pub(crate) fn event(n: u64) -> Event {
     Event::Denied(Box::new(Denial {
         at: Timestamp::from_micros(1_790_000_000_000_000 + n),
         actor: ActorRef::Unauthenticated,
-        route: format!("POST /v1/chat/completions {n} {}", "x".repeat(usize::try_from(n * 7 % 400).unwrap())),
+        route: format!("POST /v1/chat/completions {n} {}", "x".repeat(usize::try_from(n * 7 % 200).unwrap())),
         code: "auth.missing",
         status: 401,
         suppressed: 0,
