@@ -1,11 +1,6 @@
 //! The Wycheproof vectors, read from the folder that `BASTIDE_TESTDATA` names.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "test helpers stop at bad vectors"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test stops at a bad vector")]
 
 use bastide_crypto::{VerifyingKey, hkdf_sha256, hmac_sha256, open, seal};
 use serde_json::Value;

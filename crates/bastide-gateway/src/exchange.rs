@@ -180,7 +180,13 @@ async fn begin(
     }
 
     // A provider that takes over must be one that the policies permit too.
+    let mut others = 0;
     target.providers.retain(|p| {
+        others += 1;
+        if others == 1 {
+            // The first one was asked about just now.
+            return true;
+        }
         let resource = Resource { model: &request.model, provider: p.name(), project: p.project() };
         policies.authorize::<Invoke>(&subject, &resource, &invoking).is_ok()
             && policies.authorize::<Release>(&subject, &resource, &facts).is_ok()
