@@ -27,7 +27,9 @@ pub(crate) fn run() -> Fallible<Outcome> {
         eprintln!("supply: {fault}");
     }
     if faults.is_empty() {
-        println!("supply: {checked} dependencies, all of allowed licences, from crates.io, none banned");
+        println!(
+            "supply: {checked} dependencies, all of allowed licences, from the default registry, none banned"
+        );
         return Ok(Outcome::Fine);
     }
     Ok(Outcome::Findings)
@@ -78,7 +80,7 @@ fn check(tree: &str, rules: &Rules) -> (usize, Vec<String>) {
             // Our own: a folder of this workspace.
             Some(path) if path.starts_with("(/") || path.contains(":\\") => continue,
             Some(source) => {
-                faults.push(format!("`{name} {version}` comes from {source}, not from crates.io"))
+                faults.push(format!("`{name} {version}` comes from {source}, not from the default registry"))
             }
             None => {}
         }
