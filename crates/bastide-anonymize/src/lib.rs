@@ -11,7 +11,7 @@
 //!
 //! let root = RootKey::from_bytes([7; 32]);
 //! let key = ConversationKey::derive(&root, ProjectId::from_bytes([1; 16]), b"session 5");
-//! let mut vault = Vault::new(key);
+//! let mut vault = Vault::new(move || key);
 //! let token = vault.tokenise(Category::EmailAddress, "ada@example.com");
 //! assert!(token.starts_with("EMAIL_ADDRESS_"));
 //! assert_eq!(vault.restore(&token), Some((Category::EmailAddress, "ada@example.com")));

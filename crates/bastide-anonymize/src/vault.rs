@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::LazyLock;
 
 use bastide_crypto::{HmacKey, RootKey};
 use bastide_types::{Category, ProjectId, Secret};
@@ -42,7 +43,8 @@ impl ConversationKey {
 /// The values of one exchange: which token stands for which, and what the request contained. Values are wiped when
 /// the vault is dropped; what is only remembered is kept as a keyed hash.
 pub struct Vault {
-    key: ConversationKey,
+    /// Derived when the first value is met: most exchanges have none.
+    key: LazyLock<ConversationKey, Box<dyn FnOnce() -> ConversationKey + Send>>,
     values: HashMap<(Category, Tail), Secret<String>>,
     known: HashSet<[u8; 32]>,
 }
@@ -54,10 +56,10 @@ impl fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// An empty vault.
+    /// An empty vault. `key` gives the conversation's key, when it is first needed.
     #[must_use]
-    pub fn new(key: ConversationKey) -> Self {
-        Vault { key, values: HashMap::new(), known: HashSet::new() }
+    pub fn new(key: impl FnOnce() -> ConversationKey + Send + 'static) -> Self {
+        Vault { key: LazyLock::new(Box::new(key)), values: HashMap::new(), known: HashSet::new() }
     }
 
     /// The token for a value. Exact: two spellings of one address are two values, because what is put back must be
@@ -116,7 +118,8 @@ mod tests {
 
     fn fresh(scope: &[u8]) -> Vault {
         let root = RootKey::from_bytes([3; 32]);
-        Vault::new(ConversationKey::derive(&root, ProjectId::from_bytes([1; 16]), scope))
+        let key = ConversationKey::derive(&root, ProjectId::from_bytes([1; 16]), scope);
+        Vault::new(move || key)
     }
 
     #[test]
@@ -125,12 +128,10 @@ mod tests {
         assert_eq!(fresh(b"a").tokenise(Category::EmailAddress, "ada@example.com"), token);
         let root = RootKey::from_bytes([3; 32]);
         let mut other_project =
-            Vault::new(ConversationKey::derive(&root, ProjectId::from_bytes([2; 16]), b"a"));
-        let mut other_root = Vault::new(ConversationKey::derive(
-            &RootKey::from_bytes([4; 32]),
-            ProjectId::from_bytes([1; 16]),
-            b"a",
-        ));
+            Vault::new(move || ConversationKey::derive(&root, ProjectId::from_bytes([2; 16]), b"a"));
+        let mut other_root = Vault::new(|| {
+            ConversationKey::derive(&RootKey::from_bytes([4; 32]), ProjectId::from_bytes([1; 16]), b"a")
+        });
         for other in [
             fresh(b"b").tokenise(Category::EmailAddress, "ada@example.com"),
             fresh(b"a").tokenise(Category::EmailAddress, "Ada@example.com"),

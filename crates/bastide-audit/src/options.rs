@@ -31,13 +31,13 @@ pub struct LogOptions {
 }
 
 impl LogOptions {
-    /// With the defaults: window 500 us, segments of 64 MiB, 8,192 records waiting, publication within 200 ms.
+    /// With the defaults: window 1 ms, segments of 64 MiB, 8,192 records waiting, publication within 200 ms.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, origin: impl Into<String>) -> Self {
         LogOptions {
             dir: dir.into(),
             origin: origin.into(),
-            window: Duration::from_micros(500),
+            window: Duration::from_millis(1),
             segment_bytes: 64 << 20,
             queue: 8_192,
             // Leaves 50 ms of the promised 250 for writing the tiles.

@@ -152,8 +152,10 @@ async fn begin(
     let reservation = gateway.ledger.reserve(principal.key, &principal.limits, upper)?;
 
     // Inspect, then decide again with what was found.
-    let mut vault =
-        Vault::new(ConversationKey::derive(&gateway.root, principal.project, principal.key.as_bytes()));
+    let mut vault = {
+        let (root, project, key) = (Arc::clone(&gateway.root), principal.project, principal.key);
+        Vault::new(move || ConversationKey::derive(&root, project, key.as_bytes()))
+    };
     let inspected = Instant::now();
     let report = off_the_worker(body.len(), || guard.inspect_request(&request, &body, &mut vault))?;
     gateway.metrics.guard(inspected.elapsed());
@@ -192,8 +194,12 @@ async fn begin(
             && policies.authorize::<Release>(&subject, &resource, &facts).is_ok()
     });
     let model = (target.model != request.model).then_some(target.model.as_str());
-    let body = guard.seal_request(&report, &request, &body, model)?;
-    draft.record.sent = Some(Digest(digest_key.sign(&[body.value()])));
+    let sealed = guard.seal_request(&report, &request, &body, model)?;
+    let unchanged = *sealed.value() == body;
+    draft.record.sent = Some(match unchanged {
+        true => draft.record.received,
+        false => Digest(digest_key.sign(&[sealed.value()])),
+    });
     let (request_verdict, request_findings) = (draft.record.verdict, report.tally.counts());
     let own_before_log = started.elapsed();
     let ticket = draft.submit()?;
@@ -226,7 +232,7 @@ async fn begin(
         exchange.recorded().await.map_err(log_failed)?;
         exchange.gateway.metrics.commit(waited.elapsed());
     }
-    Ok((exchange, Outbound { body, stream }, target, vault))
+    Ok((exchange, Outbound { body: sealed, stream }, target, vault))
 }
 
 fn log_failed(error: bastide_audit::AuditError) -> Problem {

@@ -4,8 +4,10 @@
 //! costs is a metric of its own, `bastide_own_overhead_seconds`, so that nobody has to guess.
 
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use bastide_audit::LogStats;
 use bastide_types::{Category, Direction, Ending, Verdict};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -53,6 +55,11 @@ pub struct Metrics {
     in_flight: Gauge,
     connections: Gauge,
     log_entries: Gauge<u64, AtomicU64>,
+    log_published: Gauge<u64, AtomicU64>,
+    log_waiting: Gauge<u64, AtomicU64>,
+    log_commits: Counter<u64, AtomicU64>,
+    log_bytes: Counter<u64, AtomicU64>,
+    log_refused: Counter<u64, AtomicU64>,
 }
 
 /// From 10 us to 84 s, doubling: own overhead and whole exchanges on one scale.
@@ -72,7 +79,10 @@ impl Default for Metrics {
         let held = Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(1.0, 2.0, 14));
         let in_flight = Gauge::default();
         let connections = Gauge::default();
-        let log_entries = Gauge::default();
+        let (log_entries, log_published, log_waiting) =
+            (Gauge::default(), Gauge::default(), Gauge::default());
+        let (log_commits, log_bytes, log_refused) =
+            (Counter::default(), Counter::default(), Counter::default());
         registry.register("bastide_exchanges", "Exchanges by how they ended", exchanges.clone());
         registry.register(
             "bastide_findings",
@@ -120,6 +130,19 @@ impl Default for Metrics {
         registry.register("bastide_exchanges_in_flight", "Exchanges running now", in_flight.clone());
         registry.register("bastide_connections", "Client connections open now", connections.clone());
         registry.register("bastide_audit_entries", "Entries in the log", log_entries.clone());
+        registry.register(
+            "bastide_audit_published",
+            "Entries under the newest checkpoint",
+            log_published.clone(),
+        );
+        registry.register("bastide_audit_waiting", "Entries on their way to the disk", log_waiting.clone());
+        registry.register("bastide_audit_commits", "Writes and syncs of the log", log_commits.clone());
+        registry.register("bastide_audit_written_bytes", "Bytes of entries written", log_bytes.clone());
+        registry.register(
+            "bastide_audit_refused",
+            "Entries refused because too many waited",
+            log_refused.clone(),
+        );
         Metrics {
             registry,
             exchanges,
@@ -135,6 +158,11 @@ impl Default for Metrics {
             in_flight,
             connections,
             log_entries,
+            log_published,
+            log_waiting,
+            log_commits,
+            log_bytes,
+            log_refused,
         }
     }
 }
@@ -197,8 +225,14 @@ impl Metrics {
     }
 
     /// The text that `GET /metrics` answers.
-    pub fn render(&self, log_entries: u64) -> String {
-        self.log_entries.set(log_entries);
+    pub fn render(&self, log: &LogStats) -> String {
+        self.log_entries.set(log.entries);
+        self.log_published.set(log.published);
+        self.log_waiting.set(log.queued);
+        // The log counts; these only show its numbers.
+        self.log_commits.inner().store(log.commits, Relaxed);
+        self.log_bytes.inner().store(log.bytes, Relaxed);
+        self.log_refused.inner().store(log.refused, Relaxed);
         let mut text = String::new();
         // Writing to a string fails only when an encoder reports an error; then what is there is what there is.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);

@@ -11,14 +11,14 @@ use std::time::Instant;
 
 use bastide_anonymize::Vault;
 use bastide_audit::{AuditError, Pending, Recorded};
-use bastide_crypto::HmacContext;
-use bastide_types::{Category, DecisionRecord, Digest, Ending, GuardMode, Problem, Score, Verdict};
+use bastide_types::{Category, DecisionRecord, Ending, GuardMode, Problem, Score, Verdict};
 use bastide_wire::{ChatChunk, Limits, SseDecoder, SseEvent, Usage};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
+use crate::digests::Digests;
 use crate::exchange::{End, Exchange};
 use crate::guard::{StreamGuard, StreamRefusal};
 use crate::problem::{self, raise};
@@ -89,8 +89,7 @@ pub(crate) struct Relay {
     guard: StreamGuard,
     out: Vec<u8>,
     yields: u8,
-    received: HmacContext,
-    sent: HmacContext,
+    digests: Digests,
     output_bytes: u64,
     usage: Option<Usage>,
     finished: bool,
@@ -100,6 +99,8 @@ pub(crate) struct Relay {
     judged: (Vec<(Category, Score)>, Verdict, usize),
     decisions: Vec<DecisionRecord>,
     idle: Pin<Box<Sleep>>,
+    /// When the upstream was last heard of.
+    heard: Instant,
     change: Change,
     first: bool,
     state: State,
@@ -143,13 +144,13 @@ impl Relay {
         Relay {
             decoder: SseDecoder::new(limits.event_bytes),
             idle: Box::pin(tokio::time::sleep(limits.idle_time)),
+            heard: Instant::now(),
             change: next_change(exchange.gateway.rights.subscribe()),
             upstream: Some(upstream),
             guard,
             out: Vec::new(),
             yields: 0,
-            received: exchange.digest(),
-            sent: exchange.digest(),
+            digests: Digests::new(exchange.digest()),
             output_bytes: 0,
             usage: None,
             finished: false,
@@ -164,53 +165,63 @@ impl Relay {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        loop {
-            match &mut self.state {
-                State::Over => return Poll::Ready(self.take()),
-                State::Running => {
-                    if let Poll::Ready(rights) = self.change.as_mut().poll(cx) {
-                        self.change = next_change(rights);
-                        if !self.exchange.still_allowed() {
-                            self.cut(raise::revoked(), Ending::Blocked);
-                            continue;
-                        }
-                        continue;
-                    }
-                    match self.pull(cx) {
-                        Pulled::More => {
-                            // What came may be followed by more that is here already: ask as often again.
-                            self.yields = 0;
-                            continue;
-                        }
-                        Pulled::Nothing if self.out.is_empty() => return Poll::Pending,
-                        Pulled::Nothing if self.yields < YIELDS => {
-                            self.yields += 1;
-                            cx.waker().wake_by_ref();
-                            return Poll::Pending;
-                        }
-                        Pulled::Nothing | Pulled::Enough => return Poll::Ready(self.take()),
-                        Pulled::Ended => continue,
-                    }
-                }
-                State::Recording { pending, done } => {
-                    let done = *done;
-                    if !self.out.is_empty() {
-                        // The text does not wait for the disk; only the receipt does.
-                        return Poll::Ready(self.take());
-                    }
-                    let recorded = match pending {
-                        Ok(pending) => match pending.as_mut().poll(cx) {
-                            Poll::Pending => return Poll::Pending,
-                            Poll::Ready(recorded) => recorded.ok(),
-                        },
-                        Err(_) => None,
-                    };
-                    self.conclude(recorded, done);
-                    self.state = State::Over;
-                    return Poll::Ready(self.take());
-                }
+        if !matches!(self.state, State::Running) {
+            return self.poll_end(cx);
+        }
+        // One reading of the clock at each end: a stream of small events is polled once for many of them.
+        let began = Instant::now();
+        let polled = self.poll_running(cx, began);
+        self.exchange.own += began.elapsed();
+        match polled {
+            Some(polled) => polled,
+            None => self.poll_end(cx),
+        }
+    }
+
+    /// Takes what there is from the upstream; `None` when the answer is over.
+    fn poll_running(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Poll<Option<Bytes>>> {
+        while let Poll::Ready(rights) = self.change.as_mut().poll(cx) {
+            self.change = next_change(rights);
+            if !self.exchange.still_allowed() {
+                self.cut(raise::revoked(), Ending::Blocked);
+                return None;
             }
         }
+        loop {
+            match self.pull(cx, now) {
+                // What came may be followed by more that is here already: ask as often again.
+                Pulled::More => self.yields = 0,
+                Pulled::Nothing if self.out.is_empty() => return Some(Poll::Pending),
+                Pulled::Nothing if self.yields < YIELDS => {
+                    self.yields += 1;
+                    cx.waker().wake_by_ref();
+                    return Some(Poll::Pending);
+                }
+                Pulled::Nothing | Pulled::Enough => return Some(Poll::Ready(self.take())),
+                Pulled::Ended => return None,
+            }
+        }
+    }
+
+    /// Gives the last of the answer, then the receipt.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let State::Recording { pending, done } = &mut self.state {
+            let done = *done;
+            if !self.out.is_empty() {
+                // The text does not wait for the disk; only the receipt does.
+                return Poll::Ready(self.take());
+            }
+            let recorded = match pending {
+                Ok(pending) => match pending.as_mut().poll(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(recorded) => recorded.ok(),
+                },
+                Err(_) => None,
+            };
+            self.conclude(recorded, done);
+            self.state = State::Over;
+        }
+        Poll::Ready(self.take())
     }
 
     fn take(&mut self) -> Option<Bytes> {
@@ -223,20 +234,20 @@ impl Relay {
         }
         // The digest of what was sent ends where the receipt begins: a receipt cannot vouch for itself.
         if matches!(self.state, State::Running) {
-            self.sent.update(&self.out);
+            self.digests.sent(&self.out);
         }
         Some(Bytes::from(std::mem::take(&mut self.out)))
     }
 
     /// Takes one piece from the upstream and lets its events through the guard.
-    fn pull(&mut self, cx: &mut Context<'_>) -> Pulled {
+    fn pull(&mut self, cx: &mut Context<'_>, now: Instant) -> Pulled {
         if self.out.len() >= FRAME_BYTES {
             return Pulled::Enough;
         }
         let Some(upstream) = &mut self.upstream else { return Pulled::Ended };
         match upstream.poll_data(cx) {
             Poll::Pending => {
-                if self.idle.as_mut().poll(cx).is_ready() {
+                if self.is_silent(cx, now) {
                     let problem =
                         raise::upstream("upstream.timeout", 504, "the upstream fell silent in its answer");
                     self.cut(problem, Ending::UpstreamFailed);
@@ -245,14 +256,10 @@ impl Relay {
                 Pulled::Nothing
             }
             Poll::Ready(Some(Ok(data))) => {
-                let own = Instant::now();
-                let until = tokio::time::Instant::now() + self.exchange.gateway.settings.limits.idle_time;
-                self.idle.as_mut().reset(until);
-                self.received.update(&data);
+                self.heard = now;
+                self.digests.received(&data);
                 self.decoder.push(&data);
-                let ended = self.events();
-                self.exchange.own += own.elapsed();
-                if ended { Pulled::Ended } else { Pulled::More }
+                if self.events() { Pulled::Ended } else { Pulled::More }
             }
             Poll::Ready(Some(Err(_))) => {
                 self.broke();
@@ -268,6 +275,19 @@ impl Relay {
                 Pulled::Ended
             }
         }
+    }
+
+    /// Whether nothing came for too long. The timer is not set back with each event: when it fires, it looks when the
+    /// last one was.
+    fn is_silent(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let most = self.exchange.gateway.settings.limits.idle_time;
+        while self.idle.as_mut().poll(cx).is_ready() {
+            if now.saturating_duration_since(self.heard) >= most {
+                return true;
+            }
+            self.idle.as_mut().reset(tokio::time::Instant::from_std(self.heard + most));
+        }
+        false
     }
 
     fn broke(&mut self) {
@@ -304,8 +324,9 @@ impl Relay {
             return true;
         }
         let mode = self.exchange.guard.mode();
-        let chunk = match ChatChunk::parse(&data, &Limits::default()) {
-            Ok(chunk) => chunk,
+        let mut chunk = self.guard.spare();
+        match chunk.reparse(&data, &Limits::default()) {
+            Ok(()) => {}
             Err(_) if mode == GuardMode::Off => {
                 self.out.extend_from_slice(&event.raw);
                 return false;
@@ -314,11 +335,11 @@ impl Relay {
                 self.protocol("an event of the upstream's stream is no chat completion chunk");
                 return true;
             }
-        };
+        }
         if let Some(usage) = chunk.usage {
             self.usage = Some(usage);
         }
-        self.follow(&chunk, &data);
+        self.follow(&chunk);
         let mut strip = event.has_more && mode != GuardMode::Off;
         let (chunk, data) = if chunk.logprobs_diverge && mode == GuardMode::Enforce {
             // Text spread over log probabilities is not seen as a whole, so those that say something else go.
@@ -351,10 +372,10 @@ impl Relay {
     }
 
     /// Counts what is said and who has finished.
-    fn follow(&mut self, chunk: &ChatChunk, data: &[u8]) {
-        for segment in chunk.segments(data) {
-            let Some(lane) = chunk.lane(segment.index) else { continue };
-            self.output_bytes += u64::try_from(segment.text.len()).unwrap_or(0);
+    fn follow(&mut self, chunk: &ChatChunk) {
+        for index in 0..chunk.segment_count() {
+            let Some(lane) = chunk.lane(index) else { continue };
+            self.output_bytes += u64::try_from(chunk.written_len(index)).unwrap_or(0);
             if !self.speaking.contains(&lane.choice) && self.speaking.len() < MAX_CHOICES {
                 self.speaking.push(lane.choice);
             }
@@ -426,12 +447,13 @@ impl Relay {
         // Dropping the body closes the connection of a stream that is not over: the upstream stops generating.
         self.upstream = None;
         self.exchange.gateway.metrics.held(self.guard.most_held());
-        self.sent.update(&self.out);
+        self.digests.sent(&self.out);
+        let (received, sent) = self.digests.finish();
         let end = End {
             status,
             ending,
-            received: Digest(self.received.clone().finish()),
-            sent: Digest(self.sent.clone().finish()),
+            received,
+            sent,
             tally: Some(self.guard.tally()),
             decisions: std::mem::take(&mut self.decisions),
             usage: self.usage,

@@ -140,18 +140,23 @@ impl Identity {
     /// # Errors
     /// When it is not a key of ours that holds now.
     pub fn authenticate(&self, presented: &str) -> Result<Arc<Principal>, AuthError> {
-        text::check(presented).map_err(|flaw| match flaw {
-            Flaw::Form => AuthError::Malformed,
-            Flaw::Checksum => AuthError::Checksum,
-        })?;
+        if presented.len() != text::KEY_LEN {
+            return Err(AuthError::Malformed);
+        }
         let hash = self.hash(presented);
         let principal = {
             let table = self.read();
             // The map compares in variable time, but only keyed hashes, which a guesser cannot steer; what decides is
             // a comparison in constant time all the same.
             let entry = table.by_hash.get(&hash).filter(|e| constant_time_eq(&e.lookup, &hash));
-            entry.map(|e| Arc::clone(&e.principal)).ok_or(AuthError::Unknown)?
+            entry.map(|e| Arc::clone(&e.principal))
         };
+        // Only who is unknown is told why: a key that is known has its form.
+        let principal = principal.ok_or_else(|| match text::check(presented) {
+            Err(Flaw::Form) => AuthError::Malformed,
+            Err(Flaw::Checksum) => AuthError::Checksum,
+            Ok(()) => AuthError::Unknown,
+        })?;
         principal.state.check(self.now())?;
         Ok(principal)
     }

@@ -1,8 +1,6 @@
 //! The circumstances as Cedar sees them.
 
-use std::sync::{PoisonError, RwLock};
-
-use bastide_types::{Category, Origin, Score, Verdict};
+use bastide_types::{Category, Score};
 use cedar_policy::{Context, RestrictedExpression};
 
 use crate::action::Action;
@@ -55,64 +53,6 @@ pub(crate) fn context(action: Action, facts: &Facts<'_>) -> Result<Context, Stri
     Context::from_pairs(pairs).map_err(|e| e.to_string())
 }
 
-/// The circumstances of the last question, and their context: building one costs more than evaluating a policy, and
-/// one application sends the same tools and flags all day.
-#[derive(Debug, Default)]
-pub(crate) struct LastContext(RwLock<Option<Remembered>>);
-
-#[derive(Debug)]
-struct Remembered {
-    stream: bool,
-    unscanned: bool,
-    demo: bool,
-    tools: Box<[String]>,
-    findings: Box<[(Category, Score)]>,
-    verdict: Verdict,
-    origins: Box<[Origin]>,
-    context: Context,
-}
-
-impl Remembered {
-    fn is_of(&self, facts: &Facts<'_>) -> bool {
-        // By parts, so that a new fact does not compile until it is compared here.
-        let Facts { stream, unscanned, demo, tools, findings, verdict, origins } = facts;
-        (self.stream, self.unscanned, self.demo, self.verdict) == (*stream, *unscanned, *demo, *verdict)
-            && *self.tools == **tools
-            && *self.findings == **findings
-            && *self.origins == **origins
-    }
-}
-
-impl LastContext {
-    /// About how many bytes of names and findings are kept: some ten tools.
-    const MAX_KEPT: usize = 1_024;
-
-    /// As [`context`], from memory where the facts are those of the last call.
-    pub(crate) fn get(&self, action: Action, facts: &Facts<'_>) -> Result<Context, String> {
-        if let Some(last) = &*self.0.read().unwrap_or_else(PoisonError::into_inner)
-            && last.is_of(facts)
-        {
-            return Ok(last.context.clone());
-        }
-        let context = context(action, facts)?;
-        let size = facts.tools.iter().map(|t| t.len() + 64).sum::<usize>()
-            + 16 * (facts.findings.len() + facts.origins.len());
-        if size <= Self::MAX_KEPT {
-            *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Remembered {
-                stream: facts.stream,
-                unscanned: facts.unscanned,
-                demo: facts.demo,
-                tools: facts.tools.into(),
-                findings: facts.findings.into(),
-                verdict: facts.verdict,
-                origins: facts.origins.into(),
-                context: context.clone(),
-            });
-        }
-        Ok(context)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,30 +62,5 @@ mod tests {
         let s = Score::per_mille;
         let found = [(Category::Secret, s(10)), (Category::EmailAddress, s(500)), (Category::Secret, s(900))];
         assert_eq!(highest(&found), [(Category::EmailAddress, s(500)), (Category::Secret, s(900))]);
-    }
-
-    #[test]
-    fn what_is_remembered_is_used_for_the_same_facts_only() {
-        let (tools, others) = (["a".to_owned()], ["b".to_owned()]);
-        let (found, more) =
-            ([(Category::Secret, Score::per_mille(1))], [(Category::Secret, Score::per_mille(2))]);
-        let base = Facts { tools: &tools, findings: &found, ..Facts::default() };
-        let variants = [
-            Facts { stream: true, ..base },
-            Facts { unscanned: true, ..base },
-            Facts { demo: true, ..base },
-            Facts { tools: &others, ..base },
-            Facts { tools: &[], ..base },
-            Facts { findings: &more, ..base },
-            Facts { findings: &[], ..base },
-            Facts { verdict: Verdict::Flag, ..base },
-            Facts { origins: &[Origin::User], ..base },
-        ];
-        let last = LastContext::default();
-        for facts in variants {
-            for facts in [base, facts, facts] {
-                assert_eq!(last.get(Action::Release, &facts), context(Action::Release, &facts));
-            }
-        }
     }
 }

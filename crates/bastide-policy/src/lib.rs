@@ -30,6 +30,7 @@ mod index;
 mod layout;
 mod lint;
 mod load;
+mod memory;
 mod scene;
 mod schema;
 mod set;

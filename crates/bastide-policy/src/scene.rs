@@ -8,8 +8,8 @@ use bastide_types::{KeyId, OrganisationId, ProjectId};
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
 
 use crate::action::ACTIONS;
-use crate::context::LastContext;
 use crate::index::{Candidates, Index};
+use crate::memory::Permits;
 use crate::schema::Names;
 use crate::subject::{Resource, Subject};
 
@@ -27,7 +27,7 @@ pub(crate) struct Scene {
     pub(crate) resource: EntityUid,
     pub(crate) entities: Entities,
     pub(crate) candidates: [Candidates; ACTIONS],
-    pub(crate) contexts: [LastContext; ACTIONS],
+    pub(crate) permits: [Permits; ACTIONS],
 }
 
 impl Scene {
@@ -101,7 +101,7 @@ impl Scene {
             resource: model,
             entities,
             candidates,
-            contexts: Default::default(),
+            permits: Default::default(),
         })
     }
 

@@ -9,6 +9,7 @@ use cedar_policy as cedar;
 use cedar_policy::{Authorizer, Decision, Effect, PolicyId, Request};
 
 use crate::action::{Action, ActionKind, Sealed};
+use crate::context::context;
 use crate::decision::{Authorized, MAX_NAMED, Reason, Refusal};
 use crate::error::PolicyError;
 use crate::index::Index;
@@ -148,8 +149,13 @@ impl PolicySet {
         let action = <A as Sealed>::ACTION;
         let refuse =
             |reason, policies, ask| Refusal::new(action, resource, self.digest, reason, policies, ask);
-        let (scene, request) =
-            self.question(action, subject, resource, facts).map_err(|r| refuse(r, Vec::new(), Vec::new()))?;
+        let unasked = |reason| refuse(reason, Vec::new(), Vec::new());
+        let scene = self.scene(subject, resource).map_err(unasked)?;
+        let permits = scene.permits.get(action.slot());
+        if let Some(record) = permits.and_then(|p| p.recall(facts)) {
+            return Ok(Authorized::new(scene, record, self.digest));
+        }
+        let request = self.question(action, &scene, facts).map_err(unasked)?;
         let answer = self.answer(action, &scene, &request);
 
         // Cedar skips a policy it cannot evaluate. A forbid that might have applied denies instead.
@@ -176,6 +182,9 @@ impl PolicySet {
         }
         let policies = self.named(answer.permits.iter());
         let record = DecisionRecord { action: A::NAME, effect: PolicyEffect::Permit, policies };
+        if let Some(permits) = scene.permits.get(action.slot()) {
+            permits.keep(facts, &record);
+        }
         Ok(Authorized::new(scene, record, self.digest))
     }
 
@@ -189,7 +198,8 @@ impl PolicySet {
         facts: &Facts<'_>,
     ) -> Vec<Explanation> {
         let action = <A as Sealed>::ACTION;
-        let Ok((scene, request)) = self.question(action, subject, resource, facts) else { return Vec::new() };
+        let Ok(scene) = self.scene(subject, resource) else { return Vec::new() };
+        let Ok(request) = self.question(action, &scene, facts) else { return Vec::new() };
         let answer = self.answer(action, &scene, &request);
         let sets = scene.candidates.get(action.slot()).into_iter().flatten();
         let mut explained: Vec<(usize, Explanation)> = sets
@@ -213,14 +223,8 @@ impl PolicySet {
         explained.into_iter().map(|(_, e)| e).collect()
     }
 
-    /// The question as Cedar takes it, or why it cannot be put.
-    fn question(
-        &self,
-        action: Action,
-        subject: &Subject<'_>,
-        resource: &Resource<'_>,
-        facts: &Facts<'_>,
-    ) -> Result<(Arc<Scene>, Request), Reason> {
+    /// Subject and resource as Cedar knows them, or why they cannot be put to it.
+    fn scene(&self, subject: &Subject<'_>, resource: &Resource<'_>) -> Result<Arc<Scene>, Reason> {
         // The boundary between projects is not a matter of policy: one careless `permit (principal, action, resource)`
         // must not open another tenant's provider and credential.
         if resource.project.is_some_and(|owner| owner != subject.project) {
@@ -231,18 +235,19 @@ impl PolicySet {
             let detail = "a provider's name is not empty and has no `/`; rename the provider".to_owned();
             return Err(Reason::Unusable { detail });
         }
-        let unusable = |detail| Reason::Unusable { detail };
-        let scene = self
-            .scenes
+        self.scenes
             .get(subject, resource, || Scene::new(&self.names, &self.index, subject, resource))
-            .map_err(unusable)?;
+            .map_err(|detail| Reason::Unusable { detail })
+    }
+
+    /// The question as Cedar takes it, or why it cannot be put.
+    fn question(&self, action: Action, scene: &Scene, facts: &Facts<'_>) -> Result<Request, Reason> {
+        let unusable = |detail| Reason::Unusable { detail };
         let unknown = || unusable(format!("action `{}` is not in the schema", action.name()));
         let name = self.names.actions.get(action.slot()).cloned().ok_or_else(unknown)?;
-        let last = scene.contexts.get(action.slot()).ok_or_else(unknown)?;
-        let context = last.get(action, facts).map_err(unusable)?;
-        let request = Request::new(scene.principal.clone(), name, scene.resource.clone(), context, None)
-            .map_err(|e| unusable(e.to_string()))?;
-        Ok((scene, request))
+        let context = context(action, facts).map_err(unusable)?;
+        Request::new(scene.principal.clone(), name, scene.resource.clone(), context, None)
+            .map_err(|e| unusable(e.to_string()))
     }
 
     /// Cedar's answer: each candidate set on its own, put together as one flat evaluation would.

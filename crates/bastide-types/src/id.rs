@@ -8,14 +8,15 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const TEXT_LEN: usize = 26;
 
 fn write_base32(bytes: [u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let n = u128::from_be_bytes(bytes);
+    let mut n = u128::from_be_bytes(bytes);
+    let mut text = [b'0'; TEXT_LEN];
     // 26 digits of 5 bits carry 130 bits; the first digit holds the top three.
-    for i in (0..TEXT_LEN).rev() {
-        let digit = usize::try_from((n >> (5 * i)) & 31).unwrap_or(0);
-        let c = ALPHABET.get(digit).copied().unwrap_or(b'0');
-        fmt::Write::write_char(f, char::from(c))?;
+    for place in text.iter_mut().rev() {
+        *place = ALPHABET.get((n & 31) as usize).copied().unwrap_or(b'0');
+        n >>= 5;
     }
-    Ok(())
+    // One write, not one for each digit: ids are written several times for each exchange.
+    f.write_str(str::from_utf8(&text).unwrap_or_default())
 }
 
 fn read_base32(text: &str) -> Option<[u8; 16]> {

@@ -9,7 +9,8 @@ pub(crate) const VALUE: &str = "4111 1111 1111 1111";
 
 pub(crate) fn vault(scope: &[u8]) -> Vault {
     let root = RootKey::from_bytes([3; 32]);
-    Vault::new(ConversationKey::derive(&root, ProjectId::from_bytes([1; 16]), scope))
+    let key = ConversationKey::derive(&root, ProjectId::from_bytes([1; 16]), scope);
+    Vault::new(move || key)
 }
 
 /// A vault with [`VALUE`] in it, and its token.

@@ -45,6 +45,8 @@ pub(crate) struct StreamGuard {
     clean: Vec<String>,
     most_held: usize,
     refusal: Option<StreamRefusal>,
+    /// Chunks of events that went out: the next ones are read into their memory.
+    spare: Vec<ChatChunk>,
 }
 
 struct LaneState {
@@ -111,6 +113,7 @@ impl StreamGuard {
             clean: Vec::new(),
             most_held: 0,
             refusal: None,
+            spare: Vec::new(),
         }
     }
 
@@ -120,6 +123,18 @@ impl StreamGuard {
 
     pub(crate) const fn most_held(&self) -> usize {
         self.most_held
+    }
+
+    /// A chunk to read an event into.
+    pub(crate) fn spare(&mut self) -> ChatChunk {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    fn recycle(&mut self, chunk: ChatChunk) {
+        // A few wait at most; more memory would be kept for nothing.
+        if self.spare.len() < 4 {
+            self.spare.push(chunk);
+        }
     }
 
     /// Takes in one event and appends to `out` whatever may go out now.
@@ -132,6 +147,7 @@ impl StreamGuard {
     ) -> Result<(), StreamRefusal> {
         if self.guard.mode == GuardMode::Off {
             out.extend_from_slice(&raw);
+            self.recycle(chunk);
             return Ok(());
         }
         self.tally.pass_unscanned(chunk.unscanned.len());
@@ -415,6 +431,7 @@ impl StreamGuard {
             }
             if event.parts.iter().all(|p| self.released(p.lane) >= p.end) {
                 self.emit(&event, out)?;
+                self.recycle(event.chunk);
                 continue;
             }
             // Only a splittable event with one part has something to say before all of it is released.

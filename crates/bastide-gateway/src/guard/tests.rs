@@ -21,7 +21,7 @@ fn guard() -> Arc<Guard> {
 
 fn vault() -> Vault {
     let root = RootKey::from_bytes([7; 32]);
-    Vault::new(ConversationKey::derive(&root, ProjectId::from_bytes([1; 16]), b"test"))
+    Vault::new(move || ConversationKey::derive(&root, ProjectId::from_bytes([1; 16]), b"test"))
 }
 
 /// A vault that knows one value, and its token.

@@ -93,6 +93,12 @@ impl ChatChunk {
         self.located.segment(data, index)
     }
 
+    /// Bytes of one piece of text as it is written, escapes and all: no less than it has when read.
+    #[must_use]
+    pub fn written_len(&self, index: usize) -> usize {
+        self.located.sites.get(index).map_or(0, |site| self.located.tape.node(site.node).range().len())
+    }
+
     /// Which text a segment is a piece of.
     #[must_use]
     pub fn lane(&self, index: usize) -> Option<Lane> {
