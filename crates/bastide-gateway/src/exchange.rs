@@ -370,10 +370,10 @@ impl Exchange {
             stream: self.stream,
             unscanned: tally.unscanned() > 0,
             demo: self.demo,
+            tools: tally.tools(),
             findings: &scores,
             origins: &origins,
             verdict: tally.verdict(),
-            ..Facts::default()
         };
         let resource = self.resource();
         self.policies

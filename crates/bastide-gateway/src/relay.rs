@@ -96,7 +96,7 @@ pub(crate) struct Relay {
     speaking: Vec<u32>,
     ended: Vec<u32>,
     /// What the policies were last asked about.
-    judged: (Vec<(Category, Score)>, Verdict, usize),
+    judged: (Vec<(Category, Score)>, Verdict, usize, usize),
     decisions: Vec<DecisionRecord>,
     idle: Pin<Box<Sleep>>,
     /// When the upstream was last heard of.
@@ -156,7 +156,7 @@ impl Relay {
             finished: false,
             speaking: Vec::new(),
             ended: Vec::new(),
-            judged: (Vec::new(), Verdict::Allow, 0),
+            judged: (Vec::new(), Verdict::Allow, 0, 0),
             decisions: vec![decision],
             first: true,
             state: State::Running,
@@ -384,12 +384,12 @@ impl Relay {
         self.finished = !self.ended.is_empty() && self.speaking.iter().all(|c| self.ended.contains(c));
     }
 
-    /// A category that had not been found before asks the policies again.
+    /// A category that had not been found before, and the name of a tool that is called, asks the policies again.
     ///
     /// What was appended from `mark` on goes out only with their consent.
     fn recheck(&mut self, mark: usize) -> bool {
         let tally = self.guard.tally();
-        let judged = (tally.scores(), tally.verdict(), tally.unscanned());
+        let judged = (tally.scores(), tally.verdict(), tally.unscanned(), tally.tools().len());
         if judged == self.judged {
             return false;
         }

@@ -202,6 +202,19 @@ impl Document {
             Document::Other(d) => d.splice(body, edits),
         }
     }
+    /// Segments that are one text to who reads them.
+    fn joined(&self) -> &[Vec<usize>] {
+        match self {
+            Document::Chat(d) => &d.joined,
+            Document::Other(_) => &[],
+        }
+    }
+    fn tools(&self) -> &[String] {
+        match self {
+            Document::Chat(d) => &d.tools,
+            Document::Other(_) => &[],
+        }
+    }
     const fn unscanned(&self) -> usize {
         match self {
             Document::Chat(d) => d.unscanned.len(),
@@ -345,11 +358,13 @@ fn check(exchange: &Exchange, document: &Document, body: &Bytes, vault: &Vault) 
     let began = Instant::now();
     let segments = document.segments(body);
     let tool_of = |index| document.tool_of(body, &segments, index);
-    let inspect = || exchange.guard.inspect_response(&segments, vault, &tool_of, &*exchange.may_restore());
+    let (joined, may_restore) = (document.joined(), exchange.may_restore());
+    let inspect = || exchange.guard.inspect_response(&segments, joined, vault, &tool_of, &*may_restore);
     let report = exchange::off_the_worker(body.len(), inspect)?;
     exchange.gateway.metrics.guard(began.elapsed());
     let mut tally = report.tally;
     tally.pass_unscanned(document.unscanned());
+    document.tools().iter().for_each(|tool| tally.calls(tool));
     if report.refused {
         let problem = raise::blocked(&tally.named(Verdict::Hold), "answer");
         return Ok(Checked::Refused { tally, problem, decisions: Vec::new() });

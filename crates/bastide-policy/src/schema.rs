@@ -33,7 +33,9 @@ pub fn schema_text() -> String {
     stream: Bool,          // a stream was asked for
     demo: Bool,            // the caller may use the demo provider
     unscanned: Bool,       // something could not be inspected: an image, audio, a file
-    tools: Set<String>,    // offered (release), called (receive), written to (restore)
+    // The names of tools: those offered (release), those that the reply calls (receive; on a stream the question is
+    // asked again when a name is complete, before the arguments go out), the one written to (restore).
+    tools: Set<String>,
     categories: Set<String>,
     scores: Scores,
     origins: Set<String>,  // who wrote the texts in which something was found

@@ -103,7 +103,7 @@ fn the_grants_offered_in_the_starter_policy_work() {
     let copied: String =
         grants.lines().filter_map(|l| l.strip_prefix("//   ")).map(|l| format!("{l}\n")).collect();
     let set = PolicySet::parse(&format!("{text}\n{copied}")).unwrap();
-    assert_eq!(set.len(), PolicySet::starter().len() + 3);
+    assert_eq!(set.len(), PolicySet::starter().len() + 4);
     assert!(set.lints().is_empty(), "{:?}", set.lints());
 }
 

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::text;
+use crate::vocabulary::find;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +115,18 @@ impl Tape {
 
     /// JSON pointer (RFC 6901) of a token; that of its value for a key.
     pub(crate) fn path(&self, body: &str, target: u32) -> String {
+        self.path_with(body, target, |_| None)
+    }
+
+    /// As [`Tape::path`], but elements with a member `index` go by it: by `#3` instead of their position.
+    pub(crate) fn indexed_path(&self, body: &str, target: u32) -> String {
+        self.path_with(body, target, |element| {
+            let index = find(body, self, element, "index").map(|index| self.node(index))?;
+            (index.kind == Kind::Number).then(|| body.get(index.range())).flatten()
+        })
+    }
+
+    fn path_with<'b>(&self, body: &'b str, target: u32, index_of: impl Fn(u32) -> Option<&'b str>) -> String {
         let mut path = String::new();
         let mut at = 0;
         while at != target {
@@ -135,7 +148,10 @@ impl Tape {
                         break;
                     };
                     // Writing to a string cannot fail.
-                    let _ = write!(path, "/{position}");
+                    let _ = match index_of(value) {
+                        Some(index) => write!(path, "/#{index}"),
+                        None => write!(path, "/{position}"),
+                    };
                     at = value;
                 }
                 _ => break,

@@ -22,6 +22,12 @@ pub(crate) struct Walker<'a> {
     pub(crate) unscanned: Vec<Unscanned>,
     /// The answer that segments belong to just now.
     pub(crate) choice: u32,
+    /// Inside a streamed delta: what no name tells may be a piece of a longer text.
+    pub(crate) in_delta: bool,
+    /// The segments of each list of content parts that has more than one text.
+    pub(crate) lists: Vec<std::ops::Range<usize>>,
+    /// The names of the tools that messages call.
+    pub(crate) called: Vec<u32>,
     max_segments: usize,
 }
 
@@ -35,6 +41,9 @@ impl<'a> Walker<'a> {
             sites,
             unscanned: Vec::new(),
             choice: NONE,
+            in_delta: false,
+            lists: Vec::new(),
+            called: Vec::new(),
             max_segments: wide(limits.max_segments),
         }
     }
@@ -154,7 +163,29 @@ impl<'a> Walker<'a> {
 
     /// A member that the protocol does not have: its key and everything in it.
     pub(crate) fn unknown(&mut self, key: u32, value: u32) -> Result<(), WireError> {
-        self.free_range(key, self.tape.node(value).next, Origin::Other)
+        let before = self.sites.len();
+        self.free_range(key, self.tape.node(value).next, Origin::Other)?;
+        if self.in_delta {
+            let texts = self.sites.iter_mut().skip(before).filter(|site| site.kind == SegmentKind::Text);
+            texts.for_each(|site| site.lane = Some(LaneField::Unknown));
+        }
+        Ok(())
+    }
+
+    /// The segments that are one text to who reads them: per list of content parts and kind of part, all of them in
+    /// order. Templates that cannot show an image put the texts around it together as well.
+    pub(crate) fn joined(&self) -> Vec<Vec<usize>> {
+        let mut joined = Vec::new();
+        for list in &self.lists {
+            for field in [LaneField::Content, LaneField::Refusal, LaneField::Reasoning] {
+                let of = |at: &usize| self.sites.get(*at).is_some_and(|site| site.lane == Some(field));
+                let texts: Vec<usize> = list.clone().filter(of).collect();
+                if texts.len() > 1 {
+                    joined.push(texts);
+                }
+            }
+        }
+        joined
     }
 
     fn free_range(&mut self, first: u32, end: u32, origin: Origin) -> Result<(), WireError> {

@@ -627,3 +627,48 @@ fn usage_is_read() {
         Some(WireError::MISSING)
     );
 }
+
+#[test]
+fn texts_in_parts_are_one_text() {
+    let body = br#"{"model":"m","messages":[
+        {"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"https://x/"}},
+            {"type":"text","text":"b"}]},
+        {"role":"user","content":[{"type":"text","text":"c"}]},
+        {"role":"assistant","content":[{"type":"text","text":"d"},{"type":"refusal","refusal":"e"},
+            {"type":"text","text":"f"},{"type":"refusal","refusal":"g"},
+            {"type":"thinking","thinking":[{"type":"text","text":"h"},{"type":"text","text":"i"}]}]}]}"#;
+    let request = ChatRequest::parse(body, &Limits::default()).unwrap();
+    let segments = request.segments(body);
+    let joined: Vec<String> =
+        request.joined.iter().map(|list| list.iter().map(|&i| &*segments[i].text).collect()).collect();
+    assert_eq!(joined, ["ab", "df", "eg", "hi"], "neither over messages nor over kinds of parts");
+}
+
+#[test]
+fn an_answer_names_the_tools_that_it_calls() {
+    let body = br#"{"choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[
+        {"id":"a","type":"function","function":{"arguments":"{}","name":"one"}},
+        {"id":"b","type":"custom","custom":{"name":"two","input":"x"}}]}},
+        {"index":1,"message":{"role":"assistant","function_call":{"name":"thr\u0065e","arguments":"{}"}}}]}"#;
+    let answer = ChatResponse::parse(body, &Limits::default()).unwrap();
+    assert_eq!(answer.tools, ["one", "two", "three"]);
+}
+
+#[test]
+fn unknown_strings_of_a_delta_are_lanes_by_their_path() {
+    let data =
+        br#"{"x":"top","choices":[{"index":3,"y":"beside","delta":{"content":"c","foo":"F","bar":{"deep":
+        [{"index":7,"t":"D"},"E"],"n":12345678901},"annotations":[{"title":"A"}]}}]}"#;
+    let chunk = ChatChunk::parse(data, &Limits::default()).unwrap();
+    let found: Vec<(String, u32, String)> = chunk
+        .segments(data)
+        .into_iter()
+        .filter_map(|s| {
+            Some((s.text.into_owned(), chunk.lane(s.index)?.choice, chunk.lane_path(data, s.index)?))
+        })
+        .collect();
+    let want = [("F", "delta/foo"), ("D", "delta/bar/deep/#7/t"), ("E", "delta/bar/deep/1")];
+    let want: Vec<_> = want.iter().map(|(text, path)| ((*text).to_owned(), 3, (*path).to_owned())).collect();
+    assert_eq!(found, want);
+    assert!(chunk.carrying(data, &[(Lane { choice: 3, field: LaneField::Unknown }, "t")]).is_ok());
+}

@@ -114,6 +114,56 @@ fn an_injection_in_a_tool_result_is_refused_and_one_by_the_user_is_flagged_or_re
 }
 
 #[test]
+fn policies_hear_of_the_tools_that_a_reply_calls() {
+    use bastide_testkit::{Choice, ToolCall};
+    for mode in ["enforce", "off"] {
+        let rig = Rig::with_guard(mode);
+        let file = rig.folder.path().join("tools.cedar");
+        let policies = r#"
+            @id("all") @unscoped("test") permit (principal, action, resource);
+            @id("no-deletes") @unscoped("test")
+            forbid (principal, action == Bastide::Action::"receive", resource)
+            when { context.tools.contains("delete_all") };"#;
+        std::fs::write(&file, policies).expect("written");
+        assert!(rig.command(&["policy", "set", &file.display().to_string()]).status.success());
+        for (tool, passes) in [("delete_all", false), ("delete_one", true)] {
+            let reply = ChatReply::of(vec![Choice::tools(vec![
+                ToolCall::new("read", r#"{"from":"here"}"#),
+                ToolCall::new(tool, r#"{"table":"customers"}"#),
+            ])]);
+            for (stream, reply) in [(false, reply.whole()), (true, reply.stream(&Pieces::Chars(3), false))] {
+                rig.mock.answer("calls", reply);
+                let answer = rig.chat(
+                    &json!({"model":"calls","stream":stream,"messages":[{"role":"user","content":"hi"}]})
+                        .to_string(),
+                );
+                let text = answer.text();
+                let said = if stream { arguments(&text) } else { text.clone() };
+                assert_eq!(said.contains("customers"), passes, "{mode} {tool} {stream}: {text}");
+                if !passes {
+                    assert!(
+                        !said.contains("{\"t") && text.contains("policy.denied"),
+                        "{mode} {stream}: {text}"
+                    );
+                    let outcome = rig.entries().into_iter().rev().find(|e| e["kind"] == "outcome");
+                    assert_eq!(outcome.expect("recorded")["ending"], "blocked");
+                }
+            }
+        }
+    }
+}
+
+/// The arguments of the second tool that a stream calls.
+fn arguments(stream: &str) -> String {
+    let events = stream.lines().filter_map(|l| l.strip_prefix("data: "));
+    let calls = events.filter_map(|d| serde_json::from_str::<Value>(d).ok()).filter_map(|v| {
+        let call = &v["choices"][0]["delta"]["tool_calls"][0];
+        (call["index"] == 1).then(|| call["function"]["arguments"].as_str().map(str::to_owned))?
+    });
+    calls.collect()
+}
+
+#[test]
 fn receipts_of_both_kinds_verify_and_altered_ones_do_not() {
     let rig = Rig::enforcing();
     let whole = ask(&rig, SAID, false).header("bastide-receipt").expect("a receipt").to_owned();

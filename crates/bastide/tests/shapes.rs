@@ -13,96 +13,76 @@ use serde_json::{Value, json};
 const EMAIL: &str = "zoe.quist@example.net";
 const CARD: &str = "4111111111111111";
 
-/// Where text can stand in a request.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum InRequest {
-    User,
-    UserPart,
-    System,
-    Developer,
-    Assistant,
-    AssistantPart,
-    Refusal,
-    Reasoning,
-    ParticipantName,
-    ToolName,
-    ToolDescription,
-    ToolSchema,
-    ToolSchemaKey,
-    ToolSchemaEnum,
-    LegacyFunction,
-    ToolCallName,
-    ToolCallId,
-    ToolCallArguments,
-    ToolCallArgumentsKey,
-    ToolCallArgumentsNumber,
-    ToolCallArgumentsNotJson,
-    LegacyFunctionCall,
-    ToolResult,
-    ToolResultPart,
-    ResponseFormat,
-    Prediction,
-    Stop,
-    EndUser,
-    Metadata,
-    MetadataKey,
-    UnknownField,
-    UnknownKey,
-    UnknownNumber,
-    UnknownNested,
-    UnknownInMessage,
-    UnknownPart,
-    Escaped,
+/// An enumeration that knows all its variants.
+macro_rules! shapes {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        enum $name { $($variant),+ }
+
+        impl $name {
+            const ALL: &'static [$name] = &[$($name::$variant),+];
+        }
+    };
+}
+
+shapes! {
+    /// Where text can stand in a request.
+    InRequest {
+        User,
+        UserPart,
+        UserParts,
+        SystemParts,
+        PartsAroundAnother,
+        RefusalParts,
+        System,
+        Developer,
+        Assistant,
+        AssistantPart,
+        Refusal,
+        Reasoning,
+        ParticipantName,
+        ToolName,
+        ToolDescription,
+        ToolSchema,
+        ToolSchemaKey,
+        ToolSchemaEnum,
+        LegacyFunction,
+        ToolCallName,
+        ToolCallId,
+        ToolCallArguments,
+        ToolCallArgumentsKey,
+        ToolCallArgumentsNumber,
+        ToolCallArgumentsNotJson,
+        LegacyFunctionCall,
+        ToolResult,
+        ToolResultPart,
+        ToolResultParts,
+        ResponseFormat,
+        Prediction,
+        Stop,
+        EndUser,
+        Metadata,
+        MetadataKey,
+        UnknownField,
+        UnknownKey,
+        UnknownNumber,
+        UnknownNested,
+        UnknownInMessage,
+        UnknownPart,
+        Escaped,
+    }
 }
 
 impl InRequest {
-    const ALL: &'static [InRequest] = {
-        use InRequest::*;
-        &[
-            User,
-            UserPart,
-            System,
-            Developer,
-            Assistant,
-            AssistantPart,
-            Refusal,
-            Reasoning,
-            ParticipantName,
-            ToolName,
-            ToolDescription,
-            ToolSchema,
-            ToolSchemaKey,
-            ToolSchemaEnum,
-            LegacyFunction,
-            ToolCallName,
-            ToolCallId,
-            ToolCallArguments,
-            ToolCallArgumentsKey,
-            ToolCallArgumentsNumber,
-            ToolCallArgumentsNotJson,
-            LegacyFunctionCall,
-            ToolResult,
-            ToolResultPart,
-            ResponseFormat,
-            Prediction,
-            Stop,
-            EndUser,
-            Metadata,
-            MetadataKey,
-            UnknownField,
-            UnknownKey,
-            UnknownNumber,
-            UnknownNested,
-            UnknownInMessage,
-            UnknownPart,
-            Escaped,
-        ]
-    };
-
     /// A request with the value there.
     fn body(self) -> String {
         let say = |role: &str, content: Value| json!([{"role":"user","content":"hi"},{"role":role,"content":content}]);
         let text = format!("write to {EMAIL} now");
+        let in_parts = |kind: &str| {
+            let (a, b) = text.split_at(text.len() / 2);
+            json!([{"type":kind,kind:a},{"type":kind,kind:b}])
+        };
         let with = |messages: Value, key: &str, value: Value| {
             let mut body = json!({"model":"mock","messages":messages});
             if !key.is_empty() {
@@ -123,6 +103,16 @@ impl InRequest {
         let body = match self {
             InRequest::User => with(say("user", json!(text)), "", none()),
             InRequest::UserPart => with(say("user", json!([{"type":"text","text":text}])), "", none()),
+            InRequest::UserParts => with(say("user", in_parts("text")), "", none()),
+            InRequest::SystemParts => with(say("system", in_parts("text")), "", none()),
+            InRequest::PartsAroundAnother => {
+                let mut content = in_parts("text");
+                if let Some(parts) = content.as_array_mut() {
+                    parts.insert(1, json!({"type":"refusal","refusal":"no"}));
+                }
+                with(say("assistant", content), "", none())
+            }
+            InRequest::RefusalParts => with(say("assistant", in_parts("refusal")), "", none()),
             InRequest::System => with(say("system", json!(text)), "", none()),
             InRequest::Developer => with(say("developer", json!(text)), "", none()),
             InRequest::Assistant => with(say("assistant", json!(text)), "", none()),
@@ -187,6 +177,13 @@ impl InRequest {
                 "",
                 none(),
             ),
+            InRequest::ToolResultParts => with(
+                json!([{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function",
+                    "function":{"name":"f","arguments":"{}"}}]},
+                    {"role":"tool","tool_call_id":"c","content":in_parts("text")}]),
+                "",
+                none(),
+            ),
             InRequest::ResponseFormat => with(
                 hi(),
                 "response_format",
@@ -232,7 +229,11 @@ fn says(body: &[u8]) -> bool {
                     || serde_json::from_str::<Value>(s).is_ok_and(|v| !v.is_string() && walk(&v))
             }
             Value::Number(n) => n.to_string().contains(CARD),
-            Value::Array(items) => items.iter().any(walk),
+            Value::Array(items) => {
+                // The parts of a message are read joined.
+                let joined = |kind: &str| items.iter().filter_map(|p| p[kind].as_str()).collect::<String>();
+                items.iter().any(walk) || ["text", "refusal"].iter().any(|kind| joined(kind).contains(EMAIL))
+            }
             Value::Object(map) => map.iter().any(|(k, v)| k.contains(EMAIL) || walk(v)),
             Value::Bool(_) | Value::Null => false,
         }
@@ -264,67 +265,47 @@ fn no_shape_of_a_request_leaks() {
     }
 }
 
-/// Where text can stand in a reply.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum InReply {
-    Content,
-    Refusal,
-    ReasoningContent,
-    Reasoning,
-    ToolArguments,
-    ToolArgumentsKey,
-    ToolArgumentsNumber,
-    ToolName,
-    ToolId,
-    LegacyFunctionCall,
-    Annotations,
-    Logprobs,
-    LogprobsRefusal,
-    SecondChoice,
-    UnknownField,
-    UnknownKey,
-    UnknownNumber,
-    UnknownTop,
-    Fingerprint,
-    Id,
-    Citations,
-    Audio,
+shapes! {
+    /// Where text can stand in a reply.
+    InReply {
+        Content,
+        ContentParts,
+        Refusal,
+        ReasoningContent,
+        Reasoning,
+        ToolArguments,
+        ToolArgumentsKey,
+        ToolArgumentsNumber,
+        ToolName,
+        ToolId,
+        LegacyFunctionCall,
+        Annotations,
+        Logprobs,
+        LogprobsRefusal,
+        SecondChoice,
+        UnknownField,
+        UnknownNested,
+        UnknownInCall,
+        UnknownKey,
+        UnknownNumber,
+        UnknownTop,
+        Fingerprint,
+        Id,
+        Citations,
+        Audio,
+    }
 }
 
 impl InReply {
-    const ALL: &'static [InReply] = {
-        use InReply::*;
-        &[
-            Content,
-            Refusal,
-            ReasoningContent,
-            Reasoning,
-            ToolArguments,
-            ToolArgumentsKey,
-            ToolArgumentsNumber,
-            ToolName,
-            ToolId,
-            LegacyFunctionCall,
-            Annotations,
-            Logprobs,
-            LogprobsRefusal,
-            SecondChoice,
-            UnknownField,
-            UnknownKey,
-            UnknownNumber,
-            UnknownTop,
-            Fingerprint,
-            Id,
-            Citations,
-            Audio,
-        ]
-    };
-
     /// The message (or delta) with the value there; `part` of the text when it is streamed in pieces.
     fn message(self, text: &str) -> Value {
         let call = |name: &str, id: &str, arguments: &str| json!([{"index":0,"id":id,"type":"function","function":{"name":name,"arguments":arguments}}]);
         match self {
             InReply::Content | InReply::SecondChoice | InReply::Logprobs => json!({"content":text}),
+            InReply::ContentParts => {
+                let (a, b) = text.split_at(text.len() / 2);
+                json!({"content":[{"type":"text","text":a},{"type":"text","text":b}]})
+            }
             InReply::Refusal | InReply::LogprobsRefusal => json!({"refusal":text}),
             InReply::ReasoningContent => json!({"reasoning_content":text}),
             InReply::Reasoning => json!({"reasoning":text}),
@@ -345,6 +326,12 @@ impl InReply {
             InReply::Annotations => json!({"content":"x","annotations":[{"type":"url_citation",
                 "url_citation":{"title":text,"url":"https://a.example/","start_index":0,"end_index":1}}]}),
             InReply::UnknownField => json!({"content":"x","x_note":text}),
+            InReply::UnknownNested => json!({"content":"x","x_note":{"deep":[{"index":3,"text":text}]}}),
+            InReply::UnknownInCall => {
+                let mut calls = call("f", "call_1", "{}");
+                calls[0]["x_note"] = json!(text);
+                json!({"tool_calls":calls})
+            }
             InReply::UnknownKey => json!({"content":"x","x_note":{EMAIL:1}}),
             InReply::UnknownNumber => json!({"content":"x","x_card":4_111_111_111_111_111_u64}),
             InReply::Audio => json!({"content":null,"audio":{"id":"a","transcript":text}}),
@@ -406,6 +393,9 @@ impl InReply {
             | InReply::ReasoningContent
             | InReply::Reasoning
             | InReply::SecondChoice
+            | InReply::ContentParts
+            | InReply::UnknownField
+            | InReply::UnknownNested
             | InReply::Logprobs
             | InReply::LogprobsRefusal => {
                 events.push(chunk(self.message(a), None, a));
@@ -427,6 +417,12 @@ impl InReply {
                         None,
                         "x",
                     ));
+                }
+            }
+            InReply::UnknownInCall => {
+                for piece in [a, b] {
+                    let delta = json!({"tool_calls":[{"index":0,"x_note":piece}]});
+                    events.push(chunk(delta, None, "x"));
                 }
             }
             _ => events.push(chunk(self.message(&whole), None, &whole)),
@@ -452,6 +448,8 @@ fn stream_says(body: &str) -> bool {
             Value::Array(items) => {
                 for (i, item) in items.iter().enumerate() {
                     let i = item["index"].as_u64().map_or(i, |n| usize::try_from(n).unwrap_or(i));
+                    // The parts of content are read joined.
+                    let i = if path.ends_with("/content") { 0 } else { i };
                     join(&format!("{path}/{i}"), item, joined);
                 }
             }

@@ -12,10 +12,12 @@ pub(super) enum Read {
     Decoded(char),
     /// Spelt by percent-encoding or a `\u` escape: only addresses and source code are written so.
     Escaped,
+    /// Nothing to see. To one reader it is not there, to another it ends a word.
+    Invisible,
 }
 
-/// The longest name in [`named`].
-const MAX_NAME: usize = 8;
+/// Longer than any name in [`named`], and than any scheme: of `&javascript:` nothing may be lost.
+const MAX_NAME: usize = 12;
 
 /// Holds at most one reference that has not ended yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,7 +53,10 @@ impl Decoder {
             out(Read::Written(c));
             return;
         }
-        let Folded::Char(c) = fold(c) else { return };
+        let Folded::Char(c) = fold(c) else {
+            out(Read::Invisible);
+            return;
+        };
         self.state = match (self.state, c) {
             (State::Ampersand, '#') => State::Hash,
             (State::Ampersand, c) if c.is_ascii_alphabetic() => State::Name([0; MAX_NAME], 0).with(c),
@@ -195,6 +200,7 @@ mod tests {
             decoder.take(c, &mut |r| match r {
                 Read::Written(c) | Read::Decoded(c) => out.push(c),
                 Read::Escaped => out.push('\u{1}'),
+                Read::Invisible => {}
             });
         }
         out.pop();

@@ -37,6 +37,8 @@ pub(super) struct Markup {
     lost: bool,
     /// Only white space since the last line break; kept while there are readings.
     line_empty: bool,
+    /// The last character that was no white space was one that the target of a link may stand behind: `(`, `:`.
+    before_target: bool,
     /// The last character was a carriage return; a line feed behind it is no line break of its own.
     carriage: bool,
 }
@@ -77,6 +79,8 @@ enum State {
     Comment(Dashes),
     /// The content of an element of [`RAW`], with so many characters of its end tag read.
     Raw(&'static str, usize),
+    /// Behind the name of that end tag.
+    RawEnd,
     /// Something whose end may have been taken from it: the rest of the text. Markdown passes some lines on as HTML and
     /// escapes others, so of `<iframe src="…` and a next line `"> text` a browser may see a tag that goes on through the
     /// text; in a code span, a fenced block or behind a backslash, an end tag ends nothing.
@@ -132,7 +136,9 @@ impl Markup {
         let paragraph_end = line_break && self.line_empty && !(c == '\n' && self.carriage);
         self.carriage = c == '\r';
         self.line_empty = line_break || self.line_empty && matches!(c, ' ' | '\t');
-        self.readings.retain_mut(|reading| match reading.after(c, paragraph_end) {
+        let target = self.before_target;
+        self.before_target = matches!(c, '(' | ':') || target && c.is_ascii_whitespace();
+        self.readings.retain_mut(|reading| match reading.after(c, paragraph_end, target) {
             Some(next) => {
                 *reading = next;
                 true
@@ -159,12 +165,25 @@ impl Reading {
     const OPEN: Reading = Reading { state: State::Open, held: None };
 
     /// The reading after one more character; `None` when it has come back to plain text.
-    fn after(self, c: char, paragraph_end: bool) -> Option<Reading> {
+    fn after(self, c: char, paragraph_end: bool, target: bool) -> Option<Reading> {
         let inside = self.held.is_some() || matches!(self.state, State::Raw(..));
-        if inside && matches!(c, '`' | '~' | '\\') {
+        // The end tag in `![x](</script>)` is the address of an image.
+        if inside && (matches!(c, '`' | '~' | '\\') || c == '<' && target) {
             return Some(Reading { state: State::Endless, held: None });
         }
         let white = c.is_ascii_whitespace();
+        let in_tag = matches!(
+            self.state,
+            State::Name(..)
+                | State::Attributes(_)
+                | State::BeforeValue(_)
+                | State::Value(_)
+                | State::Quoted(..)
+        );
+        if self.held.is_some() && in_tag && c == '<' {
+            // Markdown may take the tag around it for text, and what begins here for one more to be closed.
+            return Some(Reading { state: State::Endless, held: None });
+        }
         let state = match (self.state, c) {
             (State::Endless, _) => State::Endless,
             (State::Text, '<') | (State::Open, '<') => State::Open,
@@ -180,9 +199,13 @@ impl Reading {
 
             (State::Name(name, closing), '>') => return self.end_tag(name.tag(closing)),
             (State::Name(name, closing), '\n' | '\r') if name.tag(closing) != Tag::Unknown => State::Endless,
+            (State::Name(name, closing), '/') if matches!(name.tag(closing), Tag::HeldEnd(_)) => {
+                State::Endless
+            }
             (State::Name(name, closing), c) if white || c == '/' => State::Attributes(name.tag(closing)),
             (State::Name(name, closing), c) => State::Name(name.with(c), closing),
             (State::Attributes(t) | State::Value(t) | State::BeforeValue(t), '>') => return self.end_tag(t),
+            (State::RawEnd, '>') => State::Text,
             (State::Attributes(Tag::Unknown) | State::BeforeValue(Tag::Unknown), _) if paragraph_end => {
                 State::Text
             }
@@ -192,6 +215,8 @@ impl Reading {
                 State::Endless
             }
             (State::Quoted(..), '\n' | '\r') => State::Endless,
+            // Markdown takes an end tag with anything behind its name for text, and the element goes on.
+            (State::Attributes(Tag::HeldEnd(_)) | State::RawEnd, _) if !white => State::Endless,
             (State::Attributes(t), '=') => State::BeforeValue(t),
             (State::Attributes(t), _) => State::Attributes(t),
             (State::BeforeValue(t), _) if white => State::BeforeValue(t),
@@ -208,6 +233,8 @@ impl Reading {
             (State::Declaration(_) | State::Bogus, _) => State::Bogus,
             (State::Comment(dashes), c) => dashes.after(c),
             (State::Raw(name, read), c) => raw(name, read, c),
+            (State::RawEnd, '\n' | '\r') => State::Endless,
+            (State::RawEnd, _) => State::RawEnd,
         };
         Reading { state, ..self }.unless_plain()
     }
@@ -239,7 +266,8 @@ fn raw(name: &'static str, read: usize, c: char) -> State {
     let expected = [b"</", name.as_bytes()].into_iter().flatten().copied().nth(read);
     match expected {
         Some(byte) if char::from(byte) == c.to_ascii_lowercase() => State::Raw(name, read + 1),
-        None if name != "plaintext" && (c.is_ascii_whitespace() || c == '/') => State::Attributes(Tag::Known),
+        None if name != "plaintext" && matches!(c, '\n' | '\r' | '/') => State::Endless,
+        None if name != "plaintext" && c.is_ascii_whitespace() => State::RawEnd,
         None if name != "plaintext" && c == '>' => State::Text,
         _ => State::Raw(name, usize::from(c == '<')),
     }

@@ -25,6 +25,8 @@ pub(super) struct Run {
     to_line_end_next: bool,
     /// A word with a dot between letters or digits, so far: `evil.example`.
     host: bool,
+    /// Characters since the last invisible one, behind which a scheme may begin.
+    since_invisible: Option<usize>,
     /// An address was broken by this line break, and its next line has not begun.
     broken: Option<char>,
 }
@@ -46,6 +48,7 @@ impl Run {
             }
             Read::Decoded(c) => self.written(c),
             Read::Escaped => self.address = true,
+            Read::Invisible => self.since_invisible = Some(0),
         }
     }
 
@@ -60,6 +63,7 @@ impl Run {
         self.to_line_end_next = false;
         let byte = u8::try_from(c).ok().filter(u8::is_ascii).map_or(0xff, |b| b.to_ascii_lowercase());
         self.tail = (self.tail << 8) | u128::from(byte);
+        self.since_invisible = self.since_invisible.map(|n| n.saturating_add(1));
         self.address = self.address || self.begins_address(byte);
         self.host = match byte {
             b'-' | b'_' | b':' | b'@' | b'.' => self.host,
@@ -108,7 +112,11 @@ impl Run {
     /// Whether the run ends with one of these schemes and a colon, not preceded by a letter.
     fn scheme_before(&self, schemes: &[&str]) -> bool {
         let before = Run { tail: self.tail >> 8, ..Run::default() };
-        schemes.iter().any(|s| before.ends_with(s.as_bytes()).is_some_and(|b| !b.is_ascii_alphanumeric()))
+        // The colon counts too.
+        let begins = |s: &str| self.since_invisible == Some(s.len() + 1);
+        schemes
+            .iter()
+            .any(|s| before.ends_with(s.as_bytes()).is_some_and(|b| !b.is_ascii_alphanumeric() || begins(s)))
     }
 
     /// Whether the run ends with `text`, and with which byte before it; 0 is none.

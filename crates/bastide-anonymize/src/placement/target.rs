@@ -94,12 +94,15 @@ impl Targets {
         self.escaped = c == '\\' && !escaped;
         self.define(c, escaped);
         self.wiki = match c {
-            '[' => self.last() == '[',
-            ']' | '|' | '"' | '\'' | '{' | '\n' | '\r' => false,
+            '[' => self.wiki || self.last() == '[',
+            ']' if self.last() == ']' => false,
+            '|' | '"' | '\'' | '{' => false,
             _ => self.wiki,
         };
         self.fence = match c {
-            '\n' | '\r' => 0,
+            '\n' => 0,
+            // Not every renderer takes a lone carriage return for the end of a fence's line.
+            '\r' if self.fence < 3 => 0,
             '`' | '~' if !self.line_begun && (self.fence == 0 || self.last() == c) => {
                 self.fence.saturating_add(1)
             }
@@ -112,6 +115,10 @@ impl Targets {
         }
         if line_break {
             self.line_empty = true;
+            self.line_begun = false;
+        } else if c == ':' && self.last() == ']' {
+            // Behind a footnote's label blocks begin as on a line of their own.
+            self.line_empty = false;
             self.line_begun = false;
         } else if !matches!(c, ' ' | '\t') {
             self.line_empty = false;

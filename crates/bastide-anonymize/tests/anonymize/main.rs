@@ -7,6 +7,7 @@
 
 mod engine;
 mod exfiltration;
+mod oracle;
 mod prose;
 mod roundtrip;
 mod support;

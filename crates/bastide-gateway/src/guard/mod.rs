@@ -4,6 +4,9 @@
 //! INVARIANT: [`Inspected`] is made here only, and only from text that went through this pipeline (or from an
 //! operator's explicit `off`, which it then says). The upstream client takes nothing else.
 
+mod calls;
+mod lane;
+mod passage;
 mod request;
 mod response;
 mod stream;

@@ -1,19 +1,13 @@
 //! The request half.
 
 use bastide_anonymize::Vault;
-use bastide_types::{Direction, GuardMode, Problem, Verdict};
-use bastide_wire::{ChatRequest, Edit};
+use bastide_types::{Direction, Finding, GuardMode, Problem, Verdict};
+use bastide_wire::ChatRequest;
 use bytes::Bytes;
 
-use super::{Action, Guard, Inspected, Tally, check, plain, syntax};
+use super::passage::{Judge, Passage, Report};
+use super::{Action, Guard, Inspected};
 use crate::problem::raise;
-
-/// What the guard found in a request and what it wants written instead.
-pub(crate) struct RequestReport {
-    pub(crate) tally: Tally,
-    pub(crate) refused: bool,
-    edits: Vec<Edit>,
-}
 
 impl Guard {
     /// Inspects every segment of a request.
@@ -22,43 +16,18 @@ impl Guard {
         request: &ChatRequest,
         body: &[u8],
         vault: &mut Vault,
-    ) -> Result<RequestReport, Problem> {
-        let mut report = RequestReport { tally: Tally::default(), refused: false, edits: Vec::new() };
+    ) -> Result<Report, Problem> {
         if self.mode == GuardMode::Off {
-            return Ok(report);
+            return Ok(Report::default());
         }
-        let deadline = self.deadline();
-        let mut findings = Vec::new();
-        for segment in request.segments(body) {
-            check(deadline)?;
-            report.tally.segment(segment.text.len());
-            findings.clear();
-            self.inspect(Direction::Request, &segment.text, syntax(segment.kind), &mut findings);
-            let mut edits = Replacements::default();
-            for finding in &findings {
-                let value = segment
-                    .text
-                    .get(finding.span.range())
-                    .ok_or_else(|| raise::guard_failed("a detector reported a span outside its text"))?;
-                let value = plain(segment.kind, value);
-                let (verdict, action) =
-                    self.act_on_request(finding, &value, segment.origin, segment.trust, vault);
-                report.tally.found(finding, segment.origin, segment.index, verdict);
-                match action {
-                    Action::Keep => {}
-                    Action::Replace(with) => edits.add(finding.span, with),
-                    Action::Refuse => report.refused = true,
-                }
-            }
-            report.edits.extend(edits.into_edits(segment.index));
-        }
-        Ok(report)
+        let segments = request.segments(body);
+        self.inspect_all(Direction::Request, &segments, &request.joined, &mut Outgoing { guard: self, vault })
     }
 
     /// Writes the edits into the original bytes: what was checked is what is sent.
     pub(crate) fn seal_request(
         &self,
-        report: &RequestReport,
+        report: &Report,
         request: &ChatRequest,
         body: &Bytes,
         model: Option<&str>,
@@ -77,26 +46,24 @@ impl Guard {
     }
 }
 
-impl RequestReport {
-    pub(crate) const fn verdict(&self) -> Verdict {
-        self.tally.verdict()
+/// Judges what leaves.
+struct Outgoing<'g> {
+    guard: &'g Guard,
+    vault: &'g mut Vault,
+}
+
+impl Judge for Outgoing<'_> {
+    fn begin(&mut self, _passage: &Passage<'_>) {}
+
+    fn judge(&mut self, passage: &Passage<'_>, finding: &Finding, value: &str) -> (Option<Verdict>, Action) {
+        let (origin, trust) = (passage.first.origin, passage.first.trust);
+        let (verdict, action) = self.guard.act_on_request(finding, value, origin, trust, self.vault);
+        (Some(verdict), action)
     }
 }
 
-/// Replacements in one text, in order and without overlap. An attack may lie over personal data: the sterner, earlier
-/// replacement then swallows the other.
-#[derive(Default)]
-pub(super) struct Replacements(Vec<(bastide_types::Span, String)>);
-
-impl Replacements {
-    pub(super) fn add(&mut self, span: bastide_types::Span, with: String) {
-        match self.0.last_mut() {
-            Some((last, _)) if last.overlaps(span) => last.end = last.end.max(span.end),
-            _ => self.0.push((span, with)),
-        }
-    }
-
-    pub(super) fn into_edits(self, segment: usize) -> impl Iterator<Item = Edit> {
-        self.0.into_iter().map(move |(span, replacement)| Edit { segment, span, replacement })
+impl Report {
+    pub(crate) const fn verdict(&self) -> Verdict {
+        self.tally.verdict()
     }
 }

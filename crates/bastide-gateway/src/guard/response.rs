@@ -1,77 +1,82 @@
 //! The reply half, whole.
 
-use bastide_anonymize::Vault;
-use bastide_types::{Category, Direction, GuardMode, Origin, Problem, Segment};
-use bastide_wire::Edit;
+use bastide_anonymize::{Placement, Vault};
+use bastide_types::{Category, Direction, Finding, GuardMode, Origin, Problem, Segment, Verdict};
 
-use super::request::Replacements;
-use super::{Action, Guard, MayRestore, Tally, check, placement, plain, syntax, written};
-use crate::problem::raise;
-
-/// What the guard found in a reply and what it wants written instead.
-pub(crate) struct ResponseReport {
-    pub(crate) tally: Tally,
-    pub(crate) refused: bool,
-    pub(crate) edits: Vec<Edit>,
-}
+use super::passage::{Judge, Passage, Report};
+use super::{Action, Guard, MayRestore, placement, written};
 
 impl Guard {
     /// Inspects every segment of a whole reply, and puts values back for tokens of this exchange.
     pub(crate) fn inspect_response(
         &self,
         segments: &[Segment<'_>],
+        joined: &[Vec<usize>],
         vault: &Vault,
         tool_of: &dyn Fn(usize) -> String,
         may_restore: &MayRestore,
-    ) -> Result<ResponseReport, Problem> {
-        let mut report = ResponseReport { tally: Tally::default(), refused: false, edits: Vec::new() };
+    ) -> Result<Report, Problem> {
         if self.mode == GuardMode::Off {
-            return Ok(report);
+            return Ok(Report::default());
         }
-        let deadline = self.deadline();
-        let mut findings = Vec::new();
-        for segment in segments {
-            check(deadline)?;
-            report.tally.segment(segment.text.len());
-            findings.clear();
-            self.inspect(Direction::Response, &segment.text, syntax(segment.kind), &mut findings);
-            if findings.is_empty() {
-                continue;
-            }
-            let mut edits = Replacements::default();
-            let mut placement = placement(segment.kind);
-            let mut placed = 0;
-            for finding in &findings {
-                let outside = || raise::guard_failed("a detector reported a span outside its text");
-                let value = segment.text.get(finding.span.range()).ok_or_else(outside)?;
-                if finding.category == Category::Placeholder {
-                    placement.advance(segment.text.get(placed..finding.span.start).unwrap_or_default());
-                    // An unknown tool has no grant.
-                    let tool = (segment.origin == Origin::ToolCall).then(|| tool_of(segment.index));
-                    let restored = vault
-                        .restore(value)
-                        .filter(|(c, _)| placement.restorable() && may_restore(tool.as_deref(), *c));
-                    if let Some((_, restored)) = restored {
-                        placement.advance(&written(segment.kind, restored));
-                        edits.add(finding.span, restored.to_owned());
-                    } else {
-                        placement.advance(value);
-                    }
-                    placed = finding.span.end;
-                    continue;
-                }
-                let value = plain(segment.kind, value);
-                let (verdict, action) =
-                    self.act_on_response(finding, &value, segment.origin, segment.trust, vault);
-                report.tally.found(finding, segment.origin, segment.index, verdict);
-                match action {
-                    Action::Keep => {}
-                    Action::Replace(with) => edits.add(finding.span, with),
-                    Action::Refuse => report.refused = true,
-                }
-            }
-            report.edits.extend(edits.into_edits(segment.index));
+        let mut incoming =
+            Incoming { guard: self, vault, tool_of, may_restore, readers: Vec::new(), placed: 0 };
+        self.inspect_all(Direction::Response, segments, joined, &mut incoming)
+    }
+}
+
+/// Judges what comes in.
+struct Incoming<'g> {
+    guard: &'g Guard,
+    vault: &'g Vault,
+    tool_of: &'g dyn Fn(usize) -> String,
+    may_restore: &'g MayRestore,
+    /// What programs make of the text so far. Parts may be shown joined, joined by line breaks, or each by itself: a
+    /// value goes where none of the three says no.
+    readers: Vec<Placement>,
+    placed: usize,
+}
+
+impl Judge for Incoming<'_> {
+    fn begin(&mut self, passage: &Passage<'_>) {
+        let readers = if passage.next_part(0).is_some() { 3 } else { 1 };
+        self.readers = vec![placement(passage.first.kind); readers];
+        self.placed = 0;
+    }
+
+    fn judge(&mut self, passage: &Passage<'_>, finding: &Finding, value: &str) -> (Option<Verdict>, Action) {
+        let (origin, trust) = (passage.first.origin, passage.first.trust);
+        if finding.category != Category::Placeholder {
+            let (verdict, action) = self.guard.act_on_response(finding, value, origin, trust, self.vault);
+            return (Some(verdict), action);
         }
-        Ok(report)
+        self.read_until(passage, finding.span.start);
+        let restorable = self.readers.iter().all(Placement::restorable);
+        // An unknown tool has no grant.
+        let tool = (origin == Origin::ToolCall).then(|| (self.tool_of)(passage.first.index));
+        let raw = passage.text.get(finding.span.range()).unwrap_or_default();
+        let restored =
+            self.vault.restore(raw).filter(|(c, _)| restorable && (self.may_restore)(tool.as_deref(), *c));
+        let Some((_, restored)) = restored else { return (None, Action::Keep) };
+        let shown = written(passage.first.kind, restored);
+        self.readers.iter_mut().for_each(|reader| reader.advance(&shown));
+        self.placed = finding.span.end;
+        (None, Action::Replace(restored.to_owned()))
+    }
+}
+
+impl Incoming<'_> {
+    fn read_until(&mut self, passage: &Passage<'_>, until: usize) {
+        while self.placed < until {
+            let next = passage.next_part(self.placed);
+            let end = next.map_or(until, |next| next.min(until));
+            let text = passage.text.get(self.placed..end).unwrap_or_default();
+            self.readers.iter_mut().for_each(|reader| reader.advance(text));
+            self.placed = end;
+            if let (true, [_, lines, alone]) = (next == Some(end), self.readers.as_mut_slice()) {
+                lines.advance("\n");
+                *alone = placement(passage.first.kind);
+            }
+        }
     }
 }

@@ -8,20 +8,28 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bastide_anonymize::{Placement, Vault};
+use bastide_anonymize::Vault;
 use bastide_inspect::{StreamInspector, Syntax};
 use bastide_types::{Category, Direction, Finding, GuardMode, Origin, Segment, SegmentKind, Span};
-use bastide_wire::{ChatChunk, Edit, JsonTextRewriter, Lane, LaneField, Limits, SseEvent};
+use bastide_wire::{ChatChunk, Edit, Lane, LaneField, Limits, SseEvent};
 use bytes::Bytes;
 
-use super::request::Replacements;
-use super::{Action, Guard, MayRestore, Tally, placement, plain, syntax, written};
+use super::calls::{Calls, name_of};
+use super::lane::{LABEL_BYTES, LaneState, is_label, is_word};
+use super::passage::Replacements;
+use super::{Action, Guard, MayRestore, Tally, plain, syntax, written};
 
-/// Lanes one stream may open: choices times fields. A hostile upstream opens one per event.
+/// Lanes one stream may open: choices times fields. A hostile upstream opens one per event, and is cut off.
 const MAX_LANES: usize = 256;
 /// Events and bytes of events that may wait. What waits is a few words; more is an upstream that plays for memory.
 const MAX_QUEUED_EVENTS: usize = 4_096;
 const MAX_QUEUED_BYTES: usize = 4 << 20;
+
+/// Where an unknown field stands in its answer, at most.
+const MAX_PATH_BYTES: usize = 256;
+/// An unknown field that says nothing in so many events of its answer has said its text; what comes then is another one.
+/// Nothing else tells that such a text is over, and what is beside it waits.
+const MAX_QUIET_EVENTS: u8 = 8;
 
 /// Why a stream is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,38 +51,11 @@ pub(crate) struct StreamGuard {
     findings: Vec<Finding>,
     /// Texts outside lanes that repeat in every event (`id`, `model`) and held nothing.
     clean: Vec<String>,
+    calls: Calls,
     most_held: usize,
     refusal: Option<StreamRefusal>,
     /// Chunks of events that went out: the next ones are read into their memory.
     spare: Vec<ChatChunk>,
-}
-
-struct LaneState {
-    lane: Lane,
-    origin: Origin,
-    kind: SegmentKind,
-    inspector: StreamInspector,
-    placement: Placement,
-    /// In JSON text every edit is written as JSON.
-    json: Option<JsonTextRewriter>,
-    /// Text not yet sent, from the absolute offset `base` on.
-    text: String,
-    base: usize,
-    received: usize,
-    released: usize,
-    placed: usize,
-    replacements: VecDeque<(Span, String)>,
-    ended: bool,
-    edited: bool,
-    /// Names and ids in full: the tool's name decides what its arguments may hold, and some servers repeat them.
-    said: String,
-}
-
-/// No name or id of a tool call is longer; the OpenAI API allows 64.
-const LABEL_BYTES: usize = 256;
-
-const fn is_label(field: LaneField) -> bool {
-    matches!(field, LaneField::ToolName(_) | LaneField::ToolId(_) | LaneField::FunctionName)
 }
 
 struct Queued {
@@ -111,6 +92,7 @@ impl StreamGuard {
             tally: Tally::default(),
             findings: Vec::new(),
             clean: Vec::new(),
+            calls: Calls::default(),
             most_held: 0,
             refusal: None,
             spare: Vec::new(),
@@ -145,6 +127,8 @@ impl StreamGuard {
         chunk: ChatChunk,
         out: &mut Vec<u8>,
     ) -> Result<(), StreamRefusal> {
+        // The guard may be off; the policies are not.
+        self.calls.follow(&chunk, &data, &mut self.tally);
         if self.guard.mode == GuardMode::Off {
             out.extend_from_slice(&raw);
             self.recycle(chunk);
@@ -178,18 +162,24 @@ impl StreamGuard {
             edits: Vec::new(),
             begun: false,
         };
-        let segments = queued.chunk.segments(&queued.data);
+        let mut segments = queued.chunk.segments(&queued.data);
+        // Names first, in whatever order the members stand: the arguments end them.
+        segments.sort_by_key(|s| !queued.chunk.lane(s.index).is_some_and(|lane| is_label(lane.field)));
+        for lane in self.lanes.iter_mut().filter(|l| l.is_waiting()) {
+            lane.quiet += u8::from(segments.iter().any(|s| s.choice == Some(lane.lane.choice)));
+        }
         let mut parts = Vec::new();
         let mut edits = Vec::new();
         let mut plain = true;
         for segment in segments {
+            let path = queued.chunk.lane_path(&queued.data, segment.index).unwrap_or_default();
             match queued.chunk.lane(segment.index) {
-                Some(lane) if self.repeats(lane, &segment.text) => plain = false,
+                Some(lane) if self.repeats(lane, &path, &segment.text) => plain = false,
                 Some(lane) => {
                     if !segment.text.is_empty() {
                         self.end_labels(lane)?;
                     }
-                    parts.push(self.lane_text(lane, &segment)?);
+                    parts.push(self.lane_text(lane, path, &segment)?);
                 }
                 None => {
                     // A name or id beside the text must not be said twice, so such an event is not split.
@@ -202,6 +192,11 @@ impl StreamGuard {
         queued.splittable &= plain && parts.len() == 1 && edits.is_empty();
         queued.parts = parts;
         queued.edits = edits;
+        for at in 0..self.lanes.len() {
+            if self.lanes.get(at).is_some_and(|l| l.is_waiting() && l.quiet >= MAX_QUIET_EVENTS) {
+                self.close(at)?;
+            }
+        }
         for choice in &queued.chunk.finish {
             for at in 0..self.lanes.len() {
                 if self.lanes.get(at).is_some_and(|l| l.lane.choice == *choice) {
@@ -221,6 +216,7 @@ impl StreamGuard {
 
     /// The reply has ended: everything is decided and goes out.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), StreamRefusal> {
+        self.calls.finish(&mut self.tally);
         if self.guard.mode == GuardMode::Off {
             return Ok(());
         }
@@ -264,24 +260,49 @@ impl StreamGuard {
         Ok(())
     }
 
-    /// Whether a finished name or id is said again in full, which some servers do with every piece of arguments.
-    fn repeats(&self, lane: Lane, text: &str) -> bool {
-        is_label(lane.field)
-            && self.lanes.iter().any(|l| l.lane == lane && l.ended && !l.edited && l.said == text)
+    /// Whether a finished name or id is said again in full, which some servers do with every piece of arguments; or
+    /// the one word of an unknown field, with every event.
+    fn repeats(&mut self, lane: Lane, path: &str, text: &str) -> bool {
+        let Some(at) = self.lane_at(lane, path) else { return false };
+        let Some(state) = self.lanes.get_mut(at).filter(|l| !l.edited && l.said == text) else {
+            return false;
+        };
+        if is_label(lane.field) {
+            return state.ended;
+        }
+        if lane.field != LaneField::Unknown || !is_word(text) {
+            return false;
+        }
+        let mut found = Vec::new();
+        self.guard.inspect(Direction::Response, text, Syntax::Plain, &mut found);
+        if !found.is_empty() {
+            state.said.clear();
+            return false;
+        }
+        // A word that is repeated is no beginning of anything, and what is said beside it need not wait.
+        state.released = state.received;
+        state.quiet = 0;
+        true
     }
 
-    fn lane_text(&mut self, lane: Lane, segment: &Segment<'_>) -> Result<Part, StreamRefusal> {
-        let at = match self.lanes.iter().position(|l| l.lane == lane) {
-            Some(at) => at,
-            None if self.lanes.len() >= MAX_LANES => {
-                return self.refuse(StreamRefusal::Protocol("the stream opens too many parts at once"));
-            }
-            None => {
-                self.tally.segment(0);
-                self.lanes.push(LaneState::new(lane, segment));
-                self.lanes.len() - 1
-            }
-        };
+    fn lane_at(&self, lane: Lane, path: &str) -> Option<usize> {
+        self.lanes.iter().position(|l| l.lane == lane && *l.path == *path)
+    }
+
+    fn open_lane(&mut self, lane: Lane, path: String, origin: Origin) -> Result<usize, StreamRefusal> {
+        if let Some(at) = self.lane_at(lane, &path) {
+            return Ok(at);
+        }
+        if self.lanes.len() >= MAX_LANES || path.len() > MAX_PATH_BYTES {
+            return self.refuse(StreamRefusal::Protocol("the stream opens too many parts at once"));
+        }
+        self.tally.segment(0);
+        self.lanes.push(LaneState::new(lane, path, origin));
+        Ok(self.lanes.len() - 1)
+    }
+
+    fn lane_text(&mut self, lane: Lane, path: String, segment: &Segment<'_>) -> Result<Part, StreamRefusal> {
+        let at = self.open_lane(lane, path, segment.origin)?;
         let Some(state) = self.lanes.get_mut(at) else {
             return Err(StreamRefusal::Protocol("a lane vanished"));
         };
@@ -293,6 +314,12 @@ impl StreamGuard {
                 return self.refuse(StreamRefusal::Protocol("the name or id of a tool call is too long"));
             }
             state.said.push_str(&segment.text);
+        } else if lane.field == LaneField::Unknown {
+            state.said.clear();
+            if state.received == state.began {
+                state.said.push_str(&segment.text);
+            }
+            state.quiet = 0;
         }
         let start = state.received;
         state.received += segment.text.len();
@@ -303,9 +330,10 @@ impl StreamGuard {
         findings.clear();
         if !state.ended {
             let inspector = &mut state.inspector;
-            state.released = self.guard.with_engine(Direction::Response, |engine, scratch| {
+            let released = self.guard.with_engine(Direction::Response, |engine, scratch| {
                 inspector.push(engine, scratch, &segment.text, &mut findings)
             });
+            state.place(released, &mut findings);
             if state.json.is_some() {
                 state.released = state.before_number(state.released);
             }
@@ -321,11 +349,8 @@ impl StreamGuard {
     /// The tool that a lane's text goes to; `None` where it is said to the caller. A tool whose name is not complete is
     /// the tool with no name, which no policy grants anything.
     fn tool_of(&self, of: &LaneState) -> Option<String> {
-        let field = match of.lane.field {
-            LaneField::ToolArguments(n) | LaneField::ToolInput(n) => LaneField::ToolName(n),
-            LaneField::FunctionArguments => LaneField::FunctionName,
-            field if is_label(field) || of.origin == Origin::ToolCall => return Some(String::new()),
-            _ => return None,
+        let Some(field) = name_of(of.lane.field) else {
+            return (is_label(of.lane.field) || of.origin == Origin::ToolCall).then(String::new);
         };
         let names = Lane { choice: of.lane.choice, field };
         let name = self.lanes.iter().find(|l| l.lane == names && l.ended);
@@ -333,35 +358,37 @@ impl StreamGuard {
     }
 
     /// Names and ids are over when the arguments begin; else a name would wait for the end of the whole answer, and the
-    /// arguments behind it.
+    /// arguments behind it. A name that comes later still is refused: policies decide on the name before the arguments
+    /// go out.
     fn end_labels(&mut self, of: Lane) -> Result<(), StreamRefusal> {
-        let labels = match of.field {
-            LaneField::ToolArguments(n) | LaneField::ToolInput(n) => {
-                [LaneField::ToolName(n), LaneField::ToolId(n)]
-            }
-            LaneField::FunctionArguments => [LaneField::FunctionName, LaneField::FunctionName],
-            _ => return Ok(()),
-        };
-        for field in labels {
-            let label = Lane { choice: of.choice, field };
-            if let Some(at) = self.lanes.iter().position(|l| l.lane == label) {
-                self.end_lane(at)?;
-            }
+        let Some(name) = name_of(of.field) else { return Ok(()) };
+        let name = self.open_lane(Lane { field: name, ..of }, String::new(), Origin::ToolCall)?;
+        self.end_lane(name)?;
+        if let LaneField::ToolArguments(n) | LaneField::ToolInput(n) = of.field
+            && let Some(id) = self.lane_at(Lane { field: LaneField::ToolId(n), ..of }, "")
+        {
+            self.end_lane(id)?;
         }
         Ok(())
     }
 
     fn end_lane(&mut self, at: usize) -> Result<(), StreamRefusal> {
-        let Some(state) = self.lanes.get_mut(at) else { return Ok(()) };
-        if state.ended {
-            return Ok(());
-        }
+        let Some(state) = self.lanes.get_mut(at).filter(|l| !l.ended) else { return Ok(()) };
         state.ended = true;
+        self.close(at)
+    }
+
+    /// A lane's text is over; what may come in it is another one.
+    fn close(&mut self, at: usize) -> Result<(), StreamRefusal> {
+        let Some(state) = self.lanes.get_mut(at) else { return Ok(()) };
         let mut findings = Vec::new();
-        let inspector = &mut state.inspector;
-        state.released = self.guard.with_engine(Direction::Response, |engine, scratch| {
+        let syntax = if state.json.is_some() { Syntax::Json } else { Syntax::Plain };
+        let mut inspector = std::mem::replace(&mut state.inspector, StreamInspector::new(syntax));
+        let released = self.guard.with_engine(Direction::Response, |engine, scratch| {
             inspector.finish(engine, scratch, &mut findings)
         });
+        state.place(released, &mut findings);
+        state.began = state.received;
         self.settle(at, &findings)
     }
 
@@ -373,7 +400,8 @@ impl StreamGuard {
             let value = state.slice(finding.span).to_owned();
             if finding.category == Category::Placeholder {
                 state.place_until(finding.span.start);
-                let restorable = state.placement.restorable();
+                // Nobody knows who reads an unknown field.
+                let restorable = state.placement.restorable() && state.lane.field != LaneField::Unknown;
                 let restored = self
                     .vault
                     .restore(&value)
@@ -518,121 +546,5 @@ impl StreamGuard {
         }
         out.extend_from_slice(&SseEvent::framed(&data));
         Ok(())
-    }
-}
-
-impl LaneState {
-    fn new(lane: Lane, segment: &Segment<'_>) -> Self {
-        let json = lane.field.is_json();
-        let kind = if json { SegmentKind::JsonText } else { SegmentKind::Text };
-        LaneState {
-            kind,
-            lane,
-            origin: segment.origin,
-            inspector: StreamInspector::new(if json { Syntax::Json } else { Syntax::Plain }),
-            placement: placement(kind),
-            json: json.then(JsonTextRewriter::default),
-            text: String::new(),
-            base: 0,
-            received: 0,
-            released: 0,
-            placed: 0,
-            replacements: VecDeque::new(),
-            ended: false,
-            edited: false,
-            said: String::new(),
-        }
-    }
-
-    fn slice(&self, span: Span) -> &str {
-        let (start, end) = (span.start.saturating_sub(self.base), span.end.saturating_sub(self.base));
-        self.text.get(start..end).unwrap_or_default()
-    }
-
-    /// Where a number at the end of the released text begins: an edit further on would turn all of it into a string.
-    fn before_number(&self, released: usize) -> usize {
-        const LONGEST: usize = 64;
-        let text = self.slice(Span::new(self.base, released)).as_bytes();
-        let number = |b: &&u8| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
-        released - text.iter().rev().take(LONGEST).take_while(number).count()
-    }
-
-    fn place_until(&mut self, offset: usize) {
-        if offset > self.placed {
-            let (start, end) = (self.placed.max(self.base), offset);
-            let text = self.text.get(start - self.base..end - self.base).unwrap_or_default();
-            self.placement.advance(text);
-            self.placed = offset;
-        }
-    }
-
-    /// Notes what is written instead of a finding.
-    fn replace(&mut self, span: Span, with: String) {
-        self.edited = true;
-        match self.replacements.back_mut() {
-            Some((last, _)) if last.overlaps(span) => last.end = last.end.max(span.end),
-            _ => self.replacements.push_back((span, with)),
-        }
-    }
-
-    /// Takes the text `start..end` with its replacements, and whether it differs from what came; nothing before `end` is
-    /// asked for again.
-    fn take(&mut self, start: usize, end: usize) -> (String, bool) {
-        let mut json = self.json.take();
-        let mut text = String::with_capacity(end - start);
-        let mut at = start;
-        while let Some((span, with)) = self.replacements.front() {
-            if span.start >= end {
-                break;
-            }
-            if span.start >= start {
-                match &mut json {
-                    None => {
-                        text.push_str(self.slice(Span::new(at, span.start)));
-                        text.push_str(with);
-                    }
-                    Some(json) => {
-                        json.pass(self.slice(Span::new(at, span.start)), &mut text);
-                        json.replace(self.slice(*span), with, &mut text);
-                    }
-                }
-            }
-            at = span.end.min(end);
-            if span.end > end {
-                // The rest of the replaced text belongs to later events, which then say nothing of it.
-                break;
-            }
-            self.replacements.pop_front();
-        }
-        let rest = self.slice(Span::new(at, end));
-        match &mut json {
-            None => text.push_str(rest),
-            Some(json) => {
-                json.pass(rest, &mut text);
-                if self.ended && end == self.received {
-                    json.finish(&mut text);
-                }
-            }
-        }
-        let differs = text != self.slice(Span::new(start, end));
-        self.json = json;
-        self.drop_until(end);
-        (text, differs)
-    }
-
-    fn drop_until(&mut self, end: usize) {
-        let cut = end.saturating_sub(self.base);
-        if cut == 0 || cut > self.text.len() {
-            return;
-        }
-        self.text.drain(..cut);
-        self.base += cut;
-    }
-
-    /// In observe mode nothing is sent from here: keeps only what is still undecided.
-    fn forget(&mut self) {
-        self.replacements.clear();
-        self.placed = self.released;
-        self.drop_until(self.released);
     }
 }

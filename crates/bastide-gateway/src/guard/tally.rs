@@ -4,6 +4,9 @@ use bastide_types::{Category, Direction, Finding, FindingRecord, GuardRecord, Or
 
 use super::Guard;
 
+/// Tools of one reply that are kept apart; policies refuse to decide on more than 256, so the next one is a refusal.
+const MAX_TOOLS: usize = 257;
+
 /// Counts and findings of one half.
 #[derive(Debug)]
 pub(crate) struct Tally {
@@ -15,6 +18,7 @@ pub(crate) struct Tally {
     counts: Vec<(Category, u32, Score)>,
     origins: Vec<Origin>,
     unscanned: usize,
+    tools: Vec<String>,
 }
 
 impl Default for Tally {
@@ -28,6 +32,7 @@ impl Default for Tally {
             counts: Vec::new(),
             origins: Vec::new(),
             unscanned: 0,
+            tools: Vec::new(),
         }
     }
 }
@@ -83,6 +88,18 @@ impl Tally {
     /// Parts that nobody could read.
     pub(crate) const fn unscanned(&self) -> usize {
         self.unscanned
+    }
+
+    /// Notes that the reply calls a tool.
+    pub(crate) fn calls(&mut self, tool: &str) {
+        if self.tools.len() < MAX_TOOLS && !self.tools.iter().any(|t| t == tool) {
+            self.tools.push(tool.to_owned());
+        }
+    }
+
+    /// The tools that the reply calls, each once.
+    pub(crate) fn tools(&self) -> &[String] {
+        &self.tools
     }
 
     /// Who wrote the texts in which something was found.

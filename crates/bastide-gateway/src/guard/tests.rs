@@ -1,5 +1,9 @@
 //! A stream cut anywhere says what the whole would say, and no prefix of it says more.
 
+mod calls;
+mod joined;
+mod unknown;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -61,9 +65,13 @@ fn whole(text: &str, restore: bool) -> String {
     let document = ChatResponse::parse(body.as_bytes(), &Limits::default()).expect("a reply");
     let guard = guard();
     let report = guard
-        .inspect_response(&document.segments(body.as_bytes()), &vault, &|_| String::new(), &move |_, _| {
-            restore
-        })
+        .inspect_response(
+            &document.segments(body.as_bytes()),
+            &document.joined,
+            &vault,
+            &|_| String::new(),
+            &move |_, _| restore,
+        )
         .expect("in time");
     let spliced = document.splice(body.as_bytes(), &report.edits).expect("edits fit");
     let value: Value = serde_json::from_slice(&spliced).expect("still JSON");
@@ -242,4 +250,33 @@ fn text_after_a_finish_is_refused() {
     assert!(feed(json!({"content":"bob@exam"}), None).is_ok());
     assert!(feed(json!({}), Some("stop")).is_ok());
     assert!(feed(json!({"content":"ple.com"}), None).is_err());
+}
+
+/// Cuts a text at random places.
+fn cut<'t>(text: &'t str, next: &mut impl FnMut(usize) -> usize) -> Vec<&'t str> {
+    let boundaries: Vec<usize> = text.char_indices().map(|(i, _)| i).collect();
+    let mut cuts: Vec<usize> = (0..next(6)).map(|_| boundaries[next(boundaries.len())]).collect();
+    cuts.extend([0, text.len()]);
+    cuts.sort_unstable();
+    cuts.windows(2).map(|w| &text[w[0]..w[1]]).collect()
+}
+
+/// All two-way splits of every text, and some into more pieces.
+fn for_every_split(texts: &[(String, &'static str)], mut try_it: impl FnMut(&str, &str, &[&str])) {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).expect("31 bits") % below.max(1)
+    };
+    for (text, secret) in texts {
+        for (at, _) in text.char_indices() {
+            let (a, b) = text.split_at(at);
+            try_it(text, secret, &[a, b]);
+        }
+        for _ in 0..200 {
+            try_it(text, secret, &cut(text, &mut next));
+        }
+    }
 }

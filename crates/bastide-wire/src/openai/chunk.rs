@@ -106,6 +106,16 @@ impl ChatChunk {
         Some(Lane { choice: site.choice, field: site.lane? })
     }
 
+    /// Where in its answer the text of an unknown field stands, list elements by their `index` where they have one:
+    /// what tells the lanes of [`LaneField::Unknown`] of one answer apart. `None` for every other segment.
+    #[must_use]
+    pub fn lane_path(&self, data: &[u8], index: usize) -> Option<String> {
+        let site = self.located.sites.get(index).filter(|site| site.lane == Some(LaneField::Unknown))?;
+        let path = self.located.tape.indexed_path(std::str::from_utf8(data).ok()?, site.node);
+        // Behind `/choices/#0/`: which answer it is, the lane says.
+        path.splitn(4, '/').nth(3).map(str::to_owned)
+    }
+
     /// Whether a segment stands outside the answers: `id`, `model`, `system_fingerprint` and unknown fields beside
     /// them, which a server repeats in every chunk. A reader that has passed the same text at the same index need
     /// not inspect it again.
@@ -149,7 +159,7 @@ impl ChatChunk {
 
     /// The data of a new chunk that carries `texts` as deltas: for text that was held back when no further chunk of
     /// its answer comes. It takes `id`, `object`, `created`, `model` and all else outside the answers from this one,
-    /// except `usage`, which would be counted twice.
+    /// except `usage`, which would be counted twice. Texts of unknown fields are left out.
     ///
     /// # Errors
     /// When `data` is not what was parsed, or is no object.
@@ -167,7 +177,8 @@ impl ChatChunk {
             out.push(',');
         }
         out.push_str("\"choices\":[");
-        for (position, (lane, text)) in texts.iter().enumerate() {
+        let known = texts.iter().filter(|(lane, _)| lane.field != LaneField::Unknown);
+        for (position, (lane, text)) in known.enumerate() {
             if position > 0 {
                 out.push(',');
             }
@@ -220,5 +231,6 @@ fn delta(field: LaneField, text: &str) -> String {
         LaneField::FunctionArguments => format!("\"function_call\":{{\"arguments\":{text}}}"),
         LaneField::FunctionName => format!("\"function_call\":{{\"name\":{text}}}"),
         LaneField::AudioTranscript => format!("\"audio\":{{\"transcript\":{text}}}"),
+        LaneField::Unknown => String::new(),
     }
 }

@@ -78,6 +78,7 @@ impl Walker<'_> {
                 Some(Message::FunctionCall) => self.function_call(value, voice)?,
                 Some(Message::Audio) => self.audio(value, voice, place)?,
                 Some(Message::Images) => self.images(value, voice, place)?,
+                Some(Message::Channel) => self.closed(value, &["analysis", "commentary", "final"])?,
                 Some(Message::ToolCallId | Message::Name | Message::Annotations | Message::Citations) => {
                     self.free(value, Origin::Other)?;
                 }
@@ -113,6 +114,7 @@ impl Walker<'_> {
                         field.value,
                         &["reasoning.text", "reasoning.summary", "reasoning.encrypted"],
                     )?,
+                    Some(ReasoningDetail::Format) => self.closed(field.value, REASONING_FORMATS)?,
                     Some(ReasoningDetail::Text | ReasoningDetail::Summary) => {
                         self.reasoning(field.value, lane)?;
                     }
@@ -183,7 +185,8 @@ impl Walker<'_> {
         while let Some(field) = self.next(&mut fields)? {
             match (field.name, self.kind(field.value)) {
                 (Some(Call::Name), _) => {
-                    self.prose(field.value, Origin::ToolCall, SegmentKind::Text, name)?
+                    self.called.push(field.value);
+                    self.prose(field.value, Origin::ToolCall, SegmentKind::Text, name)?;
                 }
                 (Some(Call::Arguments), Kind::String) => {
                     self.push(field.value, Origin::ToolCall, SegmentKind::JsonText, arguments)?;
@@ -229,5 +232,15 @@ impl Walker<'_> {
         }
     }
 }
+
+/// Which provider's form a reasoning text has: OpenRouter says it again in every chunk.
+const REASONING_FORMATS: &[&str] = &[
+    "unknown",
+    "openai-responses-v1",
+    "azure-openai-responses-v1",
+    "xai-responses-v1",
+    "anthropic-claude-v1",
+    "google-gemini-v1",
+];
 
 const ROLES: &[&str] = &["user", "assistant", "system", "tool", "function", "developer", ""];

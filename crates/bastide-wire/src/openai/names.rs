@@ -23,7 +23,7 @@ vocabulary!(Message {
     Role = "role", Content = "content", ToolCalls = "tool_calls", ToolCallId = "tool_call_id", Name = "name",
     Refusal = "refusal", ReasoningContent = "reasoning_content", Reasoning = "reasoning",
     ReasoningDetails = "reasoning_details", FunctionCall = "function_call", Audio = "audio",
-    Annotations = "annotations", Images = "images", Citations = "citations",
+    Annotations = "annotations", Images = "images", Citations = "citations", Channel = "channel",
 });
 
 vocabulary!(Part {
@@ -45,7 +45,9 @@ vocabulary!(ToolCall {
 
 vocabulary!(Call { Name = "name", Arguments = "arguments", Input = "input" });
 
-vocabulary!(ReasoningDetail { Index = "index", Type = "type", Text = "text", Summary = "summary" });
+vocabulary!(ReasoningDetail {
+    Index = "index", Type = "type", Text = "text", Summary = "summary", Format = "format",
+});
 
 vocabulary!(Tool { Type = "type", Function = "function", Custom = "custom" });
 

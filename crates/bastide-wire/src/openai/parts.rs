@@ -61,13 +61,19 @@ impl Walker<'_> {
 
     /// A list of content parts.
     pub(super) fn parts(&mut self, node: u32, voice: Voice, place: Place) -> Result<(), WireError> {
+        let before = self.sites.len();
         for (position, part) in self.elements(node)?.enumerate() {
             self.part(part, voice, place, position)?;
+        }
+        let list = before..self.sites.len();
+        if !voice.streamed && self.sites.iter().skip(before).filter(|site| site.lane.is_some()).count() > 1 {
+            self.lists.push(list);
         }
         Ok(())
     }
 
-    /// One part. Each member is read by its own name whatever `type` says: a server that goes by the other must not
+    /// One part, with the lane of each text whether or not it is streamed: parts are pieces of one text in any case.
+    /// Each member is read by its own name whatever `type` says: a server that goes by the other must not
     /// see text that was not inspected.
     fn part(&mut self, node: u32, voice: Voice, place: Place, position: usize) -> Result<(), WireError> {
         let mut fields = self.fields::<Part>(node)?;
@@ -85,12 +91,12 @@ impl Walker<'_> {
                     }
                 }
                 Some(Part::Text) => {
-                    self.prose(value, voice.origin, SegmentKind::Text, voice.lane(LaneField::Content))?;
+                    self.prose(value, voice.origin, SegmentKind::Text, Some(LaneField::Content))?;
                 }
                 Some(Part::Refusal) => {
-                    self.prose(value, voice.origin, SegmentKind::Text, voice.lane(LaneField::Refusal))?;
+                    self.prose(value, voice.origin, SegmentKind::Text, Some(LaneField::Refusal))?;
                 }
-                Some(Part::Thinking) => self.thinking(value, voice)?,
+                Some(Part::Thinking) => self.thinking(value)?,
                 Some(Part::ImageUrl) => {
                     self.opaque(path(), UnscannedKind::Image);
                     self.image(value)?;
@@ -110,14 +116,14 @@ impl Walker<'_> {
     }
 
     /// `thinking`: a string, or a list of parts with `text` (Mistral).
-    fn thinking(&mut self, node: u32, voice: Voice) -> Result<(), WireError> {
-        let lane = voice.lane(LaneField::Reasoning);
+    fn thinking(&mut self, node: u32) -> Result<(), WireError> {
+        let lane = Some(LaneField::Reasoning);
         if self.kind(node) == Kind::String {
             return self.push(node, Origin::Reasoning, SegmentKind::Text, lane);
         }
         let before = self.sites.len();
         self.free(node, Origin::Reasoning)?;
-        if self.kind(node) != Kind::Array || lane.is_none() {
+        if self.kind(node) != Kind::Array {
             return Ok(());
         }
         let texts: Vec<u32> =

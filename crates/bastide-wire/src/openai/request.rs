@@ -31,6 +31,8 @@ pub struct ChatRequest {
     pub unscanned: Vec<Unscanned>,
     /// The names of the tools and functions that the request defines.
     pub tools: Vec<String>,
+    /// Segments that the model reads as one text: the text parts of one message, in order.
+    pub joined: Vec<Vec<usize>>,
     located: Located,
     model_node: u32,
     stream_options: Option<u32>,
@@ -72,6 +74,7 @@ impl ChatRequest {
             return Err(walker.missing(0, "messages"));
         }
         let model = walker.text(model_node).into_owned();
+        let joined = walker.joined();
         let Walker { sites, unscanned, .. } = walker;
         Ok(ChatRequest {
             model,
@@ -82,6 +85,7 @@ impl ChatRequest {
             max_output_tokens: head.max_completion_tokens.max(head.max_tokens),
             unscanned,
             tools: head.tools,
+            joined,
             located: Located { tape, sites, len: body.len() },
             model_node,
             stream_options: head.stream_options,

@@ -36,6 +36,10 @@ pub struct ChatResponse {
     /// Whether log probabilities spell another text than the answer's. Their tokens are segments then, but text
     /// spread over them is not seen as a whole: drop them.
     pub logprobs_diverge: bool,
+    /// The names of the tools that the answers call.
+    pub tools: Vec<String>,
+    /// Segments that are one text to who reads them: the text parts of one message, in order.
+    pub joined: Vec<Vec<usize>>,
     located: Located,
     answers: Answers,
 }
@@ -68,6 +72,8 @@ impl ChatResponse {
         if !answers.has_choices {
             return Err(walker.missing(0, "choices"));
         }
+        let tools = walker.called.iter().map(|&name| walker.text(name).into_owned()).collect();
+        let joined = walker.joined();
         let Walker { sites, unscanned, .. } = walker;
         Ok(ChatResponse {
             usage: answers.usage,
@@ -75,6 +81,8 @@ impl ChatResponse {
             unscanned,
             has_logprobs: !answers.logprobs.is_empty(),
             logprobs_diverge: answers.diverge,
+            tools,
+            joined,
             located: Located { tape, sites, len: body.len() },
             answers,
         })
@@ -197,11 +205,13 @@ impl Walker<'_> {
                         holder: if delta { "/delta" } else { "/message" },
                         field: "content",
                     };
+                    self.in_delta = streamed && delta;
                     spoken = self.message(
                         value,
                         Voice { origin: Origin::Assistant, streamed: streamed && delta },
                         place,
                     )?;
+                    self.in_delta = false;
                 }
                 Some(Choice::FinishReason) => {
                     if self.kind(value) == Kind::String {
