@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use bastide_anonymize::Placement;
-use bastide_audit::Receipt;
+use bastide_audit::{BodyHeader, DiskFile, Receipt, scan_bodies};
 use bastide_crypto::SigningKey;
 use bastide_identity::{KEY_PREFIX, looks_like_a_key};
 use bastide_inspect::{Engine, Scratch, StreamInspector, Syntax, injection_detectors, standard_detectors};
@@ -35,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("policy_parse", policy_parse),
     ("presented_key", presented_key),
     ("placement", placement),
+    ("body_segment", body_segment),
 ];
 
 /// Longest text given to the engines, in bytes: they are linear, and short inputs find more in the same time.
@@ -324,4 +325,52 @@ pub fn placement(data: &[u8]) {
     }
     assert_eq!(whole.restorable(), cut.restorable());
     assert_eq!(whole, cut);
+}
+
+/// A file in memory.
+struct Memory<'a>(&'a [u8]);
+
+impl DiskFile for Memory<'_> {
+    fn size(&self) -> std::io::Result<u64> {
+        Ok(u64::try_from(self.0.len()).unwrap_or(u64::MAX))
+    }
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> std::io::Result<usize> {
+        let from = usize::try_from(offset).ok().and_then(|at| self.0.get(at..)).unwrap_or_default();
+        let count = from.len().min(out.len());
+        out[..count].copy_from_slice(&from[..count]);
+        Ok(count)
+    }
+    fn write_at(&mut self, _: u64, _: &[u8]) -> std::io::Result<usize> {
+        Ok(0)
+    }
+    fn sync(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A segment of kept bodies.
+pub fn body_segment(data: &[u8]) {
+    let scan = |data: &[u8]| {
+        let mut found: Vec<(usize, BodyHeader)> = Vec::new();
+        scan_bodies(&Memory(data), |offset, header| {
+            found.push((usize::try_from(offset).expect("within the file"), header.clone()));
+            Ok(true)
+        })
+        .expect("memory is readable");
+        found
+    };
+    let found = scan(data);
+    let mut end = 0;
+    for (offset, header) in &found {
+        assert!(*offset >= end, "records do not overlap");
+        end = offset + header.record_bytes();
+        assert!(end <= data.len(), "a record is whole");
+        assert_eq!(data[*offset..*offset + 64], header.encode(), "a header has one spelling");
+    }
+    // Garbage before the records hides none of them: whoever reads finds the next one again.
+    let moved = scan(&[&[0; 61], data].concat());
+    let places = |found: &[(usize, BodyHeader)], by: usize| -> Vec<usize> {
+        found.iter().map(|(at, _)| at + by).collect()
+    };
+    assert_eq!(places(&moved, 0), places(&found, 61));
 }

@@ -5,7 +5,7 @@
 
 use bastide_types::{
     ActorRef, DecisionRecord, Denial, Event, ExchangeOutcome, ExchangeRequest, FindingRecord, GuardRecord,
-    Mutation, MutationPhase, PolicyEffect, Timestamp, UsageRecord,
+    Mutation, MutationPhase, PolicyEffect, Reveal, Timestamp, UsageRecord,
 };
 
 use crate::cbor::Cbor;
@@ -79,6 +79,7 @@ fn write_event(event: &Event, keep: usize, out: &mut Vec<u8>) {
         Event::Outcome(e) => outcome(e, keep, truncated, &mut cbor),
         Event::Denied(e) => denial(e, &mut cbor),
         Event::Changed(e) => mutation(e, &mut cbor),
+        Event::Revealed(e) => reveal(e, &mut cbor),
     }
 }
 
@@ -175,6 +176,13 @@ fn mutation(e: &Mutation, cbor: &mut Cbor<'_>) {
         cbor.uint_at("intent", intent);
     }
     cbor.text_at("resource", &e.resource);
+}
+
+fn reveal(e: &Reveal, cbor: &mut Cbor<'_>) {
+    begin(cbor, 2, e.at);
+    cbor.text_at("kind", "revealed");
+    actor(e.actor, cbor);
+    cbor.text_at("exchange", &e.exchange.to_string());
 }
 
 fn actor(actor: ActorRef, cbor: &mut Cbor<'_>) {

@@ -1,8 +1,8 @@
 //! The tamper-evident log: one writer, group commit, receipts.
 //!
 //! Owns: the canonical encoding of events, the segment files with their group commits, recovery after a crash, the
-//! published tiles and checkpoints, receipts, the reader, and the per-subject keys that salt digests (erasing one is
-//! crypto-shredding). Knows nothing of HTTP, of policies, of what a finding means, or of where its signing key is kept.
+//! published tiles and checkpoints, receipts, the reader, the bodies that are kept encrypted beside the log, and the
+//! per-subject keys that salt digests and seal bodies (erasing one is crypto-shredding). Knows nothing of HTTP, of policies, of what a finding means, or of where its signing key is kept.
 //! The formats are written down in `FORMAT.md`; `bastide-verify` checks them without a line of this crate.
 //!
 //! ```
@@ -27,6 +27,7 @@
 //! # Ok::<(), bastide_audit::AuditError>(())
 //! ```
 
+mod bodies;
 mod cbor;
 mod disk;
 mod entry;
@@ -41,12 +42,17 @@ mod reader;
 mod receipt;
 mod record;
 mod recovery;
+mod search;
 mod segment;
 mod stats;
 mod subjects;
 mod value;
 mod writer;
 
+pub use bodies::{
+    Bodies, BodiesOptions, Body, BodyHeader, BodyKey, BodyKind, BodyReader, BodyStats, Keep, MAX_BODY_BYTES,
+    OpenError, SealedBody, scan_bodies,
+};
 pub use disk::{Disk, DiskFile, DiskTree, LocalDisk};
 pub use entry::{MAX_ENTRY_BYTES, encode};
 pub use error::AuditError;
@@ -56,6 +62,7 @@ pub use reader::{LogEntry, LogReader};
 pub use receipt::{Receipt, ReceiptError};
 pub use record::{Pending, Recorded};
 pub use recovery::Recovery;
+pub use search::ExchangeEntries;
 pub use stats::{Histogram, LogStats};
-pub use subjects::Subjects;
+pub use subjects::{ExchangeKeys, Subjects};
 pub use value::{Value, ValueError};

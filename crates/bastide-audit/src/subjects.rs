@@ -1,4 +1,5 @@
-//! The keys that salt digests, one for each subject: erasing one makes every digest about that subject say nothing.
+//! The keys of the log's subjects, which salt digests and seal bodies: erasing one makes every digest about that subject
+//! say nothing and its bodies unreadable.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,12 +9,17 @@ use bastide_crypto::{HmacKey, Random, RootKey, SystemRandom, open, seal};
 use bastide_types::{ExchangeId, KeyId, Pseudonym};
 use zeroize::Zeroizing;
 
+use crate::bodies::BodyKey;
 use crate::disk::{Disk, LocalDisk, write_all};
 use crate::error::AuditError;
 
 const MAGIC: &[u8; 8] = b"bstdsub1";
 const NONCE_BYTES: usize = 12;
 const FILE_BYTES: usize = 8 + NONCE_BYTES + 32 + 16;
+/// What a subject's key signs beside the 16 bytes of exchange ids, whose tags salt digests. Another length is another
+/// message, so none of these tags is ever a salt.
+const BODY_LABEL: &[u8] = b"bastide/subject/body/v1";
+const NUMBER_LABEL: &[u8] = b"bastide/subject/number/v1";
 
 /// The subjects' keys in a folder: a file for each, sealed under the root key and bound to its subject's id.
 pub struct Subjects {
@@ -22,7 +28,39 @@ pub struct Subjects {
     sealing: Zeroizing<[u8; 32]>,
     pseudonyms: HmacKey,
     /// The keys in use, so that an exchange costs no I/O.
-    known: RwLock<HashMap<KeyId, HmacKey>>,
+    known: RwLock<HashMap<KeyId, SubjectKey>>,
+}
+
+/// A subject's key, ready for use.
+struct SubjectKey {
+    mac: HmacKey,
+    /// Says which key sealed a body, without a word about whose it is; a subject's next key has another.
+    number: [u8; 8],
+}
+
+impl SubjectKey {
+    fn new(key: &[u8]) -> Self {
+        let mac = HmacKey::new(key);
+        let [a, b, c, d, e, f, g, h, ..] = mac.sign(&[NUMBER_LABEL]);
+        SubjectKey { mac, number: [a, b, c, d, e, f, g, h] }
+    }
+
+    fn digest(&self, exchange: ExchangeId) -> HmacKey {
+        HmacKey::new(&Zeroizing::new(self.mac.sign(&[exchange.as_bytes()]))[..])
+    }
+
+    fn body(&self, exchange: ExchangeId) -> BodyKey {
+        let key = Zeroizing::new(self.mac.sign(&[BODY_LABEL, exchange.as_bytes()]));
+        BodyKey::new(key, self.number)
+    }
+}
+
+/// What is derived from a subject's key for one exchange. Has no `Debug`.
+pub struct ExchangeKeys {
+    /// Salts the digests of its bodies.
+    pub digest: HmacKey,
+    /// Seals its bodies.
+    pub body: BodyKey,
 }
 
 impl Subjects {
@@ -60,7 +98,55 @@ impl Subjects {
     /// # Errors
     /// When the subject's key cannot be read or written.
     pub fn digest_key(&self, subject: KeyId, exchange: ExchangeId) -> Result<HmacKey, AuditError> {
-        let derive = |key: &HmacKey| HmacKey::new(&Zeroizing::new(key.sign(&[exchange.as_bytes()]))[..]);
+        self.with(subject, |key| key.digest(exchange))
+    }
+
+    /// The key that seals the bodies of one exchange. Otherwise as [`Subjects::digest_key`].
+    ///
+    /// # Errors
+    /// When the subject's key cannot be read or written.
+    pub fn body_key(&self, subject: KeyId, exchange: ExchangeId) -> Result<BodyKey, AuditError> {
+        self.with(subject, |key| key.body(exchange))
+    }
+
+    /// Both keys of one exchange, for a reader: a subject whose key is gone gets no new one.
+    ///
+    /// # Errors
+    /// When the subject's key cannot be read.
+    pub fn exchange_keys(
+        &self,
+        subject: KeyId,
+        exchange: ExchangeId,
+    ) -> Result<Option<ExchangeKeys>, AuditError> {
+        let derive =
+            |key: &SubjectKey| ExchangeKeys { digest: key.digest(exchange), body: key.body(exchange) };
+        // The lock is held over the reading, so that an erasure is before it or after it.
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        match known.get(&subject) {
+            Some(key) => Ok(Some(derive(key))),
+            None => Ok(self.load(subject)?.as_ref().map(derive)),
+        }
+    }
+
+    /// The subject with this name in the log, as long as it has a key.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn find(&self, pseudonym: Pseudonym) -> Result<Option<KeyId>, AuditError> {
+        let names = self.disk.list(&self.dir).map_err(|e| AuditError::io("read", &self.dir, e))?;
+        let mut ids = names.iter().filter_map(|name| name.strip_suffix(".key")?.parse::<KeyId>().ok());
+        Ok(ids.find(|id| self.pseudonym(*id) == pseudonym))
+    }
+
+    /// Whether the subject has a key, which an erasure would destroy.
+    ///
+    /// # Errors
+    /// When the file of its key cannot be read.
+    pub fn has_key(&self, subject: KeyId) -> Result<bool, AuditError> {
+        Ok(self.read(subject)?.is_some())
+    }
+
+    fn with<R>(&self, subject: KeyId, derive: impl Fn(&SubjectKey) -> R) -> Result<R, AuditError> {
         if let Some(key) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&subject) {
             return Ok(derive(key));
         }
@@ -84,7 +170,7 @@ impl Subjects {
     }
 
     /// Destroys the subject's key for good: overwritten, removed, both made durable. Digests made with it can never
-    /// be matched with a text again; proofs stay whole. Later exchanges of the subject get a new key. What a
+    /// be matched with a text again, bodies sealed under it never opened; proofs stay whole. Later exchanges of the subject get a new key. What a
     /// copy-on-write file system, a flash drive or a backup still holds is sealed under the root key.
     ///
     /// # Errors
@@ -112,26 +198,36 @@ impl Subjects {
         self.dir.join(format!("{subject}.key"))
     }
 
-    fn load_or_make(&self, subject: KeyId) -> Result<HmacKey, AuditError> {
+    fn load_or_make(&self, subject: KeyId) -> Result<SubjectKey, AuditError> {
+        if let Some(key) = self.load(subject)? {
+            return Ok(key);
+        }
+        let key = Zeroizing::new(SystemRandom.bytes::<32>());
+        self.store(subject, &self.path(subject), &key)?;
+        Ok(SubjectKey::new(&key[..]))
+    }
+
+    fn load(&self, subject: KeyId) -> Result<Option<SubjectKey>, AuditError> {
+        let Some(bytes) = self.read(subject)? else { return Ok(None) };
+        let key = self.unseal(subject, &bytes).ok_or_else(|| {
+            AuditError::corrupt(&self.path(subject), "it was not sealed under this root key for this subject")
+        })?;
+        Ok(Some(key))
+    }
+
+    /// The file of a subject's key. Zeros are what an erasure that was cut off leaves: the key is gone.
+    fn read(&self, subject: KeyId) -> Result<Option<Vec<u8>>, AuditError> {
         let path = self.path(subject);
         let limit = u64::try_from(FILE_BYTES).unwrap_or(u64::MAX);
         let file = self.disk.read(&path, limit).map_err(|e| AuditError::io("read", &path, e))?;
-        // Zeros are what an erasure that was cut off leaves: the key is gone, so the subject gets a new one.
-        if let Some(bytes) = file.filter(|bytes| bytes.iter().any(|b| *b != 0)) {
-            return self.unseal(subject, &bytes).ok_or_else(|| {
-                AuditError::corrupt(&path, "it was not sealed under this root key for this subject")
-            });
-        }
-        let key = Zeroizing::new(SystemRandom.bytes::<32>());
-        self.store(subject, &path, &key)?;
-        Ok(HmacKey::new(&key[..]))
+        Ok(file.filter(|bytes| bytes.iter().any(|b| *b != 0)))
     }
 
-    fn unseal(&self, subject: KeyId, bytes: &[u8]) -> Option<HmacKey> {
+    fn unseal(&self, subject: KeyId, bytes: &[u8]) -> Option<SubjectKey> {
         let rest = bytes.strip_prefix(MAGIC)?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>()?;
         let key = Zeroizing::new(open(&self.sealing, *nonce, subject.as_bytes(), sealed).ok()?);
-        (key.len() == 32).then(|| HmacKey::new(&key))
+        (key.len() == 32).then(|| SubjectKey::new(&key))
     }
 
     fn store(&self, subject: KeyId, path: &Path, key: &[u8; 32]) -> Result<(), AuditError> {

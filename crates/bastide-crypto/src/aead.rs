@@ -28,6 +28,18 @@ pub fn seal(key: &[u8; 32], nonce: [u8; 12], aad: &[u8], plaintext: &[u8]) -> Ve
     out
 }
 
+/// [`seal`] behind what is in `out`, without a copy of its own: ciphertext, then the tag.
+#[expect(clippy::expect_used, reason = "fails only beyond 64 GiB, which no caller can hold in memory here")]
+pub fn seal_append(key: &[u8; 32], nonce: [u8; 12], aad: &[u8], plaintext: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(plaintext);
+    let text = out.get_mut(start..).unwrap_or_default();
+    let tag = cipher(key)
+        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), text)
+        .expect("the plaintext is shorter than 64 GiB");
+    out.extend_from_slice(tag.as_ref());
+}
+
 /// Opens what [`seal`] made.
 ///
 /// # Errors
@@ -58,6 +70,9 @@ mod tests {
         fn opens_only_as_it_was(text in prop::collection::vec(any::<u8>(), 0..100), at in any::<usize>(), bit in 0..8_u32) {
             let (key, nonce) = ([1; 32], [2; 12]);
             let sealed = seal(&key, nonce, b"aad", &text);
+            let mut appended = b"before".to_vec();
+            seal_append(&key, nonce, b"aad", &text, &mut appended);
+            prop_assert_eq!(appended, [b"before", sealed.as_slice()].concat());
             prop_assert_eq!(open(&key, nonce, b"aad", &sealed), Ok(text));
             prop_assert_eq!(open(&key, nonce, b"aab", &sealed), Err(NotAuthentic));
             prop_assert_eq!(open(&key, [3; 12], b"aad", &sealed), Err(NotAuthentic));

@@ -25,7 +25,7 @@ mod root;
 mod sealed;
 mod sign;
 
-pub use aead::{NotAuthentic, open, seal};
+pub use aead::{NotAuthentic, open, seal, seal_append};
 pub use hash::{Sha256, sha256};
 pub use mac::{HkdfLengthError, HmacContext, HmacKey, constant_time_eq, hkdf_sha256, hmac_sha256};
 pub use random::{Random, SystemRandom};

@@ -19,6 +19,7 @@ use bastide_wire::ChatRequest;
 use bytes::Bytes;
 use http::Response;
 
+use crate::bodies::Kept;
 use crate::gateway::Gateway;
 use crate::guard::{Guard, MayRestore, Tally};
 use crate::limits::Reservation;
@@ -67,6 +68,7 @@ pub(crate) struct Exchange {
     pub(crate) stream: bool,
     pub(crate) started: Instant,
     pub(crate) own: Duration,
+    pub(crate) kept: Kept,
     input_estimate: u64,
     digest_key: HmacKey,
     reservation: Reservation,
@@ -135,6 +137,7 @@ async fn begin(
         }),
         gateway: &gateway,
         id,
+        kept: Kept::begin(&gateway, principal.key, id, &body),
     };
 
     // May this principal call this model at all?
@@ -200,6 +203,7 @@ async fn begin(
         true => draft.record.received,
         false => Digest(digest_key.sign(&[sealed.value()])),
     });
+    let kept = draft.kept.sent(sealed.value(), &report.tally);
     let (request_verdict, request_findings) = (draft.record.verdict, report.tally.counts());
     let own_before_log = started.elapsed();
     let ticket = draft.submit()?;
@@ -218,6 +222,7 @@ async fn begin(
         principal,
         started,
         own: own_before_log,
+        kept,
         input_estimate,
         digest_key,
         reservation,
@@ -245,6 +250,7 @@ struct Draft<'a> {
     record: Box<ExchangeRequest>,
     gateway: &'a Gateway,
     id: ExchangeId,
+    kept: Kept,
 }
 
 impl Draft<'_> {
@@ -263,6 +269,7 @@ impl Draft<'_> {
     async fn block(mut self, problem: Problem) -> Refused {
         self.record.verdict = Verdict::Block;
         self.record.sent = None;
+        self.kept.refused();
         let exchange = Some(self.id);
         match self.gateway.log.record(Event::Request(self.record)).await {
             Ok(recorded) => Refused { problem, exchange, receipt: Some(recorded.receipt()) },
@@ -465,6 +472,7 @@ impl Exchange {
     pub(crate) async fn fail(mut self: Box<Self>, problem: Problem, ending: Ending) -> Response<Body> {
         self.gateway.metrics.problem(problem.code);
         let sent = Digest(self.digest_key.sign(&[&problem::body(&problem)]));
+        self.kept.answered(&Bytes::new(), &problem::body(&problem).into(), false);
         let received = Digest(self.digest_key.sign(&[]));
         let pending = self.end(End {
             status: problem.status,

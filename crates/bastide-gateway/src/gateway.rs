@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use bastide_audit::{Log, Subjects};
+use bastide_audit::{Bodies, Log, Subjects};
 use bastide_crypto::{Random, RootKey};
 use bastide_identity::Identity;
 use bastide_policy::PolicySet;
@@ -32,6 +32,8 @@ pub struct Parts {
     pub guard: Arc<Guard>,
     /// The log.
     pub log: Log,
+    /// Where bodies are kept.
+    pub bodies: Bodies,
     /// Keys of the log's subjects.
     pub subjects: Arc<Subjects>,
     /// The root of all derived keys.
@@ -52,6 +54,7 @@ pub struct Gateway {
     pub(crate) guard: ArcSwap<Guard>,
     pub(crate) ledger: Ledger,
     pub(crate) log: Log,
+    pub(crate) bodies: Bodies,
     pub(crate) subjects: Arc<Subjects>,
     pub(crate) root: Arc<RootKey>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -84,6 +87,7 @@ impl Gateway {
             catalogue: ArcSwap::new(parts.catalogue),
             guard: ArcSwap::new(parts.guard),
             log: parts.log,
+            bodies: parts.bodies,
             subjects: parts.subjects,
             root: parts.root,
             clock: parts.clock,
@@ -116,6 +120,11 @@ impl Gateway {
         &self.ledger
     }
 
+    /// Where bodies are kept.
+    pub const fn bodies(&self) -> &Bodies {
+        &self.bodies
+    }
+
     /// New exchanges are refused from now on.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
@@ -126,8 +135,8 @@ impl Gateway {
     }
 
     pub(crate) fn new_exchange_id(&self) -> ExchangeId {
-        let mut bytes = [0; 16];
-        self.random.fill(&mut bytes);
-        ExchangeId::from_bytes(bytes)
+        let mut random = [0; 10];
+        self.random.fill(&mut random);
+        ExchangeId::at(self.clock.now(), random)
     }
 }

@@ -9,6 +9,7 @@
 //! inspects both halves, `upstream` sends, `reply` and `relay` bring the answer back, `problem` says no.
 
 mod auth;
+mod bodies;
 mod digests;
 mod exchange;
 mod gateway;

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use bastide_audit::LogStats;
+use bastide_audit::{BodyStats, LogStats};
 use bastide_types::{Category, Direction, Ending, Verdict};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -31,6 +31,11 @@ struct FindingLabel {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ProblemLabel {
     code: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -60,6 +65,9 @@ pub struct Metrics {
     log_commits: Counter<u64, AtomicU64>,
     log_bytes: Counter<u64, AtomicU64>,
     log_refused: Counter<u64, AtomicU64>,
+    bodies_kept: Counter,
+    bodies_dropped: Family<ReasonLabel, Counter>,
+    bodies_bytes: Gauge<u64, AtomicU64>,
 }
 
 /// From 10 us to 84 s, doubling: own overhead and whole exchanges on one scale.
@@ -143,6 +151,20 @@ impl Default for Metrics {
             "Entries refused because too many waited",
             log_refused.clone(),
         );
+        let (bodies_kept, bodies_dropped, bodies_bytes) =
+            (Counter::default(), Family::default(), Gauge::default());
+        registry.register("bastide_bodies_kept", "Bodies written beside the log", bodies_kept.clone());
+        registry.register(
+            "bastide_bodies_dropped",
+            "Bodies not kept: too many waited (queue) or they could not be written (disk)",
+            bodies_dropped.clone(),
+        );
+        registry.register_with_unit(
+            "bastide_bodies",
+            "Size of the kept bodies on disk",
+            Unit::Bytes,
+            bodies_bytes.clone(),
+        );
         Metrics {
             registry,
             exchanges,
@@ -163,6 +185,9 @@ impl Default for Metrics {
             log_commits,
             log_bytes,
             log_refused,
+            bodies_kept,
+            bodies_dropped,
+            bodies_bytes,
         }
     }
 }
@@ -225,7 +250,7 @@ impl Metrics {
     }
 
     /// The text that `GET /metrics` answers.
-    pub fn render(&self, log: &LogStats) -> String {
+    pub fn render(&self, log: &LogStats, bodies: &BodyStats) -> String {
         self.log_entries.set(log.entries);
         self.log_published.set(log.published);
         self.log_waiting.set(log.queued);
@@ -233,6 +258,15 @@ impl Metrics {
         self.log_commits.inner().store(log.commits, Relaxed);
         self.log_bytes.inner().store(log.bytes, Relaxed);
         self.log_refused.inner().store(log.refused, Relaxed);
+        // The store counts by itself: its numbers are taken over as they are.
+        self.bodies_kept.inner().store(bodies.kept, Relaxed);
+        for (reason, dropped) in [("queue", bodies.dropped_full), ("disk", bodies.dropped_disk)] {
+            self.bodies_dropped
+                .get_or_create(&ReasonLabel { reason })
+                .inner()
+                .store(dropped, Relaxed);
+        }
+        self.bodies_bytes.set(bodies.bytes);
         let mut text = String::new();
         // Writing to a string fails only when an encoder reports an error; then what is there is what there is.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);

@@ -235,6 +235,7 @@ impl Relay {
         // The digest of what was sent ends where the receipt begins: a receipt cannot vouch for itself.
         if matches!(self.state, State::Running) {
             self.digests.sent(&self.out);
+            self.exchange.kept.stream_sent(&self.out);
         }
         Some(Bytes::from(std::mem::take(&mut self.out)))
     }
@@ -258,6 +259,7 @@ impl Relay {
             Poll::Ready(Some(Ok(data))) => {
                 self.heard = now;
                 self.digests.received(&data);
+                self.exchange.kept.stream_received(&data);
                 self.decoder.push(&data);
                 if self.events() { Pulled::Ended } else { Pulled::More }
             }
@@ -449,6 +451,7 @@ impl Relay {
         self.exchange.gateway.metrics.held(self.guard.most_held());
         self.digests.sent(&self.out);
         let (received, sent) = self.digests.finish();
+        self.exchange.kept.stream_ended(&self.out, self.guard.tally(), ending);
         let end = End {
             status,
             ending,

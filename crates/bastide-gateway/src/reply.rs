@@ -107,6 +107,7 @@ async fn stream(
         Ok(decision) => decision,
         Err(refusal) => {
             let problem = refusal.to_problem();
+            exchange.kept.answered(&Bytes::new(), &problem::body(&problem).into(), true);
             let pending = exchange.end(End {
                 status: problem.status,
                 ending: Ending::Blocked,
@@ -287,6 +288,7 @@ async fn whole(
         Err(problem) => exchange.fail(problem, Ending::Failed).await,
         Ok(Checked::Refused { tally, problem, decisions }) => {
             let text = problem::body(&problem);
+            exchange.kept.answered(&received, &Bytes::copy_from_slice(&text), true);
             let pending = exchange.end(End {
                 status: problem.status,
                 ending: Ending::Blocked,
@@ -401,6 +403,7 @@ async fn finish(
 ) -> Response<Body> {
     let digest = exchange.digest_of(received);
     let sent_digest = if sent == *received { digest } else { exchange.digest_of(&sent) };
+    exchange.kept.answered(received, &sent, !tally.findings().is_empty());
     let usage = match ending {
         // An error costs the request at most; nothing was generated.
         Ending::UpstreamError => Some(Usage { input_tokens: 0, output_tokens: 0 }),

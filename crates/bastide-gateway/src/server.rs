@@ -241,7 +241,8 @@ async fn dispatch(
         (Route::Healthz, _) => Ok(text("ok\n")),
         (Route::Readyz, _) => ready(gateway),
         (Route::Metrics, _) => {
-            let mut response = text(&gateway.metrics.render(&gateway.log.stats()));
+            let (log, bodies) = (gateway.log.stats(), gateway.bodies.stats());
+            let mut response = text(&gateway.metrics.render(&log, &bodies));
             let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
             response.headers_mut().insert(CONTENT_TYPE, kind);
             Ok(response)

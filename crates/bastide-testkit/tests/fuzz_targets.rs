@@ -81,6 +81,8 @@ const TOKENS: &[&str] = &[
     "sk-",
     "bst_",
     "bst1.",
+    "bOdy",
+    "bstdbod1",
     "ignore all previous instructions",
     "](",
     "![",
@@ -222,4 +224,5 @@ targets!(
     policy_parse,
     presented_key,
     placement,
+    body_segment,
 );

@@ -37,6 +37,8 @@ pub enum Event {
     Denied(Box<Denial>),
     /// A change of keys, policies, providers or configuration.
     Changed(Box<Mutation>),
+    /// Someone was about to be shown the kept bodies of an exchange as they are.
+    Revealed(Box<Reveal>),
 }
 
 /// Who is behind an event.
@@ -274,6 +276,17 @@ pub struct Mutation {
     pub phase: MutationPhase,
 }
 
+/// A look at bodies without masks. Recorded before anything is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reveal {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: ActorRef,
+    /// Whose bodies: the exchange.
+    pub exchange: ExchangeId,
+}
+
 /// Which half of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MutationPhase {
@@ -302,6 +315,7 @@ impl Event {
             Event::Outcome(_) => "outcome",
             Event::Denied(_) => "denied",
             Event::Changed(_) => "changed",
+            Event::Revealed(_) => "revealed",
         }
     }
 
@@ -314,6 +328,7 @@ impl Event {
             Event::Outcome(e) => e.at,
             Event::Denied(e) => e.at,
             Event::Changed(e) => e.at,
+            Event::Revealed(e) => e.at,
         }
     }
 }

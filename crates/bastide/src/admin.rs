@@ -57,6 +57,15 @@ pub(crate) enum Request {
     },
     /// Bring the published log up to date.
     LogPublish,
+    /// The entries and kept bodies of an exchange.
+    ExchangeShow {
+        exchange: String,
+        reveal: bool,
+    },
+    /// Destroy the key of one of the log's subjects.
+    SubjectErase {
+        key: String,
+    },
 }
 
 /// How a provider's credential is given.
@@ -132,6 +141,8 @@ impl Admin {
                 self.node.log.publish_now().map_err(could_not)?;
                 Ok(json!({"size": self.node.log.size()}))
             }
+            Request::ExchangeShow { exchange, reveal } => self.exchange_show(actor, &exchange, reveal).await,
+            Request::SubjectErase { key } => self.subject_erase(actor, &key).await,
         }
     }
 
@@ -280,7 +291,7 @@ impl Admin {
     }
 
     /// Intent, row, outcome.
-    async fn change<T>(
+    pub(crate) async fn change<T>(
         &self,
         actor: ActorRef,
         action: &'static str,

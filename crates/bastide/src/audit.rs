@@ -13,6 +13,7 @@ use crate::cli::{Audit, Data, Output};
 use crate::client;
 use crate::control;
 use crate::failure::{Failure, could_not};
+use crate::show;
 
 /// Entries read at a time: a bundle.
 const BATCH: usize = 256;
@@ -24,6 +25,8 @@ pub(crate) fn run(command: Audit) -> Result<(), Failure> {
     match command {
         Audit::Verify { data, receipt, output } => verify(&data, receipt.as_deref(), output),
         Audit::Tail { data, lines, follow, output } => tail(&data, lines, follow, output),
+        Audit::Show { exchange, reveal, data, output } => show::show(&data, exchange, reveal, output),
+        Audit::Erase { key, yes, data, output } => show::erase(&data, key, yes, output),
         Audit::Key { data } => {
             let path = existing(&data.dir)?.join("log").join("log.vkey");
             let key = std::fs::read_to_string(&path)
@@ -181,6 +184,7 @@ fn human(index: u64, entry: &Value) -> String {
         ),
         "denied" => format!("{}  {} {}", word("route"), entry["status"], word("code")),
         "changed" => format!("{} {} {}", word("action"), word("resource"), word("phase")),
+        "revealed" => word("exchange").to_owned(),
         "started" => format!("bastide {}", word("version")),
         _ => String::new(),
     };

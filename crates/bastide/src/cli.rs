@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// One wall around everything an organisation does with AI.
 #[derive(Debug, Parser)]
 #[command(name = "bastide", version, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 fine, 1 does not hold (verify), 2 usage, 3 could not do it.")]
+#[command(after_help = "Exit codes: 0 fine, 1 does not hold (verify, show), 2 usage, 3 could not do it.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -269,6 +269,30 @@ pub(crate) enum Audit {
         /// Go on printing as entries arrive.
         #[arg(short, long)]
         follow: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print what the log has of an exchange, and its kept bodies with every finding masked.
+    Show {
+        /// Its id (`exc_...`), from the `bastide-exchange` header or `bastide audit tail`.
+        exchange: String,
+        /// Show the bodies as they are. The log records the look first.
+        #[arg(long)]
+        reveal: bool,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Destroy what makes a key's bodies readable and its digests mean something. The log still holds.
+    Erase {
+        /// The key's id (`key_...`) or name.
+        key: String,
+        /// Do it: it cannot be undone.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        data: Data,
         #[command(flatten)]
         output: Output,
     },

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bastide_audit::{BodiesOptions, Keep};
 use bastide_gateway::{AuditMode, Limits, Settings};
 use bastide_inspect::{From, GuardProfile, Rule, Target};
 use bastide_types::{Category, Direction, GuardMode, Guarded, Origin, Score, Trust, Verdict};
@@ -26,6 +27,7 @@ struct ConfigFile {
     tls: Option<Tls>,
     guard: GuardTable,
     limits: LimitsTable,
+    bodies: BodiesTable,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -72,10 +74,41 @@ struct LimitsTable {
     drain_seconds: Option<u64>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct BodiesTable {
+    keep: Option<String>,
+    days: Option<u64>,
+    bytes: Option<u64>,
+}
+
+/// Which bodies are kept beside the log, how long and how much.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodySettings {
+    keep: Keep,
+    max_age: Option<Duration>,
+    max_bytes: Option<u64>,
+}
+
+impl BodySettings {
+    /// The options of the store in this folder.
+    pub(crate) fn options(&self, dir: PathBuf) -> BodiesOptions {
+        let mut options = BodiesOptions::new(dir).keep(self.keep);
+        if let Some(age) = self.max_age {
+            options = options.max_age(age);
+        }
+        if let Some(bytes) = self.max_bytes {
+            options = options.max_bytes(bytes);
+        }
+        options
+    }
+}
+
 /// What `serve` was told, complete.
 #[derive(Debug)]
 pub(crate) struct Effective {
     pub(crate) settings: Settings,
+    pub(crate) bodies: BodySettings,
     pub(crate) tls: Option<Tls>,
 }
 
@@ -112,7 +145,8 @@ pub(crate) fn load(serve: &Serve) -> Result<Effective, Failure> {
     let mut allowed_hosts = file.allowed_hosts;
     allowed_hosts.extend(serve.allow_host.iter().cloned());
     let limits = limits(&file.limits)?;
-    Ok(Effective { settings: Settings { listen, allowed_hosts, guard, profile, audit, limits }, tls })
+    let bodies = bodies(&file.bodies)?;
+    Ok(Effective { settings: Settings { listen, allowed_hosts, guard, profile, audit, limits }, bodies, tls })
 }
 
 fn read(path: &Path) -> Result<ConfigFile, Failure> {
@@ -220,6 +254,21 @@ pub(crate) fn score(value: f64) -> Option<Score> {
     }
     // The scale has a thousand steps, so the search is short and needs no lossy conversion.
     (0..=1000u16).find(|n| f64::from(*n) / 1000.0 >= value - 1e-9).map(Score::per_mille)
+}
+
+fn bodies(table: &BodiesTable) -> Result<BodySettings, Failure> {
+    let keep = table.keep.as_deref().map(|text| text.parse().map_err(|e: String| field("bodies.keep", &e)));
+    if table.days.is_some_and(|n| !(1..=36_500).contains(&n)) {
+        return Err(field("bodies.days", "must be between 1 and 36500"));
+    }
+    if table.bytes.is_some_and(|n| n < BodiesOptions::LEAST_BYTES) {
+        return Err(field("bodies.bytes", &format!("must be at least {}", BodiesOptions::LEAST_BYTES)));
+    }
+    Ok(BodySettings {
+        keep: keep.transpose()?.unwrap_or_default(),
+        max_age: table.days.map(|n| Duration::from_secs(n.saturating_mul(24 * 3600))),
+        max_bytes: table.bytes,
+    })
 }
 
 fn limits(table: &LimitsTable) -> Result<Limits, Failure> {

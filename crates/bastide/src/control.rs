@@ -17,8 +17,10 @@ use tokio::net::UnixListener;
 use crate::admin::{Admin, Request};
 use crate::failure::Failure;
 
-/// A request or an answer is one line: a policy file is the largest.
+/// A request is one line: a policy file is the largest.
 const LINE_BYTES: u64 = 8 << 20;
+/// An answer is one line too: the four bodies of an exchange, with each of their bytes as an escape.
+const ANSWER_BYTES: u64 = 32 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn path(dir: &Path) -> PathBuf {
@@ -103,7 +105,7 @@ pub(crate) fn ask(dir: &Path, request: &Request) -> Result<Value, Failure> {
     line.push('\n');
     stream.write_all(line.as_bytes()).map_err(failed)?;
     let mut reply = String::new();
-    BufReader::new(stream.take(LINE_BYTES)).read_line(&mut reply).map_err(failed)?;
+    BufReader::new(stream.take(ANSWER_BYTES)).read_line(&mut reply).map_err(failed)?;
     let mut reply: Value = serde_json::from_str(&reply)
         .map_err(|_| Failure::could_not("the running server's answer does not parse; look at its own log"))?;
     if let Some(message) = reply["error"].as_str() {

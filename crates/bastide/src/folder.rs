@@ -6,6 +6,7 @@
 //! DIR/keys/          root key and log key, 0600, sealed when there is a passphrase
 //! DIR/bastide.db     records
 //! DIR/log/           the audit log: what may be published
+//! DIR/bodies/        what was received and sent, sealed under the keys of the log's subjects
 //! DIR/subjects/      keys of the log's subjects; destroying one erases its subject
 //! ```
 

@@ -2,6 +2,7 @@
 
 mod admin;
 mod audit;
+mod bodies;
 mod cli;
 mod client;
 mod clock;
@@ -10,8 +11,10 @@ mod control;
 mod failure;
 mod folder;
 mod inspect;
+mod mask;
 mod node;
 mod serve;
+mod show;
 mod usage;
 
 use std::process::ExitCode;

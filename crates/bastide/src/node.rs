@@ -10,9 +10,10 @@ use bastide_gateway::Provider;
 use bastide_identity::Identity;
 use bastide_policy::PolicySet;
 use bastide_store::Store;
-use bastide_types::{ActorRef, Clock, Event, Mutation, MutationPhase, Secret};
+use bastide_types::{ActorRef, Clock, Event, KeyId, Mutation, MutationPhase, Secret};
 use serde_json::Value;
 
+use crate::bodies::ERASE;
 use crate::clock::SystemClock;
 use crate::failure::{Failure, chain, could_not};
 use crate::folder::Folder;
@@ -149,19 +150,24 @@ impl Node {
             before = from;
         }
         for (intent, entry) in open.into_iter().rev() {
-            let applied = self.store.applied_intent(intent).map_err(could_not)?;
-            let phase = match &applied {
-                Some(_) => MutationPhase::Done { intent },
-                None => MutationPhase::Failed { intent },
+            let (said, resource) = (
+                entry["action"].as_str().unwrap_or_default(),
+                entry["resource"].as_str().unwrap_or_default(),
+            );
+            let applied = match resource.parse::<KeyId>() {
+                // An erasure leaves no row: the key is there or it is not.
+                Ok(subject) if said == ERASE => !self.subjects.has_key(subject).map_err(could_not)?,
+                _ => self.store.applied_intent(intent).map_err(could_not)?.is_some(),
             };
+            let phase =
+                if applied { MutationPhase::Done { intent } } else { MutationPhase::Failed { intent } };
             // The store names what it applied; for what it did not apply the log's own word is matched to ours.
-            let said = entry["action"].as_str().unwrap_or_default();
             let action = ACTIONS.iter().copied().find(|a| *a == said).unwrap_or("unknown");
             self.record(Event::Changed(Box::new(Mutation {
                 at: self.clock.now(),
                 actor: ActorRef::LocalOperator { uid: rustix::process::geteuid().as_raw() },
                 action,
-                resource: entry["resource"].as_str().unwrap_or_default().to_owned(),
+                resource: resource.to_owned(),
                 state: None,
                 phase,
             })))?;
@@ -186,7 +192,7 @@ impl Node {
 const BATCH: u64 = 256;
 
 /// The changes there are.
-const ACTIONS: [&str; 7] = [
+const ACTIONS: [&str; 8] = [
     "organisation.create",
     "project.create",
     "key.create",
@@ -194,6 +200,7 @@ const ACTIONS: [&str; 7] = [
     "provider.add",
     "provider.remove",
     "policy.set",
+    ERASE,
 ];
 
 struct BootstrapError(Failure);

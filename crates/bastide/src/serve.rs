@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bastide_audit::Bodies;
 use bastide_crypto::{SystemRandom, sha256};
 use bastide_gateway::{AuditMode, Credential, Gateway, Guard, Parts, Provider};
 use bastide_types::{Digest, Event, GuardMode, Secret};
@@ -55,7 +56,7 @@ async fn serve(
     tls: Option<TlsAcceptor>,
 ) -> Result<(), Failure> {
     let settings = effective.settings;
-    let config = Digest(sha256(format!("{settings:?}").as_bytes()));
+    let config = Digest(sha256(format!("{settings:?}{:?}", effective.bodies).as_bytes()));
     let demo_key = node.demo_provider.is_some().then(|| node.demo_key()).transpose()?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let started = Event::Started { at: node.clock.now(), version, config };
@@ -63,6 +64,8 @@ async fn serve(
     let guard = Guard::new(settings.guard, settings.profile.clone(), settings.limits.guard_time)
         .map_err(could_not)?;
     let listen = listener.local_addr().map_err(could_not)?;
+    let options = effective.bodies.options(node.dir().join("bodies"));
+    let bodies = Bodies::open(options, Arc::clone(&node.clock)).map_err(could_not)?;
     let node = Arc::new(node);
     let gateway = Arc::new(
         Gateway::new(Parts {
@@ -72,6 +75,7 @@ async fn serve(
             catalogue: Arc::new(node.catalogue()?),
             guard: Arc::new(guard),
             log: node.log.clone(),
+            bodies: bodies.clone(),
             subjects: Arc::clone(&node.subjects),
             root: Arc::clone(&node.root),
             clock: Arc::clone(&node.clock),
@@ -98,6 +102,7 @@ async fn serve(
     let log = node.log.clone();
     log.record(Event::Stopped { at: node.clock.now() }).await.map_err(could_not)?;
     drop(gateway);
+    bodies.close();
     log.close().map_err(could_not)?;
     tracing::info!("stopped");
     Ok(())

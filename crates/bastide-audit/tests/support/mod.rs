@@ -13,7 +13,7 @@ use bastide_crypto::SigningKey;
 use bastide_types::{
     ActorRef, Category, Clock, DecisionRecord, Denial, Digest, Direction, Ending, Event, ExchangeId,
     ExchangeOutcome, ExchangeRequest, FindingRecord, GuardMode, GuardRecord, Mutation, MutationPhase, Origin,
-    PolicyEffect, ProjectId, Pseudonym, Score, Timestamp, UsageRecord, Verdict, View,
+    PolicyEffect, ProjectId, Pseudonym, Reveal, Score, Timestamp, UsageRecord, Verdict, View,
 };
 
 pub(crate) const ORIGIN: &str = "default/node-1";
@@ -170,5 +170,10 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Changed(stateless),
         changed(MutationPhase::Done { intent: 5 }),
         changed(MutationPhase::Failed { intent: 300 }),
+        Event::Revealed(Box::new(Reveal {
+            at: Timestamp::from_micros(3),
+            actor: ActorRef::LocalOperator { uid: 0 },
+            exchange: ExchangeId::from_bytes([7; 16]),
+        })),
     ]
 }
