@@ -145,6 +145,7 @@ mod tests {
             profile: bastide_inspect::GuardProfile::default_profile(),
             audit: crate::AuditMode::Strict,
             limits: crate::Limits::default(),
+            telemetry: None,
         };
         for ok in ["localhost:8800", "127.0.0.1", "[::1]:8800", "LOCALHOST", "AI.example:443"] {
             assert!(host(&headers(&[("host", ok)]), None, &settings).is_ok(), "{ok}");

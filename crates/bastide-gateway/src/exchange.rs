@@ -27,6 +27,7 @@ use crate::problem::{self, raise};
 use crate::relay::Body;
 use crate::reply;
 use crate::settings::AuditMode;
+use crate::trace::{self, Trace};
 use crate::upstream::{Outbound, Provider, SendError, Target, UpstreamBody};
 
 /// A refusal on its way to the caller, with the receipt of its record where there is one.
@@ -69,6 +70,7 @@ pub(crate) struct Exchange {
     pub(crate) started: Instant,
     pub(crate) own: Duration,
     pub(crate) kept: Kept,
+    pub(crate) trace: Trace,
     input_estimate: u64,
     digest_key: HmacKey,
     reservation: Reservation,
@@ -95,15 +97,22 @@ pub(crate) async fn chat(
     gateway: Arc<Gateway>,
     principal: Arc<Principal>,
     body: Bytes,
+    mut trace: Trace,
 ) -> Result<Response<Body>, Refused> {
-    let (exchange, outbound, target, vault) = begin(gateway, principal, body).await?;
-    Ok(send(exchange, outbound, target, vault).await)
+    match begin(gateway, principal, body, &mut trace).await {
+        Ok((exchange, outbound, target, vault)) => Ok(send(exchange, outbound, target, vault).await),
+        Err(refused) => {
+            trace.problem(&refused.problem);
+            Err(refused)
+        }
+    }
 }
 
 async fn begin(
     gateway: Arc<Gateway>,
     principal: Arc<Principal>,
     body: Bytes,
+    trace: &mut Trace,
 ) -> Result<(Box<Exchange>, Outbound, Target, Vault), Refused> {
     let started = Instant::now();
     let request = ChatRequest::parse(&body, &bastide_wire::Limits::default()).map_err(|e| e.to_problem())?;
@@ -138,6 +147,7 @@ async fn begin(
         gateway: &gateway,
         id,
         kept: Kept::begin(&gateway, principal.key, id, &body),
+        trace: &mut *trace,
     };
 
     // May this principal call this model at all?
@@ -162,6 +172,7 @@ async fn begin(
     let inspected = Instant::now();
     let report = off_the_worker(body.len(), || guard.inspect_request(&request, &body, &mut vault))?;
     gateway.metrics.guard(inspected.elapsed());
+    draft.trace.guarded_request(inspected, &report.tally);
     for finding in report.tally.findings() {
         gateway.metrics.found(finding.category, Direction::Request, finding.verdict);
     }
@@ -223,6 +234,7 @@ async fn begin(
         started,
         own: own_before_log,
         kept,
+        trace: std::mem::take(trace),
         input_estimate,
         digest_key,
         reservation,
@@ -234,10 +246,15 @@ async fn begin(
     });
     if exchange.gateway.settings.audit == AuditMode::Strict {
         let waited = Instant::now();
-        exchange.recorded().await.map_err(log_failed)?;
+        if let Err(error) = exchange.recorded().await {
+            // Back to the caller's: it is told why.
+            std::mem::swap(trace, &mut exchange.trace);
+            return Err(log_failed(error).into());
+        }
         exchange.gateway.metrics.commit(waited.elapsed());
+        exchange.trace.committed(waited, None);
     }
-    Ok((exchange, Outbound { body: sealed, stream }, target, vault))
+    Ok((exchange, Outbound { body: sealed, stream, context: None }, target, vault))
 }
 
 fn log_failed(error: bastide_audit::AuditError) -> Problem {
@@ -251,11 +268,13 @@ struct Draft<'a> {
     gateway: &'a Gateway,
     id: ExchangeId,
     kept: Kept,
+    trace: &'a mut Trace,
 }
 
 impl Draft<'_> {
     /// Hands the decision to the log.
     fn submit(self) -> Result<Pending, Problem> {
+        self.trace.decided(&self.record);
         self.gateway.log.submit(Event::Request(self.record)).map_err(log_failed)
     }
 
@@ -270,9 +289,13 @@ impl Draft<'_> {
         self.record.verdict = Verdict::Block;
         self.record.sent = None;
         self.kept.refused();
-        let exchange = Some(self.id);
+        self.trace.decided(&self.record);
+        let (exchange, waited) = (Some(self.id), Instant::now());
         match self.gateway.log.record(Event::Request(self.record)).await {
-            Ok(recorded) => Refused { problem, exchange, receipt: Some(recorded.receipt()) },
+            Ok(recorded) => {
+                self.trace.committed(waited, Some(recorded.index()));
+                Refused { problem, exchange, receipt: Some(recorded.receipt()) }
+            }
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the audit log refused an entry");
                 Refused { problem: raise::log_failed(), exchange, receipt: None }
@@ -283,7 +306,7 @@ impl Draft<'_> {
 
 async fn send(
     mut exchange: Box<Exchange>,
-    outbound: Outbound,
+    mut outbound: Outbound,
     target: Target,
     vault: Vault,
 ) -> Response<Body> {
@@ -298,6 +321,7 @@ async fn send(
     let all_rest = target.providers.iter().all(|p| !p.available(now));
     for provider in target.providers.iter().filter(|p| all_rest || p.available(now)) {
         let now = exchange.gateway.clock.monotonic();
+        outbound.context = exchange.trace.calls(provider, &target.model);
         match exchange.gateway.client.send(provider, &outbound).await {
             Ok(response) => {
                 note_health(provider, &response, &exchange);
@@ -442,12 +466,22 @@ impl Exchange {
         if std::mem::take(&mut self.counted) {
             metrics.exchange_left();
         }
+        let in_log = self.request_leaf.is_some();
         let (request_index, request_leaf) = match self.request_leaf.take() {
             Some(Ticket::Durable(recorded)) => (recorded.index(), recorded.leaf()),
             // Abandoned before the record was on disk: the leaf names it whatever becomes of the index.
             Some(Ticket::OnItsWay(pending)) => (pending.index(), pending.leaf()),
             None => (0, [0; 32]),
         };
+        self.trace.ended(&trace::Ended {
+            status: end.status,
+            ending: end.ending,
+            tally: end.tally,
+            decisions: &end.decisions,
+            usage,
+            own: self.own,
+            log_index: in_log.then_some(request_index),
+        });
         self.gateway.log.submit(Event::Outcome(Box::new(ExchangeOutcome {
             exchange: self.id,
             at: self.gateway.clock.now(),
@@ -471,6 +505,7 @@ impl Exchange {
     /// Ends an exchange that has no reply of its own.
     pub(crate) async fn fail(mut self: Box<Self>, problem: Problem, ending: Ending) -> Response<Body> {
         self.gateway.metrics.problem(problem.code);
+        self.trace.problem(&problem);
         let sent = Digest(self.digest_key.sign(&[&problem::body(&problem)]));
         self.kept.answered(&Bytes::new(), &problem::body(&problem).into(), false);
         let received = Digest(self.digest_key.sign(&[]));

@@ -16,6 +16,7 @@ use crate::guard::Guard;
 use crate::limits::Ledger;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
+use crate::trace::Tracer;
 use crate::upstream::{Catalogue, Client};
 
 /// Everything the gateway is made of.
@@ -61,6 +62,7 @@ pub struct Gateway {
     pub(crate) random: Arc<dyn Random + Send + Sync>,
     pub(crate) client: Client,
     pub(crate) metrics: Metrics,
+    pub(crate) tracer: Option<Arc<Tracer>>,
     pub(crate) rights: watch::Sender<u64>,
     stopping: AtomicBool,
 }
@@ -75,10 +77,17 @@ impl Gateway {
     /// Puts the parts together.
     ///
     /// # Errors
-    /// When the system's certificate authorities cannot be read.
+    /// When the system's certificate authorities cannot be read, or when spans are to be exported and there is no
+    /// tokio runtime.
     pub fn new(parts: Parts) -> io::Result<Self> {
         let limits = &parts.settings.limits;
         let client = Client::new(limits.connect_time, limits.first_byte_time)?;
+        let metrics = Metrics::default();
+        let tracer = parts.settings.telemetry.as_ref().map(|telemetry| {
+            let (clock, random) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
+            Tracer::start(telemetry, client.transport(), metrics.spans(), clock, random)
+        });
+        let tracer = tracer.transpose()?;
         Ok(Gateway {
             ledger: Ledger::new(Arc::clone(&parts.clock)),
             settings: parts.settings,
@@ -93,7 +102,8 @@ impl Gateway {
             clock: parts.clock,
             random: parts.random,
             client,
-            metrics: Metrics::default(),
+            metrics,
+            tracer,
             rights: watch::Sender::new(0),
             stopping: AtomicBool::new(false),
         })

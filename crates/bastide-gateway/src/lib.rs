@@ -6,7 +6,8 @@
 //!
 //! The life of a request, file by file: [`server`](serve) accepts and dispatches, `route` says who may use what, `auth`
 //! establishes who asks, `exchange` walks the steps (parse, decide, reserve, inspect, decide, record, send), `guard`
-//! inspects both halves, `upstream` sends, `reply` and `relay` bring the answer back, `problem` says no.
+//! inspects both halves, `upstream` sends, `reply` and `relay` bring the answer back, `problem` says no. `trace` notes along
+//! the way what a collector is told.
 
 mod auth;
 mod bodies;
@@ -23,6 +24,7 @@ mod reply;
 mod route;
 mod server;
 mod settings;
+mod trace;
 mod upstream;
 
 pub use gateway::{Gateway, Parts};
@@ -34,4 +36,5 @@ pub use relay::Body;
 pub use route::{Access, NoRoute, Route};
 pub use server::serve;
 pub use settings::{AuditMode, Limits, Settings};
+pub use trace::{Endpoint, ExportHeaders, Sampler, Telemetry, TelemetryError};
 pub use upstream::{Catalogue, Credential, Provider, ProviderError, Target};

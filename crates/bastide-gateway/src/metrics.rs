@@ -43,6 +43,48 @@ struct TokenLabel {
     gen_ai_token_type: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct FateLabel {
+    fate: &'static str,
+}
+
+/// What became of a span.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SpanFate {
+    /// A collector took it.
+    Exported,
+    /// Dropped: too many waited already.
+    QueueFull,
+    /// Dropped: no collector took it.
+    ExportFailed,
+}
+
+/// Spans by what became of them; clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spans(Family<FateLabel, Counter>);
+
+impl Spans {
+    pub(crate) fn add(&self, fate: SpanFate, spans: u64) {
+        self.0.get_or_create(&fate.label()).inc_by(spans);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn count(&self, fate: SpanFate) -> u64 {
+        self.0.get_or_create(&fate.label()).get()
+    }
+}
+
+impl SpanFate {
+    const fn label(self) -> FateLabel {
+        let fate = match self {
+            SpanFate::Exported => "exported",
+            SpanFate::QueueFull => "dropped_queue_full",
+            SpanFate::ExportFailed => "dropped_export_failed",
+        };
+        FateLabel { fate }
+    }
+}
+
 /// Every metric of the gateway.
 #[derive(Debug)]
 pub struct Metrics {
@@ -68,6 +110,7 @@ pub struct Metrics {
     bodies_kept: Counter,
     bodies_dropped: Family<ReasonLabel, Counter>,
     bodies_bytes: Gauge<u64, AtomicU64>,
+    spans: Spans,
 }
 
 /// From 10 us to 84 s, doubling: own overhead and whole exchanges on one scale.
@@ -137,6 +180,8 @@ impl Default for Metrics {
         );
         registry.register("bastide_exchanges_in_flight", "Exchanges running now", in_flight.clone());
         registry.register("bastide_connections", "Client connections open now", connections.clone());
+        let spans = Spans::default();
+        registry.register("bastide_spans", "Spans by what became of them", spans.0.clone());
         registry.register("bastide_audit_entries", "Entries in the log", log_entries.clone());
         registry.register(
             "bastide_audit_published",
@@ -188,6 +233,7 @@ impl Default for Metrics {
             bodies_kept,
             bodies_dropped,
             bodies_bytes,
+            spans,
         }
     }
 }
@@ -231,6 +277,10 @@ impl Metrics {
 
     pub(crate) fn held(&self, bytes: usize) {
         self.held.observe(f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)));
+    }
+
+    pub(crate) fn spans(&self) -> Spans {
+        self.spans.clone()
     }
 
     pub(crate) fn exchange_began(&self) {

@@ -172,6 +172,7 @@ impl Relay {
         let began = Instant::now();
         let polled = self.poll_running(cx, began);
         self.exchange.own += began.elapsed();
+        self.exchange.trace.guarded_response(began);
         match polled {
             Some(polled) => polled,
             None => self.poll_end(cx),
@@ -341,7 +342,7 @@ impl Relay {
         if let Some(usage) = chunk.usage {
             self.usage = Some(usage);
         }
-        self.follow(&chunk);
+        self.follow(&chunk, &data);
         let mut strip = event.has_more && mode != GuardMode::Off;
         let (chunk, data) = if chunk.logprobs_diverge && mode == GuardMode::Enforce {
             // Text spread over log probabilities is not seen as a whole, so those that say something else go.
@@ -374,13 +375,16 @@ impl Relay {
     }
 
     /// Counts what is said and who has finished.
-    fn follow(&mut self, chunk: &ChatChunk) {
+    fn follow(&mut self, chunk: &ChatChunk, data: &[u8]) {
         for index in 0..chunk.segment_count() {
             let Some(lane) = chunk.lane(index) else { continue };
             self.output_bytes += u64::try_from(chunk.written_len(index)).unwrap_or(0);
             if !self.speaking.contains(&lane.choice) && self.speaking.len() < MAX_CHOICES {
                 self.speaking.push(lane.choice);
             }
+        }
+        if !chunk.finish.is_empty() {
+            self.exchange.trace.finish_reasons(data);
         }
         self.ended.extend(chunk.finish.iter().take(MAX_CHOICES.saturating_sub(self.ended.len())));
         self.finished = !self.ended.is_empty() && self.speaking.iter().all(|c| self.ended.contains(c));
@@ -439,6 +443,7 @@ impl Relay {
     fn cut(&mut self, problem: Problem, ending: Ending) {
         // What is held was neither judged nor asked for any more: it stays behind.
         self.exchange.gateway.metrics.problem(problem.code);
+        self.exchange.trace.cut(&problem);
         self.out.extend_from_slice(b"data: ");
         self.out.extend_from_slice(&problem::body(&problem));
         self.out.extend_from_slice(b"\n\n");
@@ -475,6 +480,7 @@ impl Relay {
             }
             None => {
                 tracing::error!("the audit log refused the outcome of a stream");
+                self.exchange.trace.cut(&raise::log_failed());
                 self.out.extend_from_slice(b"data: ");
                 self.out.extend_from_slice(&problem::body(&raise::log_failed()));
                 self.out.extend_from_slice(b"\n\n");

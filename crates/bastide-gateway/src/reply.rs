@@ -108,6 +108,7 @@ async fn stream(
         Err(refusal) => {
             let problem = refusal.to_problem();
             exchange.kept.answered(&Bytes::new(), &problem::body(&problem).into(), true);
+            exchange.trace.problem(&problem);
             let pending = exchange.end(End {
                 status: problem.status,
                 ending: Ending::Blocked,
@@ -284,11 +285,14 @@ async fn whole(
     exchange.gateway.metrics.first_token(exchange.started.elapsed());
     let checked = check(&exchange, &document, &body, &vault);
     exchange.own += own.elapsed();
+    exchange.trace.guarded_response(own);
+    exchange.trace.finish_reasons(&body);
     match checked {
         Err(problem) => exchange.fail(problem, Ending::Failed).await,
         Ok(Checked::Refused { tally, problem, decisions }) => {
             let text = problem::body(&problem);
             exchange.kept.answered(&received, &Bytes::copy_from_slice(&text), true);
+            exchange.trace.problem(&problem);
             let pending = exchange.end(End {
                 status: problem.status,
                 ending: Ending::Blocked,
@@ -321,7 +325,7 @@ async fn whole(
 
 /// An upstream's error, passed on with its status, its `retry-after` and its inspected body.
 async fn error(
-    exchange: Box<Exchange>,
+    mut exchange: Box<Exchange>,
     status: StatusCode,
     kept: HeaderMap,
     body: UpstreamBody,
@@ -332,11 +336,13 @@ async fn error(
     let body = read(body, ERROR_BYTES, idle).await.unwrap_or_default();
     let code = if status == StatusCode::TOO_MANY_REQUESTS { "upstream.limited" } else { "upstream.error" };
     exchange.gateway.metrics.problem(code);
+    exchange.trace.error(code, status.as_u16());
     let stand_in = || {
         let detail = format!("the upstream answered {} without a readable reason", status.as_u16());
         let fault = bastide_types::Fault::Upstream;
         Problem::new(code, status.as_u16(), fault, bastide_types::Retry::Later, detail)
     };
+    let came = Instant::now();
     // A page of HTML or a refused body becomes a problem of the same status: what cannot be read is not passed on.
     let (tally, sent, decisions) = match JsonDocument::parse(&body, &Limits::default()) {
         Err(_) => (Tally::default(), Bytes::from(problem::body(&stand_in())), Vec::new()),
@@ -348,6 +354,7 @@ async fn error(
             Err(problem) => return exchange.fail(problem, Ending::Failed).await,
         },
     };
+    exchange.trace.guarded_response(came);
     finish(exchange, status, Ending::UpstreamError, kept, &body, sent, tally, decisions, None).await
 }
 
@@ -421,6 +428,7 @@ async fn finish(
     });
     let Some(receipt) = receipt(pending).await else {
         let problem = raise::log_failed();
+        exchange.trace.problem(&problem);
         return problem::response(&problem, Some(exchange.id), None);
     };
     let mut response = Response::new(Body::full(sent));

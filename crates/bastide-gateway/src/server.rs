@@ -19,12 +19,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tracing::Instrument as _;
 
 use crate::exchange::{self, actor};
 use crate::gateway::Gateway;
 use crate::problem::{self, raise};
 use crate::relay::Body;
 use crate::route::{Access, NoRoute, Route};
+use crate::trace::Trace;
 use crate::{auth, models};
 
 /// Unauthenticated denials that the log takes in a second. More of them are counted and told with the next one: a
@@ -93,6 +95,9 @@ pub async fn serve(
     }
     // Cut ones record their end as they are dropped, and the log is still there to take it.
     running.shutdown().await;
+    if let Some(tracer) = &gateway.tracer {
+        tracer.close().await;
+    }
     Ok(())
 }
 
@@ -167,10 +172,13 @@ async fn handle(
     peer: IpAddr,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    match dispatch(&gateway, &denials, peer, request).await {
+    let mut trace = Trace::begin(&gateway, &request);
+    let log = trace.log_span();
+    match dispatch(&gateway, &denials, peer, request, &mut trace).instrument(log).await {
         Ok(response) => response,
         Err(problem) => {
             gateway.metrics.problem(problem.code);
+            trace.problem(&problem);
             let close = matches!(problem.status, 408 | 413);
             let mut response = problem::response(&problem, None, None);
             if close {
@@ -187,6 +195,7 @@ async fn dispatch(
     denials: &Denials,
     peer: IpAddr,
     request: Request<Incoming>,
+    trace: &mut Trace,
 ) -> Result<Response<Body>, Problem> {
     auth::host(request.headers(), request.uri().host(), &gateway.settings)?;
     let route = match Route::find(request.method(), request.uri().path()) {
@@ -212,6 +221,7 @@ async fn dispatch(
     };
     match (route, principal) {
         (Route::ChatCompletions, Some(principal)) => {
+            trace.caller(principal.project);
             if gateway.is_stopping() {
                 return Err(raise::stopping());
             }
@@ -222,7 +232,8 @@ async fn dispatch(
                     return Err(problem);
                 }
             };
-            match exchange::chat(Arc::clone(gateway), Arc::clone(&principal), body).await {
+            let trace = std::mem::take(trace);
+            match exchange::chat(Arc::clone(gateway), Arc::clone(&principal), body, trace).await {
                 Ok(response) => Ok(response),
                 Err(refused) => {
                     gateway.metrics.problem(refused.problem.code);

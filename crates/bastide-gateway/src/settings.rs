@@ -6,6 +6,8 @@ use std::time::Duration;
 use bastide_inspect::GuardProfile;
 use bastide_types::GuardMode;
 
+use crate::trace::Telemetry;
+
 /// Whether a request may leave before the log holds its decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum AuditMode {
@@ -32,6 +34,8 @@ pub struct Settings {
     pub audit: AuditMode,
     /// Sizes and times.
     pub limits: Limits,
+    /// Where the spans of exchanges go; `None`: there are none.
+    pub telemetry: Option<Telemetry>,
 }
 
 /// Sizes and times.

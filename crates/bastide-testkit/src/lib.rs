@@ -3,7 +3,7 @@
 //!
 //! It owns a few tools. [`MockUpstream`] is an OpenAI-compatible server over a raw socket, so that every way in which
 //! a provider can misbehave (a cut in mid-stream, bytes that are not HTTP, a character split over two packets) is
-//! one line in a test. [`load`] is a closed-loop generator that measures latency and reads the CPU time of the server
+//! one line in a test. [`Collector`] takes what an OTLP exporter posts. [`load`] is a closed-loop generator that measures latency and reads the CPU time of the server
 //! under test from the kernel. [`BastideProcess`] starts the binary on a data folder, waits until it is ready and ends
 //! it with the test; [`Kill9`] ends it sooner than that.
 //!
@@ -22,6 +22,7 @@
 //! ```
 
 mod bastide;
+mod collector;
 mod http1;
 mod kill9;
 pub mod load;
@@ -30,6 +31,7 @@ mod places;
 mod process;
 
 pub use bastide::{BastideBuilder, BastideError, BastideProcess, Key, find_binary};
+pub use collector::{Collector, CollectorMode};
 pub use kill9::{Kill9, Kill9Error, Kill9Report};
 pub use mock::{
     ChatReply, Choice, MockConfig, MockError, MockUpstream, Pieces, Received, Reply, Scenario, SseStyle,

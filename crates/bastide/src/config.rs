@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::cli::{self, Serve};
 use crate::failure::Failure;
+use crate::telemetry::{self, TelemetryTable};
 
 /// Where the gateway listens unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
@@ -28,6 +29,7 @@ struct ConfigFile {
     guard: GuardTable,
     limits: LimitsTable,
     bodies: BodiesTable,
+    telemetry: TelemetryTable,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -146,7 +148,9 @@ pub(crate) fn load(serve: &Serve) -> Result<Effective, Failure> {
     allowed_hosts.extend(serve.allow_host.iter().cloned());
     let limits = limits(&file.limits)?;
     let bodies = bodies(&file.bodies)?;
-    Ok(Effective { settings: Settings { listen, allowed_hosts, guard, profile, audit, limits }, bodies, tls })
+    let telemetry = telemetry::settle(&file.telemetry, &|name| std::env::var_os(name))?;
+    let settings = Settings { listen, allowed_hosts, guard, profile, audit, limits, telemetry };
+    Ok(Effective { settings, bodies, tls })
 }
 
 fn read(path: &Path) -> Result<ConfigFile, Failure> {
@@ -155,7 +159,7 @@ fn read(path: &Path) -> Result<ConfigFile, Failure> {
     toml::from_str(&text).map_err(|e| Failure::usage(format!("`{}` does not parse: {e}", path.display())))
 }
 
-fn field(name: &str, what: &str) -> Failure {
+pub(crate) fn field(name: &str, what: &str) -> Failure {
     Failure::usage(format!("setting `{name}`: {what}"))
 }
 

@@ -15,6 +15,7 @@ mod mask;
 mod node;
 mod serve;
 mod show;
+mod telemetry;
 mod usage;
 
 use std::process::ExitCode;

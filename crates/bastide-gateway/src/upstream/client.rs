@@ -18,6 +18,10 @@ use tower_service::Service;
 
 use super::{Credential, Outbound, Provider, UpstreamBody};
 
+/// What requests of ours go out through, pooled; a clone shares the pool.
+pub(crate) type Transport =
+    hyper_util::client::legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
+
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("bastide/", env!("CARGO_PKG_VERSION")));
 
 /// Why an upstream gave no response.
@@ -54,7 +58,7 @@ pub(crate) fn is_link_local(ip: IpAddr) -> bool {
 /// Resolves a provider's name once per connection and hands the connector only addresses that may be used: there is no
 /// second lookup between check and connect.
 #[derive(Clone)]
-struct Resolver(GaiResolver);
+pub(crate) struct Resolver(GaiResolver);
 
 impl Service<Name> for Resolver {
     type Response = std::vec::IntoIter<SocketAddr>;
@@ -81,7 +85,7 @@ impl Service<Name> for Resolver {
 
 /// A pooled client.
 pub(crate) struct Client {
-    inner: hyper_util::client::legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    inner: Transport,
     first_byte_time: Duration,
 }
 
@@ -111,6 +115,11 @@ impl Client {
         Ok(Client { inner, first_byte_time })
     }
 
+    /// The same connections for other ends than a provider.
+    pub(crate) fn transport(&self) -> Transport {
+        self.inner.clone()
+    }
+
     pub(crate) async fn post(
         &self,
         provider: &Provider,
@@ -132,6 +141,9 @@ impl Client {
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         if let Some(credential) = credential {
             headers.insert(AUTHORIZATION, credential.header());
+        }
+        if let Some(context) = &outbound.context {
+            context.write(headers);
         }
         match tokio::time::timeout(self.first_byte_time, self.inner.request(request)).await {
             Err(_) => Err(SendError::Timeout),

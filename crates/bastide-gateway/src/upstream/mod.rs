@@ -11,9 +11,10 @@ use bytes::Bytes;
 use http::Response;
 
 pub use catalogue::{Catalogue, Credential, Provider, ProviderError, Target};
-pub(crate) use client::{Client, SendError};
+pub(crate) use client::{Client, SendError, Transport};
 
 use crate::guard::Inspected;
+use crate::trace::Propagated;
 
 /// The body of an upstream's answer.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ impl UpstreamBody {
 pub(crate) struct Outbound {
     pub(crate) body: Inspected<Bytes>,
     pub(crate) stream: bool,
+    /// The trace it belongs to, where providers may know.
+    pub(crate) context: Option<Propagated>,
 }
 
 impl Client {
