@@ -16,7 +16,7 @@ enum Sides {
         ahead: Vec<u8>,
     },
     Apart {
-        sent: HmacContext,
+        sent: Box<HmacContext>,
     },
 }
 
@@ -57,7 +57,7 @@ impl Digests {
     }
 
     fn part(&mut self) {
-        let sent = self.received.clone();
+        let sent = Box::new(self.received.clone());
         if let Sides::Equal { ahead } = std::mem::replace(&mut self.sides, Sides::Apart { sent }) {
             self.received.update(&ahead);
         }
@@ -72,7 +72,7 @@ impl Digests {
                 received.update(ahead);
                 sent
             }
-            Sides::Apart { sent } => sent.clone(),
+            Sides::Apart { sent } => HmacContext::clone(sent),
         };
         (Digest(received.finish()), Digest(sent.finish()))
     }

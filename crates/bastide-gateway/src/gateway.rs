@@ -10,7 +10,7 @@ use bastide_crypto::{Random, RootKey};
 use bastide_identity::Identity;
 use bastide_policy::PolicySet;
 use bastide_types::{Clock, ExchangeId};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::guard::Guard;
 use crate::limits::Ledger;
@@ -64,6 +64,7 @@ pub struct Gateway {
     pub(crate) metrics: Metrics,
     pub(crate) tracer: Option<Arc<Tracer>>,
     pub(crate) rights: watch::Sender<u64>,
+    pub(crate) keys: Notify,
     stopping: AtomicBool,
 }
 
@@ -105,6 +106,7 @@ impl Gateway {
             metrics,
             tracer,
             rights: watch::Sender::new(0),
+            keys: Notify::new(),
             stopping: AtomicBool::new(false),
         })
     }
@@ -120,7 +122,12 @@ impl Gateway {
         self.catalogue.store(catalogue);
     }
 
-    /// A key was revoked or policies changed: every running stream checks at once whether it may go on.
+    /// There is a new key: it may be the next one to expire.
+    pub fn keys_changed(&self) {
+        self.keys.notify_one();
+    }
+
+    /// A key was revoked or expired, or policies changed: every running stream checks at once whether it may go on.
     pub fn rights_changed(&self) {
         self.rights.send_modify(|epoch| *epoch = epoch.wrapping_add(1));
     }

@@ -14,6 +14,7 @@ use bastide_types::{Clock, KeyId, Problem, Timestamp};
 use crate::problem::raise;
 
 const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
 const MICROS_PER_DAY: u64 = 86_400_000_000;
 
 /// What every key has used, in this process.
@@ -34,7 +35,23 @@ struct Account {
     tokens: Bucket,
     running: u32,
     day: u64,
+    /// Monotonic time at which `day` was taken from the clock.
+    day_since: Duration,
     day_tokens: u64,
+    last_use: Option<Timestamp>,
+}
+
+/// What is remembered of a key's use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyUsage {
+    /// The key.
+    pub key: KeyId,
+    /// The day that the tokens count for: days since 1970-01-01.
+    pub day: u64,
+    /// Tokens used on that day.
+    pub tokens: u64,
+    /// When the key's last exchange began.
+    pub last_use: Option<Timestamp>,
 }
 
 /// A bucket that refills evenly over a minute: the level is what is used, not what is left, so that an empty bucket is
@@ -94,9 +111,9 @@ impl Ledger {
     pub fn reserve(&self, key: KeyId, limits: &KeyLimits, tokens: u64) -> Result<Reservation, Problem> {
         let account = self.account(key);
         let day = {
-            let now = self.clock.monotonic();
+            let (now, civil) = (self.clock.monotonic(), self.clock.now());
             let mut a = lock(&account);
-            a.turn_day(self.clock.now());
+            a.turn_day(civil, now);
             if limits.concurrency.is_some_and(|most| u64::from(a.running) >= most) {
                 let wait = Some(Duration::from_secs(1));
                 return Err(raise::limited("limit.concurrency", "requests at the same time", wait));
@@ -111,7 +128,7 @@ impl Ledger {
             if let Some(most) = limits.tokens_per_day
                 && a.day_tokens.saturating_add(tokens) > most
             {
-                let wait = Some(until_midnight(self.clock.now()));
+                let wait = Some(until_midnight(civil));
                 return Err(raise::limited("limit.tokens_per_day", "tokens a day", wait));
             }
             if let Some(most) = limits.requests_per_minute {
@@ -128,35 +145,37 @@ impl Ledger {
                 return Err(raise::limited("limit.tokens_per_minute", "tokens a minute", wait));
             }
             a.running += 1;
+            a.last_use = Some(civil);
             a.day_tokens = a.day_tokens.saturating_add(tokens);
             a.day
         };
         Ok(Reservation { account, limits: *limits, day, reserved: tokens, used: 0 })
     }
 
-    /// What each key has used today, for the snapshot that survives a restart: key, day number, tokens.
+    /// What each key has used, for the snapshot that survives a restart; in no order.
     #[must_use]
-    pub fn snapshot(&self) -> Vec<(KeyId, u64, u64)> {
+    pub fn snapshot(&self) -> Vec<KeyUsage> {
         let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
         accounts
             .iter()
             .map(|(key, account)| {
                 let a = lock(account);
-                (*key, a.day, a.day_tokens)
+                KeyUsage { key: *key, day: a.day, tokens: a.day_tokens, last_use: a.last_use }
             })
-            .filter(|(_, _, tokens)| *tokens > 0)
+            .filter(|usage| usage.tokens > 0 || usage.last_use.is_some())
             .collect()
     }
 
-    /// Puts a snapshot back; entries of another day are ignored.
-    pub fn restore(&self, entries: &[(KeyId, u64, u64)]) {
-        let today = day(self.clock.now());
-        for (key, of_day, tokens) in entries {
-            if *of_day == today {
-                let account = self.account(*key);
-                let mut a = lock(&account);
-                a.day = today;
-                a.day_tokens = a.day_tokens.saturating_add(*tokens);
+    /// Puts a snapshot back; tokens of another day are ignored.
+    pub fn restore(&self, entries: &[KeyUsage]) {
+        let (today, now) = (day(self.clock.now()), self.clock.monotonic());
+        for entry in entries {
+            let account = self.account(entry.key);
+            let mut a = lock(&account);
+            a.last_use = a.last_use.max(entry.last_use);
+            if entry.day == today {
+                (a.day, a.day_since) = (today, now);
+                a.day_tokens = a.day_tokens.saturating_add(entry.tokens);
             }
         }
     }
@@ -171,11 +190,12 @@ impl Ledger {
 }
 
 impl Account {
-    fn turn_day(&mut self, now: Timestamp) {
-        let today = day(now);
-        // Only forwards: a clock that is set back must not hand out a second budget.
-        if today > self.day {
-            self.day = today;
+    fn turn_day(&mut self, civil: Timestamp, now: Duration) {
+        let today = day(civil);
+        // Only forwards: a clock that is set back must not hand out a second budget. Unless it stays back for a whole
+        // day: then it was wrong before, and the key must not wait for a date that is years away.
+        if today > self.day || (today < self.day && now.saturating_sub(self.day_since) >= DAY) {
+            (self.day, self.day_since) = (today, now);
             self.day_tokens = 0;
         }
     }
@@ -286,6 +306,49 @@ mod tests {
         assert!(ledger.reserve(KEY, &p, 20).is_err(), "yesterday again");
         hand.0.store(6 * MICROS_PER_DAY, Ordering::SeqCst);
         assert!(ledger.reserve(KEY, &p, 20).is_ok(), "tomorrow");
+    }
+
+    /// A clock whose two readings are set by themselves.
+    #[derive(Default)]
+    struct TwoHands {
+        civil: AtomicU64,
+        monotonic: AtomicU64,
+    }
+
+    impl Clock for TwoHands {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_micros(self.civil.load(Ordering::SeqCst))
+        }
+        fn monotonic(&self) -> Duration {
+            Duration::from_micros(self.monotonic.load(Ordering::SeqCst))
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_years_ahead_costs_a_day_at_most() {
+        let hands = Arc::new(TwoHands::default());
+        let ledger = Ledger::new(Arc::clone(&hands) as Arc<dyn Clock>);
+        let p = KeyLimits { tokens_per_day: Some(100), ..KeyLimits::default() };
+        hands.civil.store(5_000 * MICROS_PER_DAY, Ordering::SeqCst);
+        let mut r = ledger.reserve(KEY, &p, 60).expect("fits");
+        r.used(90);
+        drop(r);
+        hands.civil.store(5 * MICROS_PER_DAY, Ordering::SeqCst);
+        hands.monotonic.store(MICROS_PER_DAY - 1, Ordering::SeqCst);
+        assert!(ledger.reserve(KEY, &p, 20).is_err(), "no second budget for setting the clock");
+        hands.monotonic.store(MICROS_PER_DAY, Ordering::SeqCst);
+        assert!(ledger.reserve(KEY, &p, 20).is_ok(), "a day has passed");
+    }
+
+    #[test]
+    fn the_last_use_is_known_and_survives_a_restart() {
+        let (hand, before) = ledger();
+        assert!(before.snapshot().is_empty());
+        hand.0.store(7, Ordering::SeqCst);
+        drop(before.reserve(KEY, &KeyLimits::default(), 1).expect("no limits"));
+        let (_, after) = ledger();
+        after.restore(&before.snapshot());
+        assert_eq!(after.snapshot()[0].last_use, Some(Timestamp::from_micros(7)));
     }
 
     #[test]

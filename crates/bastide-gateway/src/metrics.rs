@@ -311,10 +311,7 @@ impl Metrics {
         // The store counts by itself: its numbers are taken over as they are.
         self.bodies_kept.inner().store(bodies.kept, Relaxed);
         for (reason, dropped) in [("queue", bodies.dropped_full), ("disk", bodies.dropped_disk)] {
-            self.bodies_dropped
-                .get_or_create(&ReasonLabel { reason })
-                .inner()
-                .store(dropped, Relaxed);
+            self.bodies_dropped.get_or_create(&ReasonLabel { reason }).inner().store(dropped, Relaxed);
         }
         self.bodies_bytes.set(bodies.bytes);
         let mut text = String::new();

@@ -12,7 +12,7 @@ use crate::exchange::subject;
 use crate::gateway::Gateway;
 use crate::problem::raise;
 use crate::relay::Body;
-use crate::upstream::Provider;
+use crate::upstream::{DEMO, Provider};
 
 /// Lists the models of the principal's providers, asked from them. A provider that does not answer is left out.
 pub(crate) async fn list(gateway: &Gateway, principal: &Principal) -> Result<Response<Body>, Problem> {
@@ -26,8 +26,18 @@ pub(crate) async fn one(
     principal: &Principal,
     name: &str,
 ) -> Result<Response<Body>, Problem> {
-    let found = visible(gateway, principal).await.into_iter().find(|m| m["id"] == name);
-    found.map(|model| respond(&model)).ok_or_else(|| raise::unknown_model(name))
+    let models = visible(gateway, principal).await;
+    let catalogue = gateway.catalogue.load();
+    let providers: Vec<&str> =
+        catalogue.visible_to(principal.project, principal.demo).map(|p| p.name()).collect();
+    // As a request would find it: `PROVIDER/model` where a provider has that name, else the whole name.
+    let picked =
+        name.split_once('/').filter(|(provider, rest)| !rest.is_empty() && providers.contains(provider));
+    let found = models.into_iter().find(|m| match picked {
+        Some((provider, model)) => m["owned_by"] == provider && m["id"] == model,
+        None => m["id"] == name,
+    });
+    found.map(|model| respond(&model)).ok_or_else(|| raise::unlisted_model(name, &providers))
 }
 
 async fn visible(gateway: &Gateway, principal: &Principal) -> Vec<Value> {
@@ -51,7 +61,7 @@ async fn ids(gateway: &Gateway, provider: &Provider) -> Vec<String> {
     const MOST: usize = 2_000;
     const LONGEST: usize = 200;
     if provider.is_demo() {
-        return vec!["bastide-demo".to_owned()];
+        return vec![DEMO.to_owned()];
     }
     let body = match gateway.client.models(provider, gateway.settings.limits.idle_time).await {
         Ok(body) => body,

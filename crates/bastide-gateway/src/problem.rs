@@ -175,16 +175,34 @@ pub(crate) mod raise {
         Problem::new("http.body", 400, Fault::Client, Retry::Later, "the body broke off before its end")
     }
 
+    /// Any name goes to the providers that the key reaches, so a request has nowhere to go only where there is none.
     pub(crate) fn unknown_model(model: &str) -> Problem {
-        let shown: String = model.chars().take(100).collect();
-        Problem::new(
-            "model.unknown",
-            404,
-            Fault::Client,
-            Retry::Never,
-            format!("no provider serves `{shown}`; `GET /v1/models` lists what there is"),
-        )
-        .at("model")
+        let what = format!(
+            "there is no provider for this key's project, so `{}` has nowhere to go; the operator adds one with \
+             `bastide provider add`",
+            shown(model)
+        );
+        Problem::new("model.unknown", 404, Fault::Client, Retry::Never, what).at("model")
+    }
+
+    /// A name that no provider lists. What stands before a `/` picks a provider only where one has that name, because
+    /// models have such names too (`meta-llama/llama-3`).
+    pub(crate) fn unlisted_model(model: &str, providers: &[&str]) -> Problem {
+        let hint = match model.split_once('/') {
+            Some((prefix, rest)) if !rest.is_empty() && !providers.contains(&prefix) => format!(
+                "; `{}` names no provider of this key's project, so all of it is the model's name",
+                shown(prefix)
+            ),
+            _ => String::new(),
+        };
+        let what =
+            format!("no provider lists `{}`{hint}; `GET /v1/models` shows what they list", shown(model));
+        Problem::new("model.unknown", 404, Fault::Client, Retry::Never, what).at("model")
+    }
+
+    /// Enough of a name to recognise it.
+    fn shown(name: &str) -> String {
+        name.chars().filter(|c| !c.is_control()).take(100).collect()
     }
 
     pub(crate) fn limited(code: &'static str, what: &str, wait: Option<Duration>) -> Problem {

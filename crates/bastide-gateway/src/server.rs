@@ -26,8 +26,9 @@ use crate::gateway::Gateway;
 use crate::problem::{self, raise};
 use crate::relay::Body;
 use crate::route::{Access, NoRoute, Route};
+use crate::stall::Stalling;
 use crate::trace::Trace;
-use crate::{auth, models};
+use crate::{auth, expiry, models};
 
 /// Unauthenticated denials that the log takes in a second. More of them are counted and told with the next one: a
 /// flood of bad keys must not fill the disk.
@@ -52,6 +53,7 @@ pub async fn serve(
     let (closing, _) = watch::channel(false);
     let denials = Arc::new(Denials::default());
     let mut running = JoinSet::new();
+    let expiring = tokio::spawn(expiry::watch(Arc::clone(&gateway)));
     loop {
         while running.try_join_next().is_some() {}
         let slot = tokio::select! {
@@ -76,6 +78,7 @@ pub async fn serve(
             peer: peer.ip().to_canonical(),
             closing: closing.subscribe(),
             header_time: limits.header_time,
+            write_time: limits.write_time,
         };
         let tls = tls.clone();
         running.spawn(async move {
@@ -95,6 +98,7 @@ pub async fn serve(
     }
     // Cut ones record their end as they are dropped, and the log is still there to take it.
     running.shutdown().await;
+    expiring.abort();
     if let Some(tracer) = &gateway.tracer {
         tracer.close().await;
     }
@@ -107,12 +111,14 @@ struct Connection {
     peer: IpAddr,
     closing: watch::Receiver<bool>,
     header_time: Duration,
+    write_time: Duration,
 }
 
 impl Connection {
     async fn run(&self, stream: TcpStream, tls: Option<TlsAcceptor>) {
         // Without it each event of a stream waits for the client's delayed acknowledgement: 40 ms.
         let _ = stream.set_nodelay(true);
+        let stream = Stalling::new(stream, self.write_time);
         match tls {
             None => self.serve(TokioIo::new(stream)).await,
             Some(acceptor) => {

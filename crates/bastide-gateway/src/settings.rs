@@ -57,6 +57,8 @@ pub struct Limits {
     pub first_byte_time: Duration,
     /// Longest silence inside an upstream's body.
     pub idle_time: Duration,
+    /// Longest time that a caller may take nothing of an answer that waits for it.
+    pub write_time: Duration,
     /// Longest guard run over one body.
     pub guard_time: Duration,
     /// Open client connections; more wait in the kernel's queue.
@@ -78,6 +80,7 @@ impl Default for Limits {
             connect_time: Duration::from_secs(5),
             first_byte_time: Duration::from_secs(600),
             idle_time: Duration::from_secs(120),
+            write_time: Duration::from_secs(60),
             guard_time: Duration::from_secs(5),
             connections: 16_384,
             drain_time: Duration::from_secs(30),

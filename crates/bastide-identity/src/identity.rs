@@ -1,6 +1,7 @@
 //! The table of keys, and the questions put to it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -33,6 +34,8 @@ struct Table {
     by_hash: HashMap<[u8; 32], Entry>,
     by_id: HashMap<KeyId, Arc<State>>,
     projects: HashMap<ProjectId, OrganisationId>,
+    /// When keys expire; those of revoked ones may be among them.
+    expiries: BTreeSet<Timestamp>,
 }
 
 struct Entry {
@@ -113,6 +116,7 @@ impl Identity {
         let principal = Arc::new(Principal::new(row, organisation, Arc::clone(&state)));
         table.by_hash.insert(row.lookup, Entry { lookup: row.lookup, principal });
         table.by_id.insert(row.id, state);
+        table.expiries.extend(row.expires_at.filter(|_| row.revoked_at.is_none()));
     }
 
     pub(crate) fn insert_project(&self, id: ProjectId, organisation: OrganisationId) {
@@ -130,7 +134,8 @@ impl Identity {
     }
 
     /// Now, never earlier than the time since opening allows: setting the clock back revives no expired key.
-    pub(crate) fn now(&self) -> Timestamp {
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         let (civil, monotonic) = self.opened;
         self.clock.now().max(civil.plus(self.clock.monotonic().saturating_sub(monotonic)))
     }
@@ -175,9 +180,15 @@ impl Identity {
         self.check(principal).is_ok()
     }
 
+    /// The first instant after `after` at which a key expires: whoever serves streams sleeps until then and lets them
+    /// ask [`Identity::check`].
+    #[must_use]
+    pub fn next_expiry(&self, after: Timestamp) -> Option<Timestamp> {
+        self.read().expiries.range((Bound::Excluded(after), Bound::Unbounded)).next().copied()
+    }
+
     /// Counts up whenever a right was taken away: a stream that sees another number than before asks
-    /// [`Identity::check`]. Expiry takes no right away, it was announced: a stream compares
-    /// [`Principal::expires_at`] itself, or asks now and then.
+    /// [`Identity::check`]. Expiry takes no right away, it was announced; see [`Identity::next_expiry`].
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)

@@ -386,3 +386,21 @@ proptest! {
         prop_assert_eq!(w.identity.authenticate(&padded).is_ok(), noise.is_empty());
     }
 }
+
+#[test]
+fn the_next_expiry_is_known_and_a_revoked_key_is_none_after_a_restart() {
+    let store = Arc::new(Store::in_memory().unwrap());
+    let w = World::open(Arc::clone(&store), [7; 32]).unwrap();
+    let now = w.identity.now();
+    assert_eq!(w.identity.next_expiry(now), None);
+    w.key(w.new_key());
+    let (soon, late) = (w.in_seconds(10), w.in_seconds(20));
+    w.key(NewKey { expires_at: late, ..w.new_key() });
+    let (id, _) = w.key(NewKey { expires_at: soon, ..w.new_key() });
+    assert_eq!(w.identity.next_expiry(now), soon);
+    assert_eq!(w.identity.next_expiry(soon.unwrap()), late);
+    assert_eq!(w.identity.next_expiry(late.unwrap()), None);
+    w.identity.revoke_key(id, w.leaf()).unwrap();
+    let again = World::open(store, [7; 32]).unwrap();
+    assert_eq!(again.identity.next_expiry(now), late);
+}

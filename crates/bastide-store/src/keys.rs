@@ -27,7 +27,7 @@ pub struct KeyRow {
     pub id: KeyId,
     /// Its project.
     pub project: ProjectId,
-    /// What people call it. Not unique: a key and its successor may share it.
+    /// What people call it. Not unique: a revoked key's successor may have its name.
     pub name: String,
     /// The beginning of the key, enough to recognise it in a configuration file.
     pub hint: String,

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use bastide_audit::LogReader;
 use bastide_verify::{FailureKind, own_log_key, verify_log, verify_receipt};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::admin::{Request, show_time};
 use crate::cli::{Audit, Data, Output};
 use crate::client;
 use crate::control;
+use crate::entry::human;
 use crate::failure::{Failure, could_not};
+use crate::request::Request;
 use crate::show;
 
 /// Entries read at a time: a bundle.
@@ -60,9 +61,9 @@ fn verify(data: &Data, receipt: Option<&str>, output: Output) -> Result<(), Fail
         "receipt": receipt.as_ref().map(serde_json::to_value).transpose().map_err(could_not)?,
     });
     client::print(output.json, &value, |_| {
-        let mut text = format!("the log holds: {log}\n");
+        let mut text = log.to_string();
         if let Some(receipt) = &receipt {
-            text.push_str(&format!("the receipt holds:\n{receipt}\n"));
+            text.push_str(&receipt.to_string());
         }
         text
     })
@@ -101,16 +102,15 @@ fn receipt_text(given: &str) -> Result<String, Failure> {
     let found = text
         .split_whitespace()
         .find(|word| word.starts_with(bastide_verify::RECEIPT_PREFIX))
-        .ok_or_else(|| Failure::usage(format!("`{given}` is no receipt and no file that holds one")))?;
+        .ok_or_else(|| Failure::could_not(format!("`{given}` is no receipt and no file that holds one")))?;
     Ok(found.to_owned())
 }
 
 fn verdict(failure: bastide_verify::Failure) -> Failure {
     match failure.kind {
-        FailureKind::DoesNotHold | FailureKind::NotYetPublished => {
-            Failure::does_not_hold(failure.to_string())
-        }
-        _ => Failure::could_not(failure.to_string()),
+        FailureKind::DoesNotHold => Failure::does_not_hold(failure.to_string()),
+        FailureKind::Usage => Failure::usage(failure.to_string()),
+        FailureKind::Unreadable | FailureKind::NotYetPublished => Failure::could_not(failure.to_string()),
     }
 }
 
@@ -143,50 +143,4 @@ fn tail(data: &Data, lines: u64, follow: bool, output: Output) -> Result<(), Fai
         thread::sleep(Duration::from_millis(250));
         reader.refresh().map_err(could_not)?;
     }
-}
-
-/// One line: what happened, to whom, with which verdict.
-fn human(index: u64, entry: &Value) -> String {
-    let at = entry["at"]
-        .as_u64()
-        .map_or_else(String::new, |at| show_time(bastide_types::Timestamp::from_micros(at)));
-    let word = |name: &str| entry[name].as_str().unwrap_or_default();
-    let findings = |half: &Value| {
-        let list = half["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let named: Vec<String> = list
-            .iter()
-            .map(|f| {
-                let part = |name: &str| f[name].as_str().unwrap_or_default();
-                format!("{} in {} {}", part("category"), part("origin"), part("verdict"))
-            })
-            .collect();
-        if named.is_empty() { String::new() } else { format!("  [{}]", named.join(", ")) }
-    };
-    let what = match word("kind") {
-        "request" => {
-            format!(
-                "{} {} -> {}  {}{}",
-                word("exchange"),
-                word("model"),
-                word("upstream"),
-                word("verdict"),
-                findings(&entry["guard"])
-            )
-        }
-        "outcome" => format!(
-            "{} {} {}{}  {}+{} tokens",
-            word("exchange"),
-            entry["status"],
-            word("ending"),
-            findings(&entry["guard"]),
-            entry["usage"]["input_tokens"],
-            entry["usage"]["output_tokens"]
-        ),
-        "denied" => format!("{}  {} {}", word("route"), entry["status"], word("code")),
-        "changed" => format!("{} {} {}", word("action"), word("resource"), word("phase")),
-        "revealed" => word("exchange").to_owned(),
-        "started" => format!("bastide {}", word("version")),
-        _ => String::new(),
-    };
-    format!("{index:>8}  {at}  {:<8} {what}\n", word("kind"))
 }

@@ -12,10 +12,12 @@ use bastide_audit::{
 use bastide_types::{ActorRef, Event, ExchangeId, KeyId, Pseudonym, Reveal, Timestamp};
 use serde_json::{Value, json};
 
-use crate::admin::{Admin, show_time};
+use crate::admin::{Admin, no_such};
+use crate::change::{Turn, What};
 use crate::failure::{Failure, could_not};
 use crate::mask::Masker;
 use crate::node::Node;
+use crate::time::show_time;
 
 /// The name of the change that an erasure is.
 pub(crate) const ERASE: &str = "subject.erase";
@@ -70,14 +72,14 @@ impl Admin {
     }
 
     /// Destroys the key of a subject: its digests and bodies say nothing from then on.
-    pub(crate) async fn subject_erase(&self, actor: ActorRef, key: &str) -> Result<Value, Failure> {
+    pub(crate) async fn subject_erase(&self, turn: &mut Turn<'_>, key: &str) -> Result<Value, Failure> {
         let id = self.subject(key)?;
         let shown = |erased: bool| json!({"id": id.to_string(), "erased": erased});
         if !self.node.subjects.has_key(id).map_err(could_not)? {
             return Ok(shown(false));
         }
-        self.change(actor, ERASE, id.to_string(), None, |_| self.node.subjects.erase(id).map_err(could_not))
-            .await?;
+        let what = What { action: ERASE, resource: id.to_string(), state: None };
+        turn.change(what, |_| self.node.subjects.erase(id).map_err(could_not)).await?;
         Ok(shown(true))
     }
 
@@ -90,13 +92,11 @@ impl Admin {
         let mut named = keys.iter().filter(|k| k.name == key);
         match (named.next(), named.next()) {
             (Some(one), None) => Ok(one.id),
-            (None, _) => {
-                Err(Failure::usage(format!("there is no key `{key}`; `bastide key list` shows them")))
-            }
+            (None, _) => Err(no_such("key", key)),
             _ => {
                 let what =
                     format!("several keys are or were named `{key}`; give the id, from `bastide key list`");
-                Err(Failure::usage(what))
+                Err(Failure::could_not(what))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The command line: nouns and verbs, what was said and nothing more.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use bastide_types::GuardMode;
@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// One wall around everything an organisation does with AI.
 #[derive(Debug, Parser)]
 #[command(name = "bastide", version, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 fine, 1 does not hold (verify, show), 2 usage, 3 could not do it.")]
+#[command(after_help = "Exit codes: 0 fine, 1 what was checked does not hold, 2 usage, 3 could not do it.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -65,7 +65,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", env = "BASTIDE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// Address to listen on [default: 127.0.0.1:8800]
-    #[arg(long, value_name = "ADDR", env = "BASTIDE_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = "BASTIDE_LISTEN", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
     /// Base URL of one OpenAI-compatible server that answers every model, as an SDK takes it.
     #[arg(long, value_name = "URL", env = "BASTIDE_UPSTREAM")]
@@ -79,8 +79,8 @@ pub(crate) struct Serve {
     /// Whether requests wait for the log: `strict` or `relaxed` [default: strict]
     #[arg(long, value_name = "MODE", env = "BASTIDE_AUDIT")]
     pub(crate) audit: Option<AuditMode>,
-    /// Host name that requests may carry besides loopback names; may be given again.
-    #[arg(long = "allow-host", value_name = "NAME")]
+    /// Host name that requests may carry besides loopback names, without a port; may be given again.
+    #[arg(long = "allow-host", value_name = "NAME", value_parser = host)]
     pub(crate) allow_host: Vec<String>,
     /// Certificate chain (PEM) for TLS; needed to listen on anything but loopback.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -94,6 +94,47 @@ pub(crate) struct Serve {
     /// How the server's own log is written (to stderr).
     #[arg(long, value_name = "FORMAT", default_value = "text", env = "BASTIDE_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
+}
+
+/// An address to listen on.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        // A port alone, or a name with a port, is what people mean most often.
+        let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).unwrap_or(8800);
+        format!("give an IP address and a port, such as `127.0.0.1:{port}`")
+    })
+}
+
+/// The name of a host as it stands in a `host` header, without a port: lower case, IPv6 in brackets.
+pub(crate) fn host(text: &str) -> Result<String, String> {
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    if let Ok(ip) = bare.unwrap_or(text).parse::<Ipv6Addr>() {
+        return Ok(format!("[{ip}]"));
+    }
+    let label = |l: &str| {
+        (1..=63).contains(&l.len()) && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    if text.len() <= 253 && text.split('.').all(label) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    let why = if text.is_empty() {
+        "it is empty"
+    } else if text.contains("://") {
+        "it has a scheme"
+    } else if text.contains('/') {
+        "it has a path"
+    } else if text.contains(char::is_whitespace) {
+        "it has blanks"
+    } else if text.contains(':') {
+        "it has a port, and every port is meant"
+    } else if text.contains('*') {
+        "names are listed one by one"
+    } else if !text.is_ascii() {
+        "write it in ASCII (`xn--...`)"
+    } else {
+        "it is no host name"
+    };
+    Err(format!("{why}; give the name alone, such as `ai.example.org`"))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -137,7 +178,7 @@ pub(crate) struct KeyCreate {
     /// Project the key acts for [default: the first one]
     #[arg(long, value_name = "PROJECT")]
     pub(crate) project: Option<String>,
-    /// When it expires: an RFC 3339 time or a span such as `30d` or `12h`.
+    /// When it expires: an RFC 3339 time or a span such as `30d`, `12h`, `15m` or `90s`.
     #[arg(long, value_name = "WHEN")]
     pub(crate) expires: Option<String>,
     /// Requests a minute.
@@ -231,7 +272,7 @@ pub(crate) enum Policy {
     },
     /// Print the schema that policies are written against.
     Schema,
-    /// Check a policy file without using it.
+    /// Check a policy file without using it. Exit code 1 when it does not hold.
     Check {
         /// The file.
         file: PathBuf,
@@ -318,4 +359,52 @@ pub(crate) struct Inspect {
     pub(crate) list: bool,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_names_without_anything_around_them() {
+        for (good, read) in [
+            ("ai.example.org", "ai.example.org"),
+            ("AI.Example", "ai.example"),
+            ("10.0.0.5", "10.0.0.5"),
+            ("::1", "[::1]"),
+            ("[fd00::A]", "[fd00::a]"),
+            ("gate_way-1", "gate_way-1"),
+        ] {
+            assert_eq!(host(good).as_deref(), Ok(read));
+        }
+        for (bad, why) in [
+            ("", "empty"),
+            ("https://ai.example.org", "scheme"),
+            ("ai.example.org/v1", "path"),
+            ("ai example", "blanks"),
+            ("ai.example.org:443", "port"),
+            ("*.example.org", "one by one"),
+            ("bücher.example", "xn--"),
+            ("a..b", "no host name"),
+            ("a;b", "no host name"),
+        ] {
+            let error = host(bad).expect_err(bad);
+            assert!(error.contains(why) && error.contains("ai.example.org"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_shows_one() {
+        for (bad, example) in [
+            ("8800", "127.0.0.1:8800"),
+            (":9000", "127.0.0.1:9000"),
+            ("localhost:9000", "127.0.0.1:9000"),
+            ("127.0.0.1", "127.0.0.1:8800"),
+            ("", "127.0.0.1:8800"),
+        ] {
+            let error = address(bad).expect_err(bad);
+            assert!(error.contains(&format!("`{example}`")), "{bad}: {error}");
+        }
+        assert!(address("[::1]:8800").is_ok());
+    }
 }

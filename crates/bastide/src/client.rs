@@ -5,21 +5,33 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::admin::{Admin, CredentialGiven, Request};
+use crate::admin::Admin;
 use crate::cli::{self, Data};
 use crate::control;
 use crate::failure::{Failure, could_not};
 use crate::folder::{Folder, Locked};
 use crate::node::Node;
+use crate::request::{CredentialGiven, KeyWanted, Request};
 
-/// Base URLs of providers that are known by name.
-const KNOWN: [(&str, &str); 5] = [
-    ("groq", "https://api.groq.com/openai/v1"),
-    ("mistral", "https://api.mistral.ai/v1"),
-    ("ollama", "http://127.0.0.1:11434/v1"),
-    ("openai", "https://api.openai.com/v1"),
-    ("openrouter", "https://openrouter.ai/api/v1"),
+/// A provider that is known by name.
+struct Known {
+    name: &'static str,
+    base_url: &'static str,
+    /// The variable that its own SDK reads the credential from; `None`: it wants none.
+    variable: Option<&'static str>,
+}
+
+const KNOWN: [Known; 5] = [
+    known("groq", "https://api.groq.com/openai/v1", Some("GROQ_API_KEY")),
+    known("mistral", "https://api.mistral.ai/v1", Some("MISTRAL_API_KEY")),
+    known("ollama", "http://127.0.0.1:11434/v1", None),
+    known("openai", "https://api.openai.com/v1", Some("OPENAI_API_KEY")),
+    known("openrouter", "https://openrouter.ai/api/v1", Some("OPENROUTER_API_KEY")),
 ];
+
+const fn known(name: &'static str, base_url: &'static str, variable: Option<&'static str>) -> Known {
+    Known { name, base_url, variable }
+}
 
 /// Executes a request wherever the folder is held.
 pub(crate) fn execute(data: &Data, request: Request) -> Result<Value, Failure> {
@@ -39,27 +51,44 @@ pub(crate) fn execute(data: &Data, request: Request) -> Result<Value, Failure> {
         }
         note(&format!("made a new data folder `{dir}`; serve from it with `bastide serve --data {dir}`"));
     }
-    match Folder::take(data)? {
-        Locked::Theirs => control::ask(&data.dir, &request),
+    let answer = match Folder::take(data)? {
+        Locked::Theirs => control::ask(&data.dir, &request)?,
         Locked::Mine(folder) => {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(could_not)?;
             let node = Arc::new(Node::open(folder)?);
             node.bootstrap()?;
             node.reconcile(false)?;
-            let admin = Admin { node: Arc::clone(&node), gateway: None };
+            let admin = Arc::new(Admin::new(Arc::clone(&node), None));
             let uid = rustix::process::geteuid().as_raw();
-            let result = runtime.block_on(admin.execute(uid, request));
-            node.log.clone().close().map_err(could_not)?;
-            result
+            let result = runtime.block_on(async {
+                let result = admin.execute(uid, request).await;
+                // What is owed to the log gets a last chance here, and else the next start.
+                admin.changes.close(LAST_WORD).await;
+                result
+            });
+            let closed = node.log.clone().close();
+            let answer = result?;
+            // The result stands, and a new key is shown only once: it must not be lost for a log that closes badly.
+            if let Err(error) = closed {
+                note(&format!("warning: {}", could_not(error)));
+            }
+            answer
         }
+    };
+    for warning in answer["warnings"].as_array().into_iter().flatten() {
+        note(&format!("warning: {}", text(warning)));
     }
+    Ok(answer)
 }
+
+/// How long a command waits for the log to take the outcome of its change.
+const LAST_WORD: std::time::Duration = std::time::Duration::from_secs(5);
 
 pub(crate) fn key(command: cli::Key) -> Result<(), Failure> {
     match command {
         cli::Key::Create(args) => {
-            let request = Request::KeyCreate {
+            let request = Request::KeyCreate(KeyWanted {
                 name: args.name,
                 project: args.project,
                 expires: args.expires,
@@ -67,7 +96,7 @@ pub(crate) fn key(command: cli::Key) -> Result<(), Failure> {
                 tokens_per_minute: args.tokens_per_minute,
                 tokens_per_day: args.tokens_per_day,
                 concurrency: args.concurrency,
-            };
+            });
             let made = execute(&args.data, request)?;
             print(args.output.json, &made, |made| {
                 format!(
@@ -82,9 +111,13 @@ pub(crate) fn key(command: cli::Key) -> Result<(), Failure> {
         cli::Key::List { data, output } => {
             let keys = execute(&data, Request::KeyList)?;
             print(output.json, &keys, |keys| {
+                let mut keys = keys.clone();
+                for key in keys.as_array_mut().into_iter().flatten() {
+                    key["limits"] = Value::from(limits(&key["limits"]));
+                }
                 table(
-                    keys,
-                    &["id", "name", "state", "hint", "created", "expires"],
+                    &keys,
+                    &["id", "name", "project", "state", "hint", "limits", "created", "expires", "last_use"],
                     "no keys yet; make one with `bastide key create NAME`",
                 )
             })
@@ -99,27 +132,42 @@ pub(crate) fn key(command: cli::Key) -> Result<(), Failure> {
 pub(crate) fn provider(command: cli::Provider) -> Result<(), Failure> {
     match command {
         cli::Provider::Add { name, base_url, key_env, key_file, key_stdin, project, data, output } => {
-            let known = KNOWN.iter().find(|(n, _)| *n == name).map(|(_, url)| (*url).to_owned());
-            let base_url = base_url.or(known).ok_or_else(|| {
-                let names: Vec<_> = KNOWN.iter().map(|(n, _)| *n).collect();
+            let known = KNOWN.iter().find(|k| k.name == name);
+            // Another URL is another provider, and whether that wants a credential is its own matter.
+            let wants = known.filter(|_| base_url.is_none()).and_then(|k| k.variable);
+            let base_url = base_url.or(known.map(|k| k.base_url.to_owned())).ok_or_else(|| {
+                let names: Vec<_> = KNOWN.iter().map(|k| k.name).collect();
                 Failure::usage(format!(
                     "`{name}` is not known by name; give `--base-url URL` (known: {})",
                     names.join(", ")
                 ))
             })?;
             let credential = match (key_env, key_file, key_stdin) {
+                (Some(name), _, _) if name.is_empty() || name.contains(['=', '\0']) => {
+                    return Err(Failure::usage(format!("`{name}` is no name of an environment variable")));
+                }
                 (Some(name), _, _) => CredentialGiven::Env { name },
                 (_, Some(path), _) => {
-                    let path = std::path::absolute(&path).map_err(could_not)?;
+                    let path = std::path::absolute(&path).map_err(|e| Failure::usage(e.to_string()))?;
                     CredentialGiven::File { path: path.display().to_string() }
                 }
                 (_, _, true) => {
                     let mut value = String::new();
                     io::stdin().take(64 << 10).read_to_string(&mut value).map_err(could_not)?;
+                    if value.trim().is_empty() {
+                        return Err(Failure::could_not("there is no credential on standard input"));
+                    }
                     CredentialGiven::Sealed { value: value.trim().to_owned() }
                 }
                 _ => CredentialGiven::None,
             };
+            if let (Some(variable), CredentialGiven::None) = (wants, &credential) {
+                note(&format!(
+                    "warning: `{name}` refuses requests without a credential; give it one: `bastide provider remove \
+                     {name}`, then `bastide provider add {name} --key-env {variable}` (or `--key-file FILE`, \
+                     `--key-stdin`)"
+                ));
+            }
             let added = execute(&data, Request::ProviderAdd { name, base_url, credential, project })?;
             print(output.json, &added, |p| {
                 format!(
@@ -174,14 +222,19 @@ pub(crate) fn policy(command: cli::Policy) -> Result<(), Failure> {
         cli::Policy::Check { file } => match bastide_policy::PolicySet::parse(&read(&file)?) {
             Ok(set) => {
                 let lints: String = set.lints().iter().map(|l| format!("warning: {l}\n")).collect();
-                write(&format!("{lints}{} policies hold together\n", set.len()))
+                let counted = match set.len() {
+                    0 => "there is no policy, so everything is denied".to_owned(),
+                    1 => "1 policy holds".to_owned(),
+                    n => format!("{n} policies hold together"),
+                };
+                write(&format!("{lints}{counted}\n"))
             }
             Err(e) => Err(Failure::does_not_hold(crate::failure::chain(&e))),
         },
         cli::Policy::Set { file, data, output } => {
             let set = execute(&data, Request::PolicySet { text: read(&file)? })?;
             print(output.json, &set, |set| {
-                let lints = set["warnings"].as_array().map(Vec::as_slice).unwrap_or_default();
+                let lints = set["lints"].as_array().map(Vec::as_slice).unwrap_or_default();
                 let lints: String = lints.iter().map(|l| format!("warning: {}\n", text(l))).collect();
                 format!("{lints}version {} is in force\n", set["version"])
             })
@@ -208,6 +261,19 @@ pub(crate) fn write(text: &str) -> Result<(), Failure> {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("-")
+}
+
+/// Limits in few words.
+fn limits(limits: &Value) -> String {
+    let names = [
+        ("requests_per_minute", "requests/min"),
+        ("tokens_per_minute", "tokens/min"),
+        ("tokens_per_day", "tokens/day"),
+        ("concurrency", "at once"),
+    ];
+    let set: Vec<String> =
+        names.iter().filter_map(|(name, unit)| Some(format!("{} {unit}", limits[*name].as_u64()?))).collect();
+    if set.is_empty() { "none".to_owned() } else { set.join(", ") }
 }
 
 /// A plain table: a header, then a line each.

@@ -22,7 +22,7 @@ pub(crate) const DEFAULT_LISTEN: SocketAddr =
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ConfigFile {
-    listen: Option<SocketAddr>,
+    listen: Option<String>,
     allowed_hosts: Vec<String>,
     audit: Option<String>,
     tls: Option<Tls>,
@@ -72,6 +72,7 @@ struct LimitsTable {
     connect_seconds: Option<u64>,
     first_byte_seconds: Option<u64>,
     idle_seconds: Option<u64>,
+    write_seconds: Option<u64>,
     guard_seconds: Option<u64>,
     drain_seconds: Option<u64>,
 }
@@ -120,7 +121,11 @@ pub(crate) fn load(serve: &Serve) -> Result<Effective, Failure> {
         Some(path) => read(path)?,
         None => ConfigFile::default(),
     };
-    let listen = serve.listen.or(file.listen).unwrap_or(DEFAULT_LISTEN);
+    let listen = match (serve.listen, &file.listen) {
+        (Some(address), _) => address,
+        (None, Some(text)) => cli::address(text).map_err(|e| field("listen", &format!("`{text}`: {e}")))?,
+        (None, None) => DEFAULT_LISTEN,
+    };
     let guard = match (serve.guard, &file.guard.mode) {
         (Some(mode), _) => mode,
         (None, Some(text)) => text.parse().map_err(|e: String| field("guard.mode", &e))?,
@@ -144,7 +149,11 @@ pub(crate) fn load(serve: &Serve) -> Result<Effective, Failure> {
         )));
     }
     let profile = profile(&file.guard.rules)?;
-    let mut allowed_hosts = file.allowed_hosts;
+    let hosts = file
+        .allowed_hosts
+        .iter()
+        .map(|name| cli::host(name).map_err(|e| field("allowed_hosts", &format!("`{name}`: {e}"))));
+    let mut allowed_hosts = hosts.collect::<Result<Vec<String>, Failure>>()?;
     allowed_hosts.extend(serve.allow_host.iter().cloned());
     let limits = limits(&file.limits)?;
     let bodies = bodies(&file.bodies)?;
@@ -155,7 +164,7 @@ pub(crate) fn load(serve: &Serve) -> Result<Effective, Failure> {
 
 fn read(path: &Path) -> Result<ConfigFile, Failure> {
     let text = std::fs::read_to_string(path)
-        .map_err(|e| Failure::usage(format!("cannot read the settings `{}`: {e}", path.display())))?;
+        .map_err(|e| Failure::could_not(format!("cannot read the settings `{}`: {e}", path.display())))?;
     toml::from_str(&text).map_err(|e| Failure::usage(format!("`{}` does not parse: {e}", path.display())))
 }
 
@@ -305,6 +314,7 @@ fn limits(table: &LimitsTable) -> Result<Limits, Failure> {
     seconds("limits.connect_seconds", table.connect_seconds, &mut limits.connect_time)?;
     seconds("limits.first_byte_seconds", table.first_byte_seconds, &mut limits.first_byte_time)?;
     seconds("limits.idle_seconds", table.idle_seconds, &mut limits.idle_time)?;
+    seconds("limits.write_seconds", table.write_seconds, &mut limits.write_time)?;
     seconds("limits.guard_seconds", table.guard_seconds, &mut limits.guard_time)?;
     seconds("limits.drain_seconds", table.drain_seconds, &mut limits.drain_time)?;
     if let Some(n) = table.default_output_tokens {

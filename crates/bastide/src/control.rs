@@ -13,22 +13,39 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
-use crate::admin::{Admin, Request};
+use crate::admin::Admin;
 use crate::failure::Failure;
+use crate::request::Request;
 
 /// A request is one line: a policy file is the largest.
 const LINE_BYTES: u64 = 8 << 20;
 /// An answer is one line too: the four bodies of an exchange, with each of their bytes as an escape.
 const ANSWER_BYTES: u64 = 32 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Connections at a time; an operator has one, a script a few.
+const CONNECTIONS: usize = 64;
+/// For requests that run when the server stops: a change takes milliseconds, unless the disk is in trouble.
+const LAST_REQUEST: Duration = Duration::from_secs(10);
+/// For a change that nobody waits for any more.
+const LAST_CHANGE: Duration = Duration::from_secs(10);
 
 pub(crate) fn path(dir: &Path) -> PathBuf {
     dir.join("control.sock")
 }
 
-/// Opens the socket and answers until dropped.
-pub(crate) fn listen(admin: Arc<Admin>, dir: &Path) -> Result<tokio::task::JoinHandle<()>, Failure> {
+/// The open socket.
+pub(crate) struct Control {
+    admin: Arc<Admin>,
+    path: PathBuf,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+/// Opens the socket and answers.
+pub(crate) fn listen(admin: Arc<Admin>, dir: &Path) -> Result<Control, Failure> {
     let path = path(dir);
     let failed = |e: std::io::Error| Failure::could_not(format!("cannot open `{}`: {e}", path.display()));
     // The folder's lock is ours, so a socket that is there is left over from a crash.
@@ -45,27 +62,55 @@ pub(crate) fn listen(admin: Arc<Admin>, dir: &Path) -> Result<tokio::task::JoinH
         Failure::could_not(format!("cannot open `{}`: {e}{hint}", path.display()))
     })?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    Ok(tokio::spawn(async move {
-        loop {
-            match listener.accept().await {
+    let (stop, stopping) = watch::channel(false);
+    let serving = tokio::spawn(serve(Arc::clone(&admin), listener, stopping));
+    Ok(Control { admin, path, stop, serving })
+}
+
+impl Control {
+    /// Takes no further request and waits for those that run, so that the log closes over whole changes. `false` when
+    /// the log lacks the outcome of one.
+    pub(crate) async fn stop(self) -> bool {
+        // Gone first: a command that begins now is to find nobody rather than a server that no longer listens.
+        let _ = std::fs::remove_file(&self.path);
+        let _ = self.stop.send(true);
+        let _ = self.serving.await;
+        self.admin.changes.close(LAST_CHANGE).await
+    }
+}
+
+async fn serve(admin: Arc<Admin>, listener: UnixListener, mut stopping: watch::Receiver<bool>) {
+    let others = stopping.clone();
+    let mut running = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if running.len() < CONNECTIONS => match accepted {
                 Ok((stream, _)) => {
-                    let admin = Arc::clone(&admin);
-                    tokio::spawn(async move {
-                        if tokio::time::timeout(PATIENCE, answer(&admin, stream)).await.is_err() {
-                            tracing::debug!("a control connection took too long");
-                        }
-                    });
+                    running.spawn(answer(Arc::clone(&admin), stream, others.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "a control connection failed");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-            }
+            },
+            Some(_) = running.join_next() => {}
+            () = told(&mut stopping) => break,
         }
-    }))
+    }
+    drop(listener);
+    let ended = async { while running.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_REQUEST, ended).await.is_err() {
+        tracing::warn!("a control request did not end in time; whoever asked gets no answer");
+    }
+    running.shutdown().await;
 }
 
-async fn answer(admin: &Admin, stream: tokio::net::UnixStream) {
+async fn told(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone, and with it whoever would have said so.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+async fn answer(admin: Arc<Admin>, stream: tokio::net::UnixStream, mut stopping: watch::Receiver<bool>) {
     let own = rustix::process::geteuid().as_raw();
     let uid = match stream.peer_cred() {
         Ok(peer) if peer.uid() == own || peer.uid() == 0 => peer.uid(),
@@ -74,9 +119,15 @@ async fn answer(admin: &Admin, stream: tokio::net::UnixStream) {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     let mut reader = tokio::io::BufReader::new(read.take(LINE_BYTES));
-    let result = match reader.read_line(&mut line).await {
-        Err(_) | Ok(0) => return,
-        Ok(_) => match serde_json::from_str::<Request>(&line) {
+    let asked = tokio::select! {
+        asked = tokio::time::timeout(PATIENCE, reader.read_line(&mut line)) => asked,
+        () = told(&mut stopping) => return,
+    };
+    let result = match asked {
+        Err(_) => return tracing::debug!("a control connection asked nothing in time"),
+        Ok(Err(_) | Ok(0)) => return,
+        Ok(Ok(_)) => match serde_json::from_str::<Request>(&line) {
+            // Not timed: a change that is stopped in the middle would be worse than one that takes long.
             Ok(request) => admin.execute(uid, request).await,
             Err(_) => Err(Failure::could_not(
                 "the running server does not know this request; it is of another version: restart it",
@@ -85,9 +136,10 @@ async fn answer(admin: &Admin, stream: tokio::net::UnixStream) {
     };
     let reply = match result {
         Ok(value) => json!({ "ok": value }),
-        Err(failure) => json!({"error": failure.message(), "usage": failure.is_usage()}),
+        Err(failure) => json!({"error": failure.message(), "exit": failure.code()}),
     };
-    let _ = write.write_all(format!("{reply}\n").as_bytes()).await;
+    let text = format!("{reply}\n");
+    let _ = tokio::time::timeout(PATIENCE, write.write_all(text.as_bytes())).await;
 }
 
 /// Asks the running server.
@@ -105,13 +157,22 @@ pub(crate) fn ask(dir: &Path, request: &Request) -> Result<Value, Failure> {
     line.push('\n');
     stream.write_all(line.as_bytes()).map_err(failed)?;
     let mut reply = String::new();
-    BufReader::new(stream.take(ANSWER_BYTES)).read_line(&mut reply).map_err(failed)?;
-    let mut reply: Value = serde_json::from_str(&reply)
-        .map_err(|_| Failure::could_not("the running server's answer does not parse; look at its own log"))?;
+    let answered = BufReader::new(stream.take(ANSWER_BYTES)).read_line(&mut reply);
+    let unknown = |what: &str| {
+        Failure::could_not(format!(
+            "{what}, so what was asked for may be done or not; see with `bastide audit tail`, and look at the server's \
+             own log"
+        ))
+    };
+    match answered {
+        Ok(0) => return Err(unknown("the running server gave no answer")),
+        Ok(_) => {}
+        Err(_) => return Err(unknown("the running server did not answer in time")),
+    }
+    let mut reply: Value =
+        serde_json::from_str(&reply).map_err(|_| unknown("the running server's answer does not parse"))?;
     if let Some(message) = reply["error"].as_str() {
-        let message = message.to_owned();
-        let usage = reply["usage"].as_bool().unwrap_or_default();
-        return Err(if usage { Failure::usage(message) } else { Failure::could_not(message) });
+        return Err(Failure::reported(message, reply["exit"].as_u64().unwrap_or(3)));
     }
     Ok(reply["ok"].take())
 }

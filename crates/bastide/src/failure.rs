@@ -3,6 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use bastide_identity::IdentityError;
+use bastide_store::StoreError;
+
 /// A failed command.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -10,7 +13,8 @@ pub(crate) struct Failure {
     code: u8,
 }
 
-/// `1`: what was checked does not hold. `2`: the command was wrong. `3`: it could not be done.
+/// `1`: what was checked does not hold. `2`: the command cannot be meant, whatever the installation holds. `3`: it could
+/// not be done here and now. `docs/commands.md` has the table.
 impl Failure {
     pub(crate) fn does_not_hold(message: impl Into<String>) -> Self {
         Failure { message: message.into(), code: 1 }
@@ -24,8 +28,19 @@ impl Failure {
         Failure { message: message.into(), code: 3 }
     }
 
-    pub(crate) const fn is_usage(&self) -> bool {
-        self.code == 2
+    /// As another process reports it.
+    pub(crate) fn reported(message: impl Into<String>, code: u64) -> Self {
+        Failure { message: message.into(), code: u8::try_from(code).ok().filter(|c| *c > 0).unwrap_or(3) }
+    }
+
+    /// The same failure, with a remark.
+    pub(crate) fn and(mut self, remark: impl fmt::Display) -> Self {
+        self.message.push_str(&format!("; {remark}"));
+        self
+    }
+
+    pub(crate) const fn code(&self) -> u8 {
+        self.code
     }
 
     pub(crate) fn message(&self) -> &str {
@@ -63,4 +78,23 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 /// Any error becomes `could not`, with its chain.
 pub(crate) fn could_not(error: impl std::error::Error) -> Failure {
     Failure::could_not(chain(&error))
+}
+
+/// A change of the store that was refused: by its words alone, or by what is there.
+pub(crate) fn store_refused(error: StoreError) -> Failure {
+    match error {
+        StoreError::Invalid { .. } => Failure::usage(chain(&error)),
+        _ => could_not(error),
+    }
+}
+
+/// The same for keys and projects.
+pub(crate) fn identity_refused(error: IdentityError) -> Failure {
+    match error {
+        IdentityError::Name { .. } | IdentityError::ExpiredAtBirth | IdentityError::ZeroLimit { .. } => {
+            Failure::usage(chain(&error))
+        }
+        IdentityError::Store(error) => store_refused(error),
+        _ => could_not(error),
+    }
 }

@@ -90,7 +90,7 @@ fn jsonl(path: &Path, engine: &Engine, scratch: &mut Scratch, least: Score) -> R
             continue;
         }
         let parsed: Line = serde_json::from_slice(&line).map_err(|e| {
-            Failure::usage(format!("`{shown}` line {number}: no `{{\"id\",\"text\"}}` object: {e}"))
+            Failure::could_not(format!("`{shown}` line {number}: no `{{\"id\",\"text\"}}` object: {e}"))
         })?;
         findings.clear();
         engine.inspect(&parsed.text, Syntax::Plain, scratch, &mut findings);

@@ -3,19 +3,25 @@
 mod admin;
 mod audit;
 mod bodies;
+mod change;
 mod cli;
 mod client;
 mod clock;
 mod config;
 mod control;
+mod entry;
+mod environment;
 mod failure;
 mod folder;
 mod inspect;
 mod mask;
 mod node;
+mod providers;
+mod request;
 mod serve;
 mod show;
 mod telemetry;
+mod time;
 mod usage;
 
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use bastide_audit::{Log, LogOptions, LogReader, Recorded, Subjects};
+use bastide_audit::{Disk, LocalDisk, Log, LogOptions, LogReader, Recorded, Subjects};
 use bastide_crypto::RootKey;
 use bastide_gateway::Provider;
 use bastide_identity::Identity;
@@ -37,12 +37,17 @@ pub(crate) struct Node {
 impl Node {
     /// Opens everything, and mends what a crash left between a change and its outcome.
     pub(crate) fn open(folder: Folder) -> Result<Node, Failure> {
+        Node::open_on(Arc::new(LocalDisk), folder)
+    }
+
+    /// As [`Node::open`], with the log on any disk.
+    pub(crate) fn open_on(disk: Arc<dyn Disk>, folder: Folder) -> Result<Node, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let keys = folder.keys()?;
         let root = Arc::new(keys.root);
         let store = Arc::new(Store::open(folder.dir()).map_err(could_not)?);
         let options = LogOptions::new(folder.dir().join("log"), "default/node-1");
-        let (log, recovery) = Log::open(options, keys.log, Arc::clone(&clock)).map_err(could_not)?;
+        let (log, recovery) = Log::open_on(disk, options, keys.log, Arc::clone(&clock)).map_err(could_not)?;
         if let Some(last) = store.last_intent().map_err(could_not)?
             && last >= log.size()
         {

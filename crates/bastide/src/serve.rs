@@ -1,5 +1,6 @@
 //! `bastide serve`: settings, build, serve, drain.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use bastide_audit::Bodies;
 use bastide_crypto::{SystemRandom, sha256};
 use bastide_gateway::{AuditMode, Credential, Gateway, Guard, Parts, Provider};
+use bastide_store::CredentialSource;
 use bastide_types::{Digest, Event, GuardMode, Secret};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -21,13 +23,14 @@ use crate::admin::Admin;
 use crate::cli::{LogFormat, Serve};
 use crate::config::{self, Effective, Tls};
 use crate::control;
+use crate::environment;
 use crate::failure::{Failure, chain, could_not};
 use crate::folder::{Folder, Locked};
 use crate::node::Node;
 use crate::usage;
 
 pub(crate) fn run(args: &Serve) -> Result<(), Failure> {
-    log_to_stderr(args.log_format);
+    log_to_stderr(args.log_format)?;
     let effective = config::load(args)?;
     // The port first: a busy one is the commonest mistake, and must not touch the folder.
     let listener = bind(effective.settings.listen)?;
@@ -44,6 +47,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(could_not)?;
     let mut node = Node::open(folder)?;
     attach_providers(&mut node, args, &effective)?;
+    environment::warn_of_unknown(&variables(&node, args)?);
     node.bootstrap()?;
     node.reconcile(false)?;
     runtime.block_on(serve(node, effective, listener, tls))
@@ -85,7 +89,7 @@ async fn serve(
     );
     usage::restore(&node, &gateway);
     let saving = tokio::spawn(usage::save_while_running(Arc::clone(&node), Arc::clone(&gateway)));
-    let admin = Arc::new(Admin { node: Arc::clone(&node), gateway: Some(Arc::clone(&gateway)) });
+    let admin = Arc::new(Admin::new(Arc::clone(&node), Some(Arc::clone(&gateway))));
     let control = control::listen(admin, node.dir())?;
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(wait_for_signal(stop));
@@ -95,12 +99,16 @@ async fn serve(
     let listener = TcpListener::from_std(listener).map_err(could_not)?;
     bastide_gateway::serve(Arc::clone(&gateway), listener, tls, stopping).await.map_err(could_not)?;
 
-    control.abort();
+    let whole = control.stop().await;
     saving.abort();
-    let _ = std::fs::remove_file(control::path(node.dir()));
     usage::save(&node, &gateway);
     let log = node.log.clone();
-    log.record(Event::Stopped { at: node.clock.now() }).await.map_err(could_not)?;
+    if whole {
+        log.record(Event::Stopped { at: node.clock.now() }).await.map_err(could_not)?;
+    } else {
+        // The next start looks for changes without an outcome only where the log does not say that all was in order.
+        tracing::warn!("the log lacks the outcome of a change; the next start records it");
+    }
     drop(gateway);
     bodies.close();
     log.close().map_err(could_not)?;
@@ -112,11 +120,15 @@ fn bind(address: SocketAddr) -> Result<std::net::TcpListener, Failure> {
     let listener = std::net::TcpListener::bind(address).map_err(|e| {
         let remedy = match e.kind() {
             std::io::ErrorKind::AddrInUse => {
-                "; something listens there already: choose another with `--listen 127.0.0.1:8801`"
+                // Port 0 lets the system choose.
+                let other = SocketAddr::new(address.ip(), address.port().checked_add(1).unwrap_or(0));
+                format!("; something listens there already: choose another port with `--listen {other}`")
             }
-            std::io::ErrorKind::PermissionDenied => "; ports below 1024 are for root: choose a higher one",
-            std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
-            _ => "",
+            std::io::ErrorKind::PermissionDenied => {
+                "; ports below 1024 are for root: choose a higher one with `--listen`".to_owned()
+            }
+            std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address".to_owned(),
+            _ => String::new(),
         };
         Failure::could_not(format!("cannot listen on `{address}`: {e}{remedy}"))
     })?;
@@ -126,7 +138,7 @@ fn bind(address: SocketAddr) -> Result<std::net::TcpListener, Failure> {
 
 fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Failure> {
     let failed = |path: &Path, what: String| {
-        Failure::usage(format!("`{}` is no usable PEM file: {what}", path.display()))
+        Failure::could_not(format!("`{}` is no usable PEM file: {what}", path.display()))
     };
     let chain = CertificateDer::pem_file_iter(&tls.cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -148,9 +160,10 @@ fn attach_providers(node: &mut Node, args: &Serve, effective: &Effective) -> Res
         let credential = match &args.upstream_key_env {
             None => None,
             Some(name) => {
-                let value = std::env::var(name)
-                    .map_err(|_| Failure::usage(format!("the environment variable `{name}` is not set")))?;
-                Some(Credential::bearer(&Secret::new(value)).map_err(|e| Failure::usage(chain(&e)))?)
+                let value = std::env::var(name).map_err(|_| {
+                    Failure::could_not(format!("the environment variable `{name}` is not set"))
+                })?;
+                Some(Credential::bearer(&Secret::new(value)).map_err(could_not)?)
             }
         };
         let provider =
@@ -239,9 +252,18 @@ async fn wait_for_signal(stop: watch::Sender<bool>) {
     std::process::exit(130);
 }
 
-fn log_to_stderr(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("BASTIDE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+/// The variables that hold a provider's credential, whatever they are called.
+fn variables(node: &Node, args: &Serve) -> Result<BTreeSet<String>, Failure> {
+    let providers = node.store.providers().map_err(could_not)?;
+    let named = providers.into_iter().filter_map(|row| match row.credential {
+        CredentialSource::Env(name) => Some(name),
+        _ => None,
+    });
+    Ok(named.chain(args.upstream_key_env.clone()).collect())
+}
+
+fn log_to_stderr(format: LogFormat) -> Result<(), Failure> {
+    let filter = environment::log_filter()?;
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // A second subscriber cannot be set; the first one then goes on.
@@ -249,6 +271,7 @@ fn log_to_stderr(format: LogFormat) {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
+    Ok(())
 }
 
 /// How often the day's usage is saved: what a crash forgets.

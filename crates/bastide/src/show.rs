@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::admin::Request;
 use crate::cli::{Data, Output};
 use crate::client;
 use crate::failure::Failure;
+use crate::request::Request;
 
 pub(crate) fn show(data: &Data, exchange: String, reveal: bool, output: Output) -> Result<(), Failure> {
     let shown = client::execute(data, Request::ExchangeShow { exchange, reveal })?;

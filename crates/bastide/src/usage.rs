@@ -1,9 +1,11 @@
-//! The day's token counts survive a restart: a small file beside the records, saved every few seconds.
+//! What keys have used survives a restart: a small file beside the records, saved every few seconds.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use bastide_gateway::Gateway;
-use bastide_types::KeyId;
+use bastide_gateway::{Gateway, KeyUsage};
+use bastide_types::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::folder::write_private;
 use crate::node::Node;
@@ -11,25 +13,55 @@ use crate::serve::SAVE_EVERY;
 
 const FILE: &str = "usage.json";
 
-/// Puts the saved counts back.
-pub(crate) fn restore(node: &Node, gateway: &Gateway) {
-    let Ok(text) = std::fs::read(node.dir().join(FILE)) else { return };
-    let Ok(entries) = serde_json::from_slice::<Vec<(String, u64, u64)>>(&text) else {
-        tracing::warn!("the saved token counts of today do not parse; budgets of today start afresh");
-        return;
-    };
-    let parsed: Vec<(KeyId, u64, u64)> =
-        entries.iter().filter_map(|(key, day, tokens)| Some((key.parse().ok()?, *day, *tokens))).collect();
-    gateway.ledger().restore(&parsed);
+/// A line of the file.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    key: String,
+    day: u64,
+    tokens: u64,
+    last_use: Option<u64>,
 }
 
-/// Saves them.
+/// The saved usage; `None` when there is none or it does not parse.
+pub(crate) fn read(dir: &Path) -> Option<Vec<KeyUsage>> {
+    let text = std::fs::read(dir.join(FILE)).ok()?;
+    let saved: Vec<Saved> = match serde_json::from_slice(&text) {
+        Ok(saved) => saved,
+        Err(_) => {
+            tracing::warn!("the saved token counts of today do not parse; budgets of today start afresh");
+            return None;
+        }
+    };
+    let parsed = saved.iter().filter_map(|saved| {
+        Some(KeyUsage {
+            key: saved.key.parse().ok()?,
+            day: saved.day,
+            tokens: saved.tokens,
+            last_use: saved.last_use.map(Timestamp::from_micros),
+        })
+    });
+    Some(parsed.collect())
+}
+
+/// Puts the saved usage back.
+pub(crate) fn restore(node: &Node, gateway: &Gateway) {
+    if let Some(saved) = read(node.dir()) {
+        gateway.ledger().restore(&saved);
+    }
+}
+
+/// Saves it.
 pub(crate) fn save(node: &Node, gateway: &Gateway) {
-    let entries: Vec<(String, u64, u64)> = gateway
+    let entries: Vec<Saved> = gateway
         .ledger()
         .snapshot()
         .into_iter()
-        .map(|(key, day, tokens)| (key.to_string(), day, tokens))
+        .map(|usage| Saved {
+            key: usage.key.to_string(),
+            day: usage.day,
+            tokens: usage.tokens,
+            last_use: usage.last_use.map(Timestamp::as_micros),
+        })
         .collect();
     if entries.is_empty() {
         return;
@@ -40,13 +72,13 @@ pub(crate) fn save(node: &Node, gateway: &Gateway) {
     }
 }
 
-/// Saves them every few seconds when they changed.
+/// Saves it every few seconds when it changed.
 pub(crate) async fn save_while_running(node: Arc<Node>, gateway: Arc<Gateway>) {
-    let mut before = gateway.ledger().snapshot();
+    let mut before = Vec::new();
     loop {
         tokio::time::sleep(SAVE_EVERY).await;
         let mut now = gateway.ledger().snapshot();
-        now.sort_unstable();
+        now.sort_unstable_by_key(|usage| usage.key);
         if now != before {
             let (node, gateway) = (Arc::clone(&node), Arc::clone(&gateway));
             let _ = tokio::task::spawn_blocking(move || save(&node, &gateway)).await;

@@ -225,7 +225,7 @@ fn an_unknown_exchange_and_a_mistyped_one_say_what_to_do() {
     assert_eq!(mistyped.status.code(), Some(2), "{}", stderr(&mistyped));
     assert!(stderr(&mistyped).contains("bastide-exchange"), "{}", stderr(&mistyped));
     let nobody = rig.command(&["audit", "erase", "nobody", "--yes"]);
-    assert_eq!(nobody.status.code(), Some(2), "{}", stderr(&nobody));
+    assert_eq!(nobody.status.code(), Some(3), "{}", stderr(&nobody));
 }
 
 #[test]

@@ -124,7 +124,7 @@ impl Provider {
     #[must_use]
     pub fn demo() -> Self {
         Provider {
-            name: "demo".to_owned(),
+            name: super::DEMO.to_owned(),
             project: None,
             destination: None,
             credential: None,

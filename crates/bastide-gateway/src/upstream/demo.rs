@@ -11,6 +11,9 @@ use serde_json::json;
 
 use super::UpstreamBody;
 
+/// What the demo is called: as a provider, as a model, and in its answers.
+pub(crate) const MODEL: &str = "demo";
+
 /// What remains to be sent.
 #[derive(Debug)]
 pub(crate) struct DemoBody {
@@ -46,12 +49,12 @@ pub(crate) fn answer(body: &[u8]) -> Response<UpstreamBody> {
             })
             .collect();
         let answer = json!({"id": "chatcmpl-demo", "object": "chat.completion", "created": 0,
-            "model": "bastide-demo", "choices": choices, "usage": usage});
+            "model": MODEL, "choices": choices, "usage": usage});
         return respond(StatusCode::OK, "application/json", vec![answer.to_string()]);
     }
     let event = |delta: serde_json::Value, finish: Option<&str>| {
         let chunk = json!({"id": "chatcmpl-demo", "object": "chat.completion.chunk", "created": 0,
-            "model": "bastide-demo",
+            "model": MODEL,
             "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
         format!("data: {chunk}\n\n")
     };
@@ -60,7 +63,7 @@ pub(crate) fn answer(body: &[u8]) -> Response<UpstreamBody> {
     parts.push(event(json!({}), Some("stop")));
     if request.include_usage {
         let chunk = json!({"id": "chatcmpl-demo", "object": "chat.completion.chunk", "created": 0,
-            "model": "bastide-demo", "choices": [], "usage": usage});
+            "model": MODEL, "choices": [], "usage": usage});
         parts.push(format!("data: {chunk}\n\n"));
     }
     parts.push("data: [DONE]\n\n".to_owned());

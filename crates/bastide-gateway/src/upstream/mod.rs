@@ -12,6 +12,7 @@ use http::Response;
 
 pub use catalogue::{Catalogue, Credential, Provider, ProviderError, Target};
 pub(crate) use client::{Client, SendError, Transport};
+pub(crate) use demo::MODEL as DEMO;
 
 use crate::guard::Inspected;
 use crate::trace::Propagated;

@@ -60,6 +60,37 @@ impl Rig {
         String::from_utf8_lossy(&output.stdout).lines().filter_map(|l| serde_json::from_str(l).ok()).collect()
     }
 
+    /// A key with these further arguments of `key create`.
+    pub fn make_key(&self, name: &str, arguments: &[&str]) -> String {
+        let all: Vec<&str> = ["key", "create", name, "--json"].iter().chain(arguments).copied().collect();
+        let output = self.command(&all);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let made: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        made["key"].as_str().expect("a key").to_owned()
+    }
+
+    /// Asks for a stream and leaves the rest to the caller.
+    pub fn stream(&self, key: &str, model: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address()).expect("connects");
+        self.ask_for_stream(&mut stream, key, model);
+        stream
+    }
+
+    /// The same on a connection that is there.
+    pub fn ask_for_stream(&self, stream: &mut TcpStream, key: &str, model: &str) {
+        let body =
+            serde_json::json!({"model":model,"stream":true,"messages":[{"role":"user","content":"hi"}]});
+        let body = body.to_string();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\ncontent-length: {}\r\n\
+             connection: close\r\n\r\n{body}",
+            self.address(),
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).expect("sent");
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
@@ -76,6 +107,29 @@ impl Rig {
     pub fn get(&self, path: &str) -> Answer {
         let bearer = format!("Bearer {}", self.key);
         send(self.address(), "GET", path, &[("authorization", &bearer)], b"")
+    }
+}
+
+/// Runs the binary without a server, in an environment without our variables.
+pub fn bastide(arguments: &[&str], variables: &[(&str, &str)]) -> std::process::Output {
+    let binary = bastide_testkit::find_binary("bastide").expect("a binary");
+    #[allow(clippy::disallowed_methods, reason = "running the binary is what is tested")]
+    let mut command = std::process::Command::new(binary);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("BASTIDE_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).envs(variables.iter().copied()).stdin(std::process::Stdio::null());
+    command.output().expect("the binary runs")
+}
+
+/// Asks until the answer is yes.
+pub fn wait_until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
+    let until = std::time::Instant::now() + limit;
+    while !holds() {
+        assert!(std::time::Instant::now() < until, "{what}: not within {limit:?}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

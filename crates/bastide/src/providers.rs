@@ -1,0 +1,78 @@
+//! Providers as the store has them, made ready to be used: the row, and the credential from where it is kept.
+
+use std::sync::Arc;
+
+use bastide_crypto::{SystemRandom, seal};
+use bastide_gateway::{Catalogue, Credential, Provider};
+use bastide_store::{CredentialSource, ProviderRow};
+use bastide_types::{ProviderId, Secret};
+
+use crate::failure::{Failure, could_not};
+use crate::node::Node;
+
+impl Node {
+    /// The providers in the store, ready to be used.
+    pub(crate) fn catalogue(&self) -> Result<Catalogue, Failure> {
+        let mut providers = Vec::new();
+        for row in self.store.providers().map_err(could_not)? {
+            match self.provider(&row) {
+                Ok(provider) => providers.push(Arc::new(provider)),
+                // One provider whose credential is missing must not keep the others from serving.
+                Err(failure) => {
+                    tracing::error!(provider = row.name, reason = %failure, "a provider cannot be used")
+                }
+            }
+        }
+        if let Some(fixed) = &self.fixed_provider {
+            providers.push(Arc::clone(fixed));
+        }
+        if let Some(demo) = &self.demo_provider {
+            providers.push(Arc::clone(demo));
+        }
+        Ok(Catalogue::new(providers))
+    }
+
+    fn provider(&self, row: &ProviderRow) -> Result<Provider, Failure> {
+        let credential = self.credential(&row.credential, row.id)?;
+        Provider::new(&row.name, &row.base_url, credential, row.project).map_err(could_not)
+    }
+
+    /// Nonce and ciphertext, bound to the provider's id.
+    pub(crate) fn seal_credential(&self, value: &Secret<String>, id: ProviderId) -> CredentialSource {
+        let nonce: [u8; 12] = SystemRandom.bytes();
+        let mut blob = nonce.to_vec();
+        blob.extend(seal(&self.credential_key(), nonce, id.as_bytes(), value.expose().as_bytes()));
+        CredentialSource::Sealed(blob)
+    }
+
+    fn credential_key(&self) -> [u8; 32] {
+        self.root.derive("provider credential")
+    }
+
+    pub(crate) fn credential(
+        &self,
+        source: &CredentialSource,
+        id: ProviderId,
+    ) -> Result<Option<Credential>, Failure> {
+        let value = match source {
+            CredentialSource::None => return Ok(None),
+            CredentialSource::Env(name) => std::env::var(name).map(Secret::new).map_err(|_| {
+                Failure::could_not(format!(
+                    "the environment variable `{name}` is not set where the server runs"
+                ))
+            })?,
+            CredentialSource::File(path) => std::fs::read_to_string(path)
+                .map(|text| Secret::new(text.trim().to_owned()))
+                .map_err(|e| Failure::could_not(format!("cannot read the credential file `{path}`: {e}")))?,
+            CredentialSource::Sealed(blob) => {
+                let damaged =
+                    || Failure::could_not("the sealed credential of a provider does not open; add it again");
+                let (nonce, sealed) = blob.split_first_chunk::<12>().ok_or_else(damaged)?;
+                let opened = bastide_crypto::open(&self.credential_key(), *nonce, id.as_bytes(), sealed)
+                    .map_err(|_| damaged())?;
+                Secret::new(String::from_utf8(opened).map_err(|_| damaged())?)
+            }
+        };
+        Credential::bearer(&value).map(Some).map_err(could_not)
+    }
+}

@@ -1,0 +1,121 @@
+//! Instants as people write and read them.
+
+use std::time::Duration;
+
+use bastide_types::Timestamp;
+
+use crate::failure::Failure;
+
+/// A key that is to live longer is a typing error, or a key without expiry.
+const LONGEST: Duration = Duration::from_secs(3_653 * 86_400);
+
+/// RFC 3339 in UTC.
+pub(crate) fn show_time(at: Timestamp) -> String {
+    i64::try_from(at.as_micros())
+        .ok()
+        .and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok())
+        .map_or_else(|| at.as_micros().to_string(), |t| format!("{t:.3}"))
+}
+
+/// An expiry: an RFC 3339 time, or a span from now.
+pub(crate) fn expiry(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    let shown: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
+    let wrong = || {
+        Failure::usage(format!(
+            "`{shown}` is no time: write `2027-01-31T12:00:00Z`, or a span in seconds, minutes, hours, days or weeks: \
+             `90s`, `15m`, `12h`, `30d`, `8w`"
+        ))
+    };
+    let past = || Failure::usage(format!("`{shown}` is in the past: such a key would never work"));
+    let far = || {
+        Failure::usage(format!(
+            "`{shown}` is more than ten years away: choose an earlier time, or leave `--expires` out for a key that \
+             does not expire"
+        ))
+    };
+    let at = if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        // Before 1970 is in the past too.
+        Timestamp::from_micros(u64::try_from(time.as_microsecond()).map_err(|_| past())?)
+    } else {
+        let unit = text.chars().next_back().ok_or_else(wrong)?;
+        let number = text.strip_suffix(unit).ok_or_else(wrong)?;
+        let seconds = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            'd' => 86_400,
+            'w' => 7 * 86_400,
+            _ => return Err(wrong()),
+        };
+        if let Some(digits) = number.strip_prefix('-')
+            && is_number(digits)
+        {
+            return Err(past());
+        }
+        if !is_number(number) {
+            return Err(wrong());
+        }
+        // Digits that do not fit are a number that is too large.
+        let span = number.parse::<u64>().ok().and_then(|n| n.checked_mul(seconds)).ok_or_else(far)?;
+        now.plus(Duration::from_secs(span))
+    };
+    if at <= now {
+        return Err(past());
+    }
+    if at.since(now) > LONGEST {
+        return Err(far());
+    }
+    Ok(at)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+    #[test]
+    fn spans_and_times_are_read() {
+        for (text, seconds) in [
+            ("2s", 2),
+            ("15m", 900),
+            ("12h", 43_200),
+            ("30d", 2_592_000),
+            ("2w", 1_209_600),
+            ("3653d", 315_619_200),
+        ] {
+            assert_eq!(expiry(text, NOW).ok(), Some(NOW.plus(Duration::from_secs(seconds))), "{text}");
+        }
+        assert_eq!(expiry("2027-01-15T08:00:01Z", NOW).ok(), Some(NOW.plus(Duration::from_secs(1))));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_says_why() {
+        for (text, why) in [
+            ("", "is no time"),
+            ("d", "is no time"),
+            ("30", "is no time"),
+            ("30y", "is no time"),
+            ("+3d", "is no time"),
+            ("3 d", "is no time"),
+            ("30é", "is no time"),
+            ("tomorrow", "is no time"),
+            ("0s", "in the past"),
+            ("-3d", "in the past"),
+            ("2000-01-01T00:00:00Z", "in the past"),
+            ("1812-01-01T00:00:00Z", "in the past"),
+            ("3654d", "ten years"),
+            ("99999999999999999999999d", "ten years"),
+            ("18446744073709551615w", "ten years"),
+            ("9999-01-01T00:00:00Z", "ten years"),
+        ] {
+            let failure = expiry(text, NOW).expect_err(text);
+            assert!(failure.message().contains(why), "{text}: {failure}");
+            assert_eq!(failure.code(), 2, "{text}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What must not last: the streams of an expired key, callers that do not read, changes when the server stops.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bastide_testkit::{ChatReply, Pieces, Step, temp_folder};
+use common::{Rig, bastide, wait_until};
+use serde_json::{Value, json};
+
+#[test]
+fn a_stream_is_cut_when_its_key_expires() {
+    let rig = Rig::enforcing();
+    // The upstream falls silent after three events: nothing but the clock can end this.
+    let reply = ChatReply::text("one two three four five").stream(&Pieces::Chars(4), false);
+    rig.mock.answer("silent", reply.cut(3, Step::Hang));
+    let key = rig.make_key("brief", &["--expires", "2s"]);
+    let made = Instant::now();
+    let mut stream = rig.stream(&key, "silent");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("text");
+    let lasted = made.elapsed();
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    assert!(text.contains("auth.revoked") && !text.contains("[DONE]"), "{text}");
+    assert!(lasted > Duration::from_secs(1) && lasted < Duration::from_secs(5), "{lasted:?}");
+    wait_until("the upstream is left", Duration::from_secs(5), || rig.mock.abandoned() == 1);
+    let outcome = rig.entries().into_iter().rev().find(|e| e["kind"] == "outcome").expect("recorded");
+    assert_eq!((&outcome["ending"], &outcome["status"]), (&json!("blocked"), &json!(401)));
+    let refused =
+        common::send(rig.address(), "GET", "/v1/models", &[("authorization", &format!("Bearer {key}"))], b"");
+    assert_eq!(refused.code(), "auth.refused");
+}
+
+/// A server that gives callers two seconds to read, and a connection with a small window.
+fn impatient() -> (Rig, tempfile::TempDir, TcpStream) {
+    let settings = temp_folder().expect("a folder");
+    let file = settings.path().join("settings.toml");
+    std::fs::write(&file, "[limits]\nwrite_seconds = 2\n").expect("written");
+    let rig = Rig::with(&["--guard", "off", "--config", &file.display().to_string()]);
+    use rustix::net::{AddressFamily, SocketType, socket, sockopt};
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    sockopt::set_socket_recv_buffer_size(&socket, 8 << 10).expect("set");
+    rustix::net::connect(&socket, &rig.address()).expect("connects");
+    (rig, settings, TcpStream::from(socket))
+}
+
+/// Far more than two sockets hold between them.
+const MUCH: usize = 24 << 20;
+
+#[test]
+fn a_caller_that_stops_reading_a_stream_is_disconnected() {
+    let (rig, _settings, mut stream) = impatient();
+    let reply = ChatReply::text(&"word ".repeat(MUCH / 5)).stream(&Pieces::Chars(16 << 10), false);
+    rig.mock.answer("huge", reply);
+    let key = rig.key.clone();
+    rig.ask_for_stream(&mut stream, &key, "huge");
+    let asked = Instant::now();
+    let outcome = || rig.entries().into_iter().find(|e| e["kind"] == "outcome");
+    wait_until("an outcome", Duration::from_secs(20), || outcome().is_some());
+    assert!(asked.elapsed() > Duration::from_millis(1_900), "{:?}", asked.elapsed());
+    assert_eq!(outcome().map(|e| e["ending"].clone()), Some(json!("client_left")));
+    wait_until("the upstream is left", Duration::from_secs(5), || rig.mock.abandoned() == 1);
+    let mut got = Vec::new();
+    let _ = stream.read_to_end(&mut got);
+    assert!(got.len() < MUCH && !got.ends_with(b"[DONE]\n\n\r\n0\r\n\r\n"), "{}", got.len());
+}
+
+#[test]
+fn a_caller_that_stops_reading_a_whole_answer_is_disconnected() {
+    let (rig, _settings, mut stream) = impatient();
+    rig.mock.answer("big", ChatReply::text(&"word ".repeat(MUCH / 5)).whole());
+    let body = r#"{"model":"big","messages":[{"role":"user","content":"hi"}]}"#;
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
+        rig.address(),
+        rig.key,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    wait_until("an outcome", Duration::from_secs(20), || {
+        rig.entries().iter().any(|e| e["kind"] == "outcome")
+    });
+    // The one that asks for the metrics is open then.
+    let alone = || rig.get("/metrics").text().contains("bastide_connections 1\n");
+    assert!(!alone(), "the answer is still on its way");
+    wait_until("the connection is closed", Duration::from_secs(20), alone);
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    let mut got = Vec::new();
+    let _ = stream.read_to_end(&mut got);
+    assert!(got.len() < MUCH, "{}", got.len());
+}
+
+fn control(data: &Path, request: &Value) -> std::io::Result<UnixStream> {
+    let mut stream = UnixStream::connect(data.join("control.sock"))?;
+    stream.write_all(format!("{request}\n").as_bytes())?;
+    Ok(stream)
+}
+
+/// Every intent in the log without an outcome.
+fn open_changes(entries: &[Value]) -> Vec<usize> {
+    let ended: Vec<u64> = entries.iter().filter_map(|e| e["intent"].as_u64()).collect();
+    let is_open = |(index, entry): (usize, &Value)| {
+        (entry["phase"] == "intent" && !ended.contains(&u64::try_from(index).expect("small")))
+            .then_some(index)
+    };
+    entries.iter().enumerate().filter_map(is_open).collect()
+}
+
+#[test]
+fn a_change_is_made_although_its_caller_left() {
+    let rig = Rig::enforcing();
+    let body = r#"{"model":"mock","messages":[{"role":"user","content":"hi"}]}"#;
+    assert_eq!(rig.chat(body).status, 200);
+    drop(control(rig.folder.path(), &json!({"request": "key_revoke", "key": "test"})).expect("sent"));
+    wait_until("the key is refused", Duration::from_secs(10), || rig.chat(body).status == 401);
+    let revoked = || rig.entries().iter().any(|e| e["action"] == "key.revoke" && e["phase"] == "done");
+    wait_until("the outcome is recorded", Duration::from_secs(10), revoked);
+}
+
+#[test]
+fn changes_that_run_when_the_server_stops_are_whole() {
+    let mut rig = Rig::enforcing();
+    let data = rig.folder.path().to_owned();
+    let clients: Vec<_> = (0..6)
+        .map(|client| {
+            let data = data.clone();
+            std::thread::spawn(move || {
+                let mut made = Vec::new();
+                for number in 0.. {
+                    let request = json!({"request": "key_create", "name": format!("k{client}-{number}")});
+                    let Ok(stream) = control(&data, &request) else { break };
+                    let mut answer = String::new();
+                    if BufReader::new(stream).read_line(&mut answer).is_err() || answer.is_empty() {
+                        break;
+                    }
+                    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+                    match answer["ok"]["id"].as_str() {
+                        Some(id) => made.push(id.to_owned()),
+                        None => break,
+                    }
+                }
+                made
+            })
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(400));
+    assert!(rig.server.terminate(Duration::from_secs(20)).expect("ends").success());
+    let made: Vec<String> = clients.into_iter().flat_map(|c| c.join().expect("ends")).collect();
+    assert!(made.len() > 6, "{}", made.len());
+
+    let data = data.display().to_string();
+    let tail = bastide(&["audit", "tail", "-n", "100000", "--json", "--data", &data], &[]);
+    let entries: Vec<Value> = String::from_utf8_lossy(&tail.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(open_changes(&entries), Vec::<usize>::new(), "no change is half made");
+    assert_eq!(entries.last().map(|e| e["kind"].clone()), Some(json!("stopped")));
+    let keys = bastide(&["key", "list", "--json", "--data", &data], &[]);
+    let keys = String::from_utf8_lossy(&keys.stdout).into_owned();
+    assert!(made.iter().all(|id| keys.contains(id)), "what was acknowledged is there");
+}
