@@ -168,19 +168,25 @@ impl Relay {
         if !matches!(self.state, State::Running) {
             return self.poll_end(cx);
         }
-        // One reading of the clock at each end: a stream of small events is polled once for many of them.
-        let began = Instant::now();
-        let polled = self.poll_running(cx, began);
-        self.exchange.own += began.elapsed();
-        self.exchange.trace.guarded_response(began);
+        let mut began = None;
+        let polled = self.poll_running(cx, &mut began);
+        if let Some(began) = began {
+            self.exchange.own += began.elapsed();
+            self.exchange.trace.guarded_response(began);
+        }
         match polled {
             Some(polled) => polled,
             None => self.poll_end(cx),
         }
     }
 
-    /// Takes what there is from the upstream; `None` when the answer is over.
-    fn poll_running(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Poll<Option<Bytes>>> {
+    /// Takes what there is from the upstream; `None` when the answer is over. `began` is when the first of it was there:
+    /// one reading of the clock for all that one poll brings, and none for a poll that brings nothing.
+    fn poll_running(
+        &mut self,
+        cx: &mut Context<'_>,
+        began: &mut Option<Instant>,
+    ) -> Option<Poll<Option<Bytes>>> {
         while let Poll::Ready(rights) = self.change.as_mut().poll(cx) {
             self.change = next_change(rights);
             if !self.exchange.still_allowed() {
@@ -189,7 +195,7 @@ impl Relay {
             }
         }
         loop {
-            match self.pull(cx, now) {
+            match self.pull(cx, began) {
                 // What came may be followed by more that is here already: ask as often again.
                 Pulled::More => self.yields = 0,
                 Pulled::Nothing if self.out.is_empty() => return Some(Poll::Pending),
@@ -242,14 +248,14 @@ impl Relay {
     }
 
     /// Takes one piece from the upstream and lets its events through the guard.
-    fn pull(&mut self, cx: &mut Context<'_>, now: Instant) -> Pulled {
+    fn pull(&mut self, cx: &mut Context<'_>, began: &mut Option<Instant>) -> Pulled {
         if self.out.len() >= FRAME_BYTES {
             return Pulled::Enough;
         }
         let Some(upstream) = &mut self.upstream else { return Pulled::Ended };
         match upstream.poll_data(cx) {
             Poll::Pending => {
-                if self.is_silent(cx, now) {
+                if self.is_silent(cx) {
                     let problem =
                         raise::upstream("upstream.timeout", 504, "the upstream fell silent in its answer");
                     self.cut(problem, Ending::UpstreamFailed);
@@ -258,7 +264,7 @@ impl Relay {
                 Pulled::Nothing
             }
             Poll::Ready(Some(Ok(data))) => {
-                self.heard = now;
+                self.heard = *began.get_or_insert_with(Instant::now);
                 self.digests.received(&data);
                 self.exchange.kept.stream_received(&data);
                 self.decoder.push(&data);
@@ -282,10 +288,10 @@ impl Relay {
 
     /// Whether nothing came for too long. The timer is not set back with each event: when it fires, it looks when the
     /// last one was.
-    fn is_silent(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    fn is_silent(&mut self, cx: &mut Context<'_>) -> bool {
         let most = self.exchange.gateway.settings.limits.idle_time;
         while self.idle.as_mut().poll(cx).is_ready() {
-            if now.saturating_duration_since(self.heard) >= most {
+            if self.heard.elapsed() >= most {
                 return true;
             }
             self.idle.as_mut().reset(tokio::time::Instant::from_std(self.heard + most));
@@ -347,7 +353,8 @@ impl Relay {
         let (chunk, data) = if chunk.logprobs_diverge && mode == GuardMode::Enforce {
             // Text spread over log probabilities is not seen as a whole, so those that say something else go.
             let dropped = chunk.drop_logprobs(&data);
-            match dropped.and_then(|d| ChatChunk::parse(&d, &Limits::default()).map(|c| (c, Bytes::from(d))))
+            match dropped
+                .and_then(|d| ChatChunk::parse(&d, &Limits::default()).map(|c| (Box::new(c), Bytes::from(d))))
             {
                 Ok(dropped) => {
                     strip = true;

@@ -6,6 +6,7 @@ mod common;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
 use bastide_testkit::{BastideProcess, temp_folder};
 use common::{Rig, bastide};
@@ -266,7 +267,7 @@ fn keys_are_listed_with_project_limits_expiry_and_last_use() {
 
     // Known without a server too, from what it saved.
     let Rig { mut server, folder, .. } = rig;
-    server.terminate(std::time::Duration::from_secs(10)).expect("ends");
+    server.terminate(Duration::from_secs(10)).expect("ends");
     let data = folder.path().to_string_lossy().into_owned();
     let keys = json(&bastide(&["key", "list", "--json", "--data", &data], &[]));
     assert!(keys.as_array().expect("a list").iter().any(|k| k["last_use"] == used), "{keys}");
@@ -351,8 +352,10 @@ fn the_environment_is_checked_at_the_start() {
         .argument("BASTIDE_KEY_OF_A_PROVIDER")
         .start()
         .expect("starts all the same");
+    let warned = || server.output().contains("BASTIDE_PASPHRASE");
+    common::wait_until("a warning", Duration::from_secs(5), warned);
     let output = server.output();
-    let line = output.lines().find(|l| l.contains("BASTIDE_PASPHRASE")).expect("a warning");
+    let line = output.lines().find(|l| l.contains("BASTIDE_PASPHRASE")).unwrap_or_default();
     assert!(line.contains("BASTIDE_PASSPHRASE"), "{line}");
     assert!(!output.contains("correct horse") && !output.contains("BASTIDE_KEY_OF_A_PROVIDER"), "{output}");
 }
@@ -361,9 +364,13 @@ fn the_environment_is_checked_at_the_start() {
 fn the_demo_has_one_name() {
     let folder = temp_folder().expect("a folder");
     let server = BastideProcess::on(&folder.path().join("data")).start().expect("starts");
-    let output = server.output();
-    let key =
-        output.split("Bearer ").nth(1).and_then(|s| s.split('\'').next()).expect("a demo key is printed");
+    let printed = || {
+        let output = server.output();
+        output.split("Bearer ").nth(1).and_then(|s| s.split_once('\'')).map(|(key, _)| key.to_owned())
+    };
+    // The server is ready before its output has come through the pipe.
+    common::wait_until("a demo key is printed", Duration::from_secs(5), || printed().is_some());
+    let key = printed().unwrap_or_default();
     let bearer = format!("Bearer {key}");
     let ask = |method: &str, path: &str, body: &str| {
         let headers = [("authorization", bearer.as_str())];

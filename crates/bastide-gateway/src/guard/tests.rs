@@ -103,7 +103,7 @@ fn streamed(pieces: &[&str], logprobs: bool) -> Vec<String> {
     while let Some(event) = decoder.next_event() {
         let event = event.expect("an event");
         let data = event.data.expect("data");
-        let chunk = ChatChunk::parse(&data, &Limits::default()).expect("a chunk");
+        let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
         guard.event(event.raw, data, chunk, &mut out).expect("not refused");
         seen.push(content(&out));
     }
@@ -214,7 +214,7 @@ fn tool_arguments_stay_json_whatever_is_replaced() {
         while let Some(event) = decoder.next_event() {
             let event = event.expect("an event");
             let data = event.data.expect("data");
-            let chunk = ChatChunk::parse(&data, &Limits::default()).expect("a chunk");
+            let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
             guard.event(event.raw, data, chunk, &mut out).expect("not refused");
         }
         guard.finish(&mut out).expect("not refused");
@@ -244,7 +244,7 @@ fn text_after_a_finish_is_refused() {
         decoder.push(event(delta, finish, false).as_bytes());
         let event = decoder.next_event().expect("one").expect("an event");
         let data = event.data.expect("data");
-        let chunk = ChatChunk::parse(&data, &Limits::default()).expect("a chunk");
+        let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
         guard.event(event.raw, data, chunk, &mut out)
     };
     assert!(feed(json!({"content":"bob@exam"}), None).is_ok());

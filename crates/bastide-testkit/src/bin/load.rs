@@ -11,7 +11,7 @@ use std::time::Duration;
 use bastide_testkit::load::{LoadConfig, OnReceipt, Stop, chat_body, run_with};
 use clap::Parser;
 
-/// Sends chat requests in a closed loop and reports what came back.
+/// Sends chat requests, in a closed loop or at a rate, and reports what came back.
 #[derive(Parser)]
 #[command(name = "load")]
 struct Arguments {
@@ -35,6 +35,9 @@ struct Arguments {
     /// Connections
     #[arg(short, long, default_value_t = 16, value_name = "N")]
     connections: usize,
+    /// Requests a second over all connections, instead of as many as go
+    #[arg(long, value_name = "N")]
+    rate: Option<f64>,
     /// Stop after so many requests
     #[arg(short = 'n', long, value_name = "N", conflicts_with = "seconds")]
     requests: Option<u64>,
@@ -96,6 +99,7 @@ fn measure(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         stream: arguments.stream,
         body,
         connections: arguments.connections,
+        rate: arguments.rate,
         stop: match arguments.requests {
             Some(requests) => Stop::Requests(requests),
             None => Stop::After(Duration::try_from_secs_f64(arguments.seconds)?),

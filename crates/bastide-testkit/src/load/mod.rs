@@ -1,5 +1,5 @@
-//! A closed-loop load generator: each connection sends its next request when the last reply has ended. It measures
-//! latency itself and asks the kernel what the servers under test spent meanwhile.
+//! A load generator: each connection sends its next request when the last reply has ended, or, at a given rate, when its
+//! turn comes. It measures latency itself and asks the kernel what the servers under test spent meanwhile.
 
 mod client;
 mod histogram;
@@ -39,6 +39,8 @@ pub struct LoadConfig {
     pub body: Vec<u8>,
     /// Connections, each with one request under way.
     pub connections: usize,
+    /// Requests a second over all connections; as many as go without.
+    pub rate: Option<f64>,
     /// When to stop.
     pub stop: Stop,
     /// Requests sent before anything is counted.
@@ -63,6 +65,7 @@ impl LoadConfig {
             stream: false,
             body: chat_body("mock", false, 400),
             connections: 1,
+            rate: None,
             stop: Stop::Requests(1000),
             warm_up: 100,
             timeout: Duration::from_secs(30),
@@ -187,7 +190,7 @@ pub async fn run(config: LoadConfig) -> Result<LoadReport, LoadError> {
 pub async fn run_with(config: LoadConfig, on_receipt: Option<OnReceipt>) -> Result<LoadReport, LoadError> {
     let target = target(&config)?;
     if config.warm_up > 0 {
-        let warm = LoadConfig { stop: Stop::Requests(config.warm_up), ..config.clone() };
+        let warm = LoadConfig { stop: Stop::Requests(config.warm_up), rate: None, ..config.clone() };
         let target = Target { address: target.address, request: target.request.clone() };
         drive(Arc::new(Run::new(warm, target, None)), None).await;
     }
@@ -221,7 +224,7 @@ impl Run {
 async fn drive(run: Arc<Run>, meter: Option<&mut Meter>) -> (Tally, Duration) {
     let begun = Instant::now();
     let tasks: Vec<_> =
-        (0..run.config.connections.max(1)).map(|_| tokio::spawn(connection(Arc::clone(&run)))).collect();
+        (0..run.config.connections.max(1)).map(|n| tokio::spawn(connection(Arc::clone(&run), n))).collect();
     if let Stop::After(limit) = run.config.stop {
         let ender = Arc::clone(&run);
         tokio::spawn(async move {
@@ -247,11 +250,39 @@ async fn drive(run: Arc<Run>, meter: Option<&mut Meter>) -> (Tally, Duration) {
     (tally, begun.elapsed())
 }
 
-async fn connection(run: Arc<Run>) -> Tally {
+/// When a connection's turns are, so that all together keep the rate.
+struct Turns {
+    next: tokio::time::Instant,
+    period: Duration,
+}
+
+impl Turns {
+    fn new(config: &LoadConfig, connection: usize) -> Option<Self> {
+        let connections = u32::try_from(config.connections.max(1)).unwrap_or(u32::MAX);
+        let rate = config.rate.filter(|rate| *rate > 0.0)?;
+        let period = Duration::try_from_secs_f64(f64::from(connections) / rate).ok()?;
+        let lag = period / connections * u32::try_from(connection).unwrap_or(u32::MAX);
+        Some(Turns { next: tokio::time::Instant::now() + lag, period })
+    }
+
+    /// Waits for the next turn. Turns that were missed are left out: catching up would be a burst.
+    async fn wait(&mut self) {
+        let now = tokio::time::Instant::now();
+        self.next = self.next.max(now.checked_sub(self.period).unwrap_or(now));
+        tokio::time::sleep_until(self.next).await;
+        self.next += self.period;
+    }
+}
+
+async fn connection(run: Arc<Run>, number: usize) -> Tally {
     let mut tally = Tally::default();
+    let mut turns = Turns::new(&run.config, number);
     let mut client = Client::new(run.target.address);
     let expect = Expect { stream: run.config.stream, receipts: run.config.receipts };
     while !run.over.load(Ordering::Relaxed) {
+        if let Some(turns) = &mut turns {
+            turns.wait().await;
+        }
         let ticket = run.started.fetch_add(1, Ordering::Relaxed);
         if matches!(run.config.stop, Stop::Requests(limit) if ticket >= limit) {
             break;

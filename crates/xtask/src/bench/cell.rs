@@ -49,6 +49,8 @@ pub(crate) struct Cell {
     pub(crate) first_p50_us: f64,
     pub(crate) first_p99_us: f64,
     pub(crate) cpu_us: Option<f64>,
+    /// Mean wait for the log before a request goes out.
+    pub(crate) commit_us: Option<f64>,
     pub(crate) resident_kib: u64,
     pub(crate) peak_kib: u64,
     pub(crate) requests: u64,
@@ -62,7 +64,7 @@ impl Cell {
             "subject": self.kind.name(), "mode": self.mode.name(), "connections": self.connections,
             "requests_per_second": self.per_second, "p50_us": self.p50_us, "p99_us": self.p99_us,
             "first_chunk_p50_us": self.first_p50_us, "first_chunk_p99_us": self.first_p99_us,
-            "cpu_us_per_request": self.cpu_us, "resident_kib": self.resident_kib, "peak_kib": self.peak_kib,
+            "cpu_us_per_request": self.cpu_us, "commit_us": self.commit_us, "resident_kib": self.resident_kib, "peak_kib": self.peak_kib,
             "requests": self.requests, "failed": self.failed, "failures": self.failures,
         })
     }
@@ -97,7 +99,9 @@ pub(crate) fn load(bed: &Bed, subject: &Subject, load: Load) -> Fallible<Value> 
 
 /// Measures one cell.
 pub(crate) fn measure(bed: &Bed, subject: &Subject, wanted: Load) -> Fallible<Cell> {
+    let before = subject.stages();
     let report = load(bed, subject, wanted)?;
+    let commit_us = subject.stages().and_then(|now| now.commit_since(before.as_ref()));
     let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
     let failures = report["failures"].clone();
     let failed =
@@ -112,6 +116,7 @@ pub(crate) fn measure(bed: &Bed, subject: &Subject, wanted: Load) -> Fallible<Ce
         first_p50_us: number(&report["first_chunk"]["p50_us"]),
         first_p99_us: number(&report["first_chunk"]["p99_us"]),
         cpu_us: report["cpu_us_per_request"].as_f64(),
+        commit_us,
         resident_kib: report["memory"]["resident_kib"].as_u64().unwrap_or(0),
         peak_kib: report["memory"]["peak_kib"].as_u64().unwrap_or(0),
         requests: report["requests"].as_u64().unwrap_or(0),
@@ -131,7 +136,10 @@ pub(crate) fn medians(cells: Vec<Cell>) -> Vec<Cell> {
 
 fn merge(cells: Vec<Cell>) -> Option<Cell> {
     let pick = |figure: fn(&Cell) -> f64| median(cells.iter().map(figure).collect());
-    let cpu = cells.iter().filter_map(|cell| cell.cpu_us).collect::<Vec<_>>();
+    let present = |figure: fn(&Cell) -> Option<f64>| {
+        let values = cells.iter().filter_map(figure).collect::<Vec<_>>();
+        (!values.is_empty()).then(|| median(values))
+    };
     let first = cells.first()?;
     Some(Cell {
         per_second: pick(|cell| cell.per_second),
@@ -139,7 +147,8 @@ fn merge(cells: Vec<Cell>) -> Option<Cell> {
         p99_us: pick(|cell| cell.p99_us),
         first_p50_us: pick(|cell| cell.first_p50_us),
         first_p99_us: pick(|cell| cell.first_p99_us),
-        cpu_us: (!cpu.is_empty()).then(|| median(cpu)),
+        cpu_us: present(|cell| cell.cpu_us),
+        commit_us: present(|cell| cell.commit_us),
         resident_kib: cells.iter().map(|cell| cell.resident_kib).max().unwrap_or(0),
         peak_kib: cells.iter().map(|cell| cell.peak_kib).max().unwrap_or(0),
         requests: cells.iter().map(|cell| cell.requests).sum(),

@@ -59,6 +59,8 @@ pub(crate) struct Bed {
     pub(crate) binaries: PathBuf,
     /// For configurations, data folders and logs.
     pub(crate) scratch: PathBuf,
+    /// For data folders, all removed at the end.
+    pub(crate) data: PathBuf,
     /// `taskset`, where the machine has it and two CPUs.
     pub(crate) taskset: Option<PathBuf>,
     pub(crate) burst: u32,
@@ -71,9 +73,11 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<Outcome> {
         build(&kinds)?;
     }
     let target = target_folder()?;
+    let scratch = scratch_folder(&target, "bench")?;
     let bed = Bed {
         binaries: target.join("release"),
-        scratch: scratch_folder(&target, "bench")?,
+        data: scratch.join(format!("data-{}", std::process::id())),
+        scratch,
         taskset: taskset(),
         burst: arguments.burst,
     };
@@ -101,6 +105,10 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<Outcome> {
                 }
             }
         }
+    }
+    if bed.data.exists() {
+        std::fs::remove_dir_all(&bed.data)
+            .map_err(|e| format!("cannot remove `{}`: {e}", bed.data.display()))?;
     }
     let cells = cell::medians(cells);
     if !quiet {

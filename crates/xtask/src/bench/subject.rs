@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -108,6 +110,11 @@ pub(crate) fn start(kind: Kind, bed: &Bed) -> Fallible<Subject> {
             let mut command = pinned(bed, &program("nginx")?, 0);
             command.arg("-c").arg(&config).arg("-p").arg(&bed.scratch);
             let server = Server::start("nginx", &mut command, &log, json)?;
+            // The master listens before its worker is there, and it is the worker that spends.
+            let begun = Instant::now();
+            while server.pids().len() < 2 && begun.elapsed() < Duration::from_secs(5) {
+                sleep(Duration::from_millis(10));
+            }
             Ok(subject(json, stream, None, Some(server)))
         }
         Kind::Haproxy => {
@@ -120,8 +127,7 @@ pub(crate) fn start(kind: Kind, bed: &Bed) -> Fallible<Subject> {
         }
         Kind::BastideOff | Kind::BastideOn => {
             let binary = bed.binaries.join("bastide");
-            let data = bed.scratch.join(format!("{}-data", kind.name()));
-            let _ = std::fs::remove_dir_all(&data);
+            let data = bed.data.join(free_name(&bed.data, kind.name()));
             let mut command = pinned(bed, &binary, 0);
             command.args(["serve", "--listen", &json.to_string(), "--data"]).arg(&data);
             command.args(["--upstream", &format!("http://{upstream}/v1")]);
@@ -145,6 +151,11 @@ pub(crate) fn start(kind: Kind, bed: &Bed) -> Fallible<Subject> {
             Ok(subject(json, json, key, Some(server)))
         }
     }
+}
+
+/// A folder that nobody has used: removing an old one just before would slow down the file system under test.
+fn free_name(folder: &Path, name: &str) -> String {
+    (0..).map(|n| format!("{name}-{n}")).find(|name| !folder.join(name).exists()).unwrap_or_default()
 }
 
 fn program(name: &str) -> Fallible<std::path::PathBuf> {
@@ -187,10 +198,15 @@ fn haproxy(upstream: SocketAddr, listen: SocketAddr) -> String {
     )
 }
 
-/// Mean time in each stage of an exchange, as the server under test counts it.
+/// Mean time in each stage of an exchange, as the server under test counts it, and the most text that its streams held.
 pub(crate) struct Stages {
     stages: Vec<(String, f64, f64)>,
+    /// So many streams held so many bytes at most.
+    held: Vec<(f64, f64)>,
 }
+
+/// The histogram of what a request waits for the log.
+const COMMIT: &str = "bastide_audit_commit_duration_seconds";
 
 impl Stages {
     /// Every histogram of seconds in the text format: its name, its mean in microseconds, its count.
@@ -216,7 +232,31 @@ impl Stages {
                 stages.push((name.to_owned(), sum / count * 1e6, count));
             }
         }
-        (!stages.is_empty()).then_some(Stages { stages })
+        let bucket = |line: &str| {
+            let (bound, rest) =
+                line.strip_prefix("bastide_stream_held_bytes_bucket{le=\"")?.split_once("\"} ")?;
+            let count = rest.split(' ').next()?.parse().ok()?;
+            Some((bound.parse().unwrap_or(f64::INFINITY), count))
+        };
+        let held = metrics.lines().filter_map(bucket).collect();
+        (!stages.is_empty()).then_some(Stages { stages, held })
+    }
+
+    /// The mean wait for the log between `before` and now, in microseconds.
+    pub(crate) fn commit_since(&self, before: Option<&Stages>) -> Option<f64> {
+        let total = |of: &Stages| {
+            let (_, mean, count) = of.stages.iter().find(|(name, ..)| name == COMMIT)?;
+            Some((mean * count, *count))
+        };
+        let (sum, count) = total(self)?;
+        let (sum_before, count_before) = before.and_then(total).unwrap_or_default();
+        (count > count_before).then(|| (sum - sum_before) / (count - count_before))
+    }
+
+    /// No more than this was held by this share of the streams.
+    fn held_at(&self, share: f64) -> Option<f64> {
+        let (_, all) = self.held.last()?;
+        self.held.iter().find(|(_, count)| *count >= share * all).map(|(bound, _)| *bound)
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -236,7 +276,15 @@ impl fmt::Display for Stages {
         for (name, mean, count) in &self.stages {
             write!(f, "\n  {name:<44} {mean:>9.1} us   {count:>9.0} times")?;
         }
-        Ok(())
+        let bytes = |share| self.held_at(share).map_or("-".to_owned(), |n| format!("{n:.0}"));
+        write!(
+            f,
+            "\nmost text that a stream held back at one time: at most {} bytes in half of the streams, {} in 99 %, {} in \
+             all",
+            bytes(0.5),
+            bytes(0.99),
+            bytes(1.0)
+        )
     }
 }
 
@@ -252,6 +300,18 @@ mod tests {
         assert_eq!(stages.stages.len(), 1);
         assert!((stages.stages[0].1 - 500.0).abs() < 1e-6);
         assert!(Stages::read("").is_none());
+        let commits = |sum: f64, count: u32| {
+            let text = format!("# TYPE {COMMIT} histogram\n{COMMIT}_sum {sum}\n{COMMIT}_count {count}\n");
+            Stages::read(&text).unwrap()
+        };
+        let since = commits(0.003, 20).commit_since(Some(&commits(0.001, 10))).unwrap();
+        assert!((since - 200.0).abs() < 1e-6, "{since}");
+        let held = "# TYPE a_seconds histogram\na_seconds_sum 1\na_seconds_count 1\n\
+                    bastide_stream_held_bytes_bucket{le=\"8.0\"} 6\n\
+                    bastide_stream_held_bytes_bucket{le=\"16.0\"} 10\n\
+                    bastide_stream_held_bytes_bucket{le=\"+Inf\"} 10\n";
+        let held = Stages::read(held).unwrap();
+        assert_eq!((held.held_at(0.5), held.held_at(0.99)), (Some(8.0), Some(16.0)));
     }
 
     #[test]

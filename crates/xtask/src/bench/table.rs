@@ -44,6 +44,19 @@ pub(crate) fn print(cells: &[Cell]) {
                 );
             }
         }
+        for cell in rows.iter().filter(|cell| cell.mode == Mode::Stream) {
+            let nginx = rows.iter().find(|o| o.kind == Kind::Nginx && o.connections == cell.connections);
+            if let (Some(commit), Some(nginx)) = (cell.commit_us, nginx) {
+                let added = cell.first_p50_us - nginx.first_p50_us;
+                println!(
+                    "first chunk of {} at {} connections: {added:+.0} us, of which {commit:.0} us wait for the log: \
+                     {:+.0} us on top of it",
+                    cell.kind.name(),
+                    cell.connections,
+                    added - commit
+                );
+            }
+        }
     }
 }
 

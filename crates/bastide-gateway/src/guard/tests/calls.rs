@@ -23,7 +23,7 @@ fn called(mode: GuardMode, deltas: &[Value]) -> Vec<Vec<String>> {
         decoder.push(event(delta.clone(), None, false).as_bytes());
         let event = decoder.next_event().expect("one").expect("an event");
         let data = event.data.expect("data");
-        let chunk = ChatChunk::parse(&data, &Limits::default()).expect("a chunk");
+        let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
         guard.event(event.raw, data, chunk, &mut Vec::new()).expect("not refused");
         seen.push(guard.tally().tools().to_vec());
     }
@@ -64,7 +64,7 @@ fn a_name_behind_its_arguments_is_refused() {
         decoder.push(event(delta, None, false).as_bytes());
         let event = decoder.next_event().expect("one").expect("an event");
         let data = event.data.expect("data");
-        let chunk = ChatChunk::parse(&data, &Limits::default()).expect("a chunk");
+        let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
         guard.event(event.raw, data, chunk, &mut Vec::new())
     };
     assert!(feed(json!({"arguments":"{}"})).is_ok());

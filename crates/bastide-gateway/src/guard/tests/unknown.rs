@@ -19,7 +19,7 @@ fn streamed_at(deltas: &[Value], pointer: &str) -> Vec<String> {
     while let Some(event) = decoder.next_event() {
         let event = event.expect("an event");
         let data = event.data.expect("data");
-        let chunk = ChatChunk::parse(&data, &Limits::default()).expect("a chunk");
+        let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
         guard.event(event.raw, data, chunk, &mut out).expect("not refused");
         seen.push(said_at(&out, pointer));
     }
@@ -114,7 +114,7 @@ fn a_stream_of_ever_new_fields_is_refused() {
         decoder.push(event(json!({format!("x_{n}"):"zoe"}), None, false).as_bytes());
         let event = decoder.next_event().expect("one").expect("an event");
         let data = event.data.expect("data");
-        let chunk = ChatChunk::parse(&data, &Limits::default()).expect("a chunk");
+        let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
         guard.event(event.raw, data, chunk, &mut out).is_err()
     });
     assert!(refused);
