@@ -29,6 +29,16 @@ use crate::folder::{Folder, Locked};
 use crate::node::Node;
 use crate::usage;
 
+/// One thread per CPU that this process may use; on a single one, without the machinery for several.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut builder = match cpus {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build().map_err(could_not)
+}
+
 pub(crate) fn run(args: &Serve) -> Result<(), Failure> {
     log_to_stderr(args.log_format)?;
     let effective = config::load(args)?;
@@ -44,7 +54,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), Failure> {
         }
     };
     let tls = effective.tls.as_ref().map(acceptor).transpose()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(could_not)?;
+    let runtime = runtime()?;
     let mut node = Node::open(folder)?;
     attach_providers(&mut node, args, &effective)?;
     environment::warn_of_unknown(&variables(&node, args)?);
