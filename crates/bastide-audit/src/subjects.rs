@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bastide_crypto::{HmacKey, Random, RootKey, SystemRandom, open, seal};
-use bastide_types::{ExchangeId, KeyId, Pseudonym};
+use bastide_types::{Digest, ExchangeId, KeyId, Pseudonym};
 use zeroize::Zeroizing;
 
 use crate::bodies::BodyKey;
@@ -19,6 +19,7 @@ const FILE_BYTES: usize = 8 + NONCE_BYTES + 32 + 16;
 /// What a subject's key signs beside the 16 bytes of exchange ids, whose tags salt digests. Another length is another
 /// message, so none of these tags is ever a salt.
 const BODY_LABEL: &[u8] = b"bastide/subject/body/v1";
+const IDENTITY_LABEL: &[u8] = b"bastide/subject/identity/v1";
 const NUMBER_LABEL: &[u8] = b"bastide/subject/number/v1";
 
 /// The subjects' keys in a folder: a file for each, sealed under the root key and bound to its subject's id.
@@ -47,6 +48,10 @@ impl SubjectKey {
 
     fn digest(&self, exchange: ExchangeId) -> HmacKey {
         HmacKey::new(&Zeroizing::new(self.mac.sign(&[exchange.as_bytes()]))[..])
+    }
+
+    fn exchange(&self, exchange: ExchangeId) -> ExchangeKeys {
+        ExchangeKeys { digest: self.digest(exchange), body: self.body(exchange) }
     }
 
     fn body(&self, exchange: ExchangeId) -> BodyKey {
@@ -109,6 +114,15 @@ impl Subjects {
         self.with(subject, |key| key.body(exchange))
     }
 
+    /// Both keys of a new exchange, derived together: an erasure comes before both or after both. An exchange that outlives
+    /// an erasure goes on under what was erased. Otherwise as [`Subjects::digest_key`].
+    ///
+    /// # Errors
+    /// When the subject's key cannot be read or written.
+    pub fn new_exchange(&self, subject: KeyId, exchange: ExchangeId) -> Result<ExchangeKeys, AuditError> {
+        self.with(subject, |key| key.exchange(exchange))
+    }
+
     /// Both keys of one exchange, for a reader: a subject whose key is gone gets no new one.
     ///
     /// # Errors
@@ -118,8 +132,7 @@ impl Subjects {
         subject: KeyId,
         exchange: ExchangeId,
     ) -> Result<Option<ExchangeKeys>, AuditError> {
-        let derive =
-            |key: &SubjectKey| ExchangeKeys { digest: key.digest(exchange), body: key.body(exchange) };
+        let derive = |key: &SubjectKey| key.exchange(exchange);
         // The lock is held over the reading, so that an erasure is before it or after it.
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         match known.get(&subject) {
@@ -138,12 +151,13 @@ impl Subjects {
         Ok(ids.find(|id| self.pseudonym(*id) == pseudonym))
     }
 
-    /// Whether the subject has a key, which an erasure would destroy.
+    /// What tells this key of the subject from an earlier or a later one, and says nothing else; `None` when it has none
+    /// that an erasure would destroy.
     ///
     /// # Errors
     /// When the file of its key cannot be read.
-    pub fn has_key(&self, subject: KeyId) -> Result<bool, AuditError> {
-        Ok(self.read(subject)?.is_some())
+    pub fn key_digest(&self, subject: KeyId) -> Result<Option<Digest>, AuditError> {
+        Ok(self.load(subject)?.map(|key| Digest(key.mac.sign(&[IDENTITY_LABEL]))))
     }
 
     fn with<R>(&self, subject: KeyId, derive: impl Fn(&SubjectKey) -> R) -> Result<R, AuditError> {
@@ -170,13 +184,16 @@ impl Subjects {
     }
 
     /// Destroys the subject's key for good: overwritten, removed, both made durable. Digests made with it can never
-    /// be matched with a text again, bodies sealed under it never opened; proofs stay whole. Later exchanges of the subject get a new key. What a
-    /// copy-on-write file system, a flash drive or a backup still holds is sealed under the root key.
+    /// be matched with a text again, bodies sealed under it never opened; proofs stay whole. Later exchanges of the
+    /// subject get a new key. What a copy-on-write file system, a flash drive or a backup still holds is sealed under the root key.
     ///
     /// # Errors
-    /// When it could not be destroyed; the key is then still there.
+    /// When it could not be destroyed for certain. It is then not used any more, but what is on the disk may be read
+    /// again after a restart: try again.
     pub fn erase(&self, subject: KeyId) -> Result<(), AuditError> {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        // First, whatever comes of the file: what is recorded under a key that is half gone could never be matched.
+        known.remove(&subject);
         let path = self.path(subject);
         let erased = (|| {
             let mut file = match self.disk.open(&path, true) {
@@ -189,9 +206,7 @@ impl Subjects {
             self.disk.remove_file(&path)?;
             self.disk.sync_dir(&self.dir)
         })();
-        erased.map_err(|e| AuditError::io("erase", &path, e))?;
-        known.remove(&subject);
-        Ok(())
+        erased.map_err(|e| AuditError::io("erase", &path, e))
     }
 
     fn path(&self, subject: KeyId) -> PathBuf {

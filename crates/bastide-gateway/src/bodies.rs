@@ -3,8 +3,12 @@
 //! Nothing here waits or fails: bodies are handed to the store as they are, and the store's thread seals and writes them.
 //! What is kept is byte for byte what the digests in the log are of, so that each can be checked against it.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
 use bastide_audit::{Bodies, Body, BodyKey, BodyKind, Keep};
-use bastide_types::{Ending, ExchangeId, KeyId};
+use bastide_types::{Ending, ExchangeId};
 use bytes::Bytes;
 
 use crate::gateway::Gateway;
@@ -14,6 +18,43 @@ use crate::guard::Tally;
 const STREAM_BYTES: usize = 256 << 10;
 /// What a stream's memory begins with.
 const FIRST_BYTES: usize = 16 << 10;
+
+/// The most that all streams that run gather together.
+const GATHERED_BYTES: usize = 64 << 20;
+
+/// Memory that streamed answers share while they are gathered: many long ones at a time are kept shorter.
+#[derive(Clone, Default)]
+pub(crate) struct Gathering(Arc<AtomicUsize>);
+
+/// One stream's part of it, given back when the stream is over.
+#[derive(Default)]
+struct Part {
+    of: Option<Gathering>,
+    bytes: usize,
+    full: bool,
+}
+
+impl Part {
+    /// Takes `bytes` more, if they are there.
+    fn take(&mut self, bytes: usize) -> bool {
+        let Some(of) = &self.of else { return true };
+        if of.0.fetch_add(bytes, Relaxed) > GATHERED_BYTES - bytes.min(GATHERED_BYTES) {
+            of.0.fetch_sub(bytes, Relaxed);
+            self.full = true;
+            return false;
+        }
+        self.bytes += bytes;
+        true
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if let Some(of) = &self.of {
+            of.0.fetch_sub(self.bytes, Relaxed);
+        }
+    }
+}
 
 /// The bodies of one exchange.
 #[derive(Default)]
@@ -33,13 +74,12 @@ struct Keeping {
 
 impl Kept {
     /// Begins with the request as it was received. It is handed over once the log has its decision.
-    pub(crate) fn begin(gateway: &Gateway, subject: KeyId, exchange: ExchangeId, received: &Bytes) -> Kept {
+    /// `key` is derived together with that of the digests: an erasure finds both or neither.
+    pub(crate) fn begin(gateway: &Gateway, exchange: ExchangeId, key: BodyKey, received: &Bytes) -> Kept {
         let store = &gateway.bodies;
         if store.keep() == Keep::None {
             return Kept(None);
         }
-        // The key of now: an exchange that outlives an erasure seals under what was erased.
-        let Ok(key) = gateway.subjects.body_key(subject, exchange) else { return Kept(None) };
         let mut keeping = Keeping {
             store: store.clone(),
             exchange,
@@ -47,7 +87,7 @@ impl Kept {
             received: received.clone(),
             held: Vec::new(),
             found: false,
-            stream: Stream::default(),
+            stream: Stream::within(&gateway.gathering),
         };
         keeping.keep(BodyKind::RequestReceived, received);
         Kept(Some(Box::new(keeping)))
@@ -58,15 +98,14 @@ impl Kept {
         self.with(|k| k.settle(true));
     }
 
-    /// The request goes out, and this with its exchange.
-    pub(crate) fn sent(&mut self, sent: &Bytes, tally: &Tally) -> Kept {
+    /// The request goes out.
+    pub(crate) fn sent(&mut self, sent: &Bytes, tally: &Tally) {
         self.with(|k| {
             if std::mem::take(&mut k.received) != *sent {
                 k.keep(BodyKind::RequestSent, sent);
             }
             k.settle(!tally.findings().is_empty());
         });
-        std::mem::take(self)
     }
 
     /// The whole answer is there; `found` when something was found in it or it was refused.
@@ -115,7 +154,7 @@ impl Keeping {
     }
 
     fn keep_stream(&mut self, stream: Stream) {
-        let Stream { received, received_size, sent_size, own } = stream;
+        let Stream { received, received_size, sent_size, own, part: _part } = stream;
         if received_size > 0 {
             let (key, text) = (self.key.clone(), Bytes::from(received));
             let kind = BodyKind::ResponseReceived;
@@ -150,38 +189,48 @@ struct Stream {
     sent_size: u64,
     /// What was sent, from its beginning, once it is not what was received.
     own: Option<Vec<u8>>,
+    part: Part,
 }
 
 impl Stream {
+    fn within(gathering: &Gathering) -> Self {
+        let part = Part { of: Some(gathering.clone()), ..Part::default() };
+        Stream { part, ..Stream::default() }
+    }
+
     fn receive(&mut self, data: &[u8]) {
         self.received_size = self.received_size.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
-        append(&mut self.received, data);
+        append(&mut self.received, data, &mut self.part);
     }
 
     fn send(&mut self, data: &[u8]) {
         let at = usize::try_from(self.sent_size).unwrap_or(usize::MAX);
         self.sent_size = self.sent_size.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
         if let Some(own) = &mut self.own {
-            append(own, data);
+            append(own, data, &mut self.part);
             return;
         }
         let within = data.get(..STREAM_BYTES.saturating_sub(at)).unwrap_or(data);
         if !self.received.get(at..).unwrap_or_default().starts_with(within) {
-            let mut own = self.received.get(..at).unwrap_or(&self.received).to_vec();
-            append(&mut own, data);
+            let mut own = Vec::new();
+            append(&mut own, self.received.get(..at).unwrap_or(&self.received), &mut self.part);
+            append(&mut own, data, &mut self.part);
             self.own = Some(own);
         }
     }
 }
 
-/// Appends as much as the bound allows.
-fn append(to: &mut Vec<u8>, data: &[u8]) {
+/// Appends as much as the bounds allow; what has once been cut is not gone on with.
+fn append(to: &mut Vec<u8>, data: &[u8], part: &mut Part) {
     if to.is_empty() {
         // A stream of a few sentences fits; growing to it would copy it twice.
         to.reserve(FIRST_BYTES);
     }
     let room = STREAM_BYTES.saturating_sub(to.len());
-    to.extend_from_slice(data.get(..room).unwrap_or(data));
+    let within = data.get(..room).unwrap_or(data);
+    if !part.full && part.take(within.len()) {
+        to.extend_from_slice(within);
+    }
 }
 
 #[cfg(test)]
@@ -210,6 +259,22 @@ mod tests {
         assert_eq!(stream.own.as_deref(), Some(&b"abXXyz"[..]));
         let longer = pass(&[(b"ab", b"ab!")]);
         assert_eq!(longer.own.as_deref(), Some(&b"ab!"[..]), "more was sent than received");
+    }
+
+    #[test]
+    fn many_streams_share_what_there_is() {
+        let gathering = Gathering::default();
+        let piece = vec![b'x'; STREAM_BYTES];
+        let mut streams: Vec<Stream> = (0..300).map(|_| Stream::within(&gathering)).collect();
+        streams.iter_mut().for_each(|s| s.receive(&piece));
+        let held = |streams: &[Stream]| streams.iter().map(|s| s.received.len()).sum::<usize>();
+        assert_eq!(held(&streams), GATHERED_BYTES);
+        streams.iter_mut().for_each(|s| s.receive(b"later"));
+        assert_eq!(held(&streams), GATHERED_BYTES, "what was cut is not gone on with");
+        streams.truncate(1);
+        let mut next = Stream::within(&gathering);
+        next.receive(&piece);
+        assert_eq!(next.received.len(), STREAM_BYTES, "what ended gave its part back");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use bastide_identity::Principal;
 use bastide_policy::{Facts, Invoke, PolicySet, Receive, Refusal, Release, Resource, Restore, Subject};
 use bastide_types::{
     ActorRef, Category, DecisionRecord, Digest, Direction, Ending, Event, ExchangeId, ExchangeOutcome,
-    ExchangeRequest, Origin, Problem, ProjectId, Score, UsageRecord, Verdict,
+    ExchangeRequest, GuardMode, Origin, Problem, ProjectId, Score, UsageRecord, Verdict,
 };
 use bastide_wire::ChatRequest;
 use bytes::Bytes;
@@ -66,6 +66,9 @@ pub(crate) struct Exchange {
     pub(crate) provider: String,
     pub(crate) owner: Option<ProjectId>,
     pub(crate) demo: bool,
+    /// What the request offered and held, as the policies were told.
+    tools: Vec<String>,
+    unscanned: bool,
     pub(crate) stream: bool,
     pub(crate) started: Instant,
     pub(crate) own: Duration,
@@ -116,6 +119,10 @@ async fn begin(
 ) -> Result<(Box<Exchange>, Outbound, Target, Vault), Refused> {
     let started = Instant::now();
     let request = ChatRequest::parse(&body, &bastide_wire::Limits::default()).map_err(|e| e.to_problem())?;
+    if !gateway.identity.still_valid(&principal) {
+        // Its body took its time, and the key ended meanwhile.
+        return Err(raise::revoked().into());
+    }
     let guard = gateway.guard.load_full();
     let policies = gateway.policies.load_full();
     let id = gateway.new_exchange_id();
@@ -126,7 +133,8 @@ async fn begin(
     let first = target.providers.first();
     let provider = first.map(|p| p.name().to_owned()).unwrap_or_default();
     let owner = first.and_then(|p| p.project());
-    let digest_key = gateway.subjects.digest_key(principal.key, id).map_err(|_| raise::log_failed())?;
+    let keys = gateway.subjects.new_exchange(principal.key, id).map_err(|_| raise::log_failed())?;
+    let digest_key = keys.digest;
 
     let mut draft = Draft {
         record: Box::new(ExchangeRequest {
@@ -146,13 +154,15 @@ async fn begin(
         }),
         gateway: &gateway,
         id,
-        kept: Kept::begin(&gateway, principal.key, id, &body),
+        kept: Kept::begin(&gateway, id, keys.body, &body),
         trace: &mut *trace,
     };
 
     // May this principal call this model at all?
     let subject = subject(&principal);
-    let resource = Resource { model: &request.model, provider: &provider, project: owner };
+    // Policies speak of the model as its provider is asked for it: `NAME/model` is no other model than `model`.
+    let model = target.model.clone();
+    let resource = Resource { model: &model, provider: &provider, project: owner };
     let invoking = facts(&request, &principal, &[], &[], Verdict::Allow);
     match policies.authorize::<Invoke>(&subject, &resource, &invoking) {
         Ok(permitted) => draft.record.decisions.push(permitted.decision().clone()),
@@ -184,7 +194,7 @@ async fn begin(
         return Err(draft.block(problem).await);
     }
     let (scores, origins) = (report.tally.scores(), report.tally.origins());
-    let facts = facts(&request, &principal, &scores, &origins, report.verdict());
+    let facts = facts(&request, &principal, &scores, &origins, standing(&guard, report.verdict()));
     match policies.authorize::<Release>(&subject, &resource, &facts) {
         Ok(permitted) => draft.record.decisions.push(permitted.decision().clone()),
         Err(refusal) if !request.unscanned.is_empty() => {
@@ -203,21 +213,23 @@ async fn begin(
             // The first one was asked about just now.
             return true;
         }
-        let resource = Resource { model: &request.model, provider: p.name(), project: p.project() };
+        let resource = Resource { model: &model, provider: p.name(), project: p.project() };
         policies.authorize::<Invoke>(&subject, &resource, &invoking).is_ok()
             && policies.authorize::<Release>(&subject, &resource, &facts).is_ok()
     });
-    let model = (target.model != request.model).then_some(target.model.as_str());
-    let sealed = guard.seal_request(&report, &request, &body, model)?;
+    let renamed = (model != request.model).then_some(model.as_str());
+    let sealed = guard.seal_request(&report, &request, &body, renamed)?;
     let unchanged = *sealed.value() == body;
     draft.record.sent = Some(match unchanged {
         true => draft.record.received,
         false => Digest(digest_key.sign(&[sealed.value()])),
     });
-    let kept = draft.kept.sent(sealed.value(), &report.tally);
+    let mut kept = std::mem::take(&mut draft.kept);
     let (request_verdict, request_findings) = (draft.record.verdict, report.tally.counts());
     let own_before_log = started.elapsed();
     let ticket = draft.submit()?;
+    // Not before the log has the decision: without it nobody finds what was kept.
+    kept.sent(sealed.value(), &report.tally);
     let stream = request.stream;
     gateway.metrics.exchange_began();
     // Boxed: it is moved through every later step, and futures keep a copy of what is moved into them.
@@ -225,10 +237,12 @@ async fn begin(
         guard,
         policies,
         id,
-        model: request.model,
+        model,
         provider,
         owner,
         demo: principal.demo,
+        tools: request.tools,
+        unscanned: !request.unscanned.is_empty(),
         stream,
         principal,
         started,
@@ -404,7 +418,7 @@ impl Exchange {
             tools: tally.tools(),
             findings: &scores,
             origins: &origins,
-            verdict: tally.verdict(),
+            verdict: standing(&self.guard, tally.verdict()),
         };
         let resource = self.resource();
         self.policies
@@ -418,7 +432,7 @@ impl Exchange {
 
     /// Whether a value of this category may be put back into the reply's text (`None`) or a tool's arguments.
     pub(crate) fn may_restore(&self) -> Box<MayRestore> {
-        let (policies, principal) = (Arc::clone(&self.policies), Arc::clone(&self.principal));
+        let (gateway, principal) = (Arc::clone(&self.gateway), Arc::clone(&self.principal));
         let (model, provider, owner) = (self.model.clone(), self.provider.clone(), self.owner);
         let (stream, demo) = (self.stream, self.demo);
         Box::new(move |tool, category| {
@@ -426,19 +440,27 @@ impl Exchange {
             let findings = [(category, Score::MAX)];
             let facts = Facts { stream, demo, tools: &tools, findings: &findings, ..Facts::default() };
             let resource = Resource { model: &model, provider: &provider, project: owner };
-            policies.authorize::<Restore>(&subject(&principal), &resource, &facts).is_ok()
+            // Those in force now: a stream may run for long.
+            gateway.policies.load().authorize::<Restore>(&subject(&principal), &resource, &facts).is_ok()
         })
     }
 
-    /// Whether the principal still has the rights it began with.
-    pub(crate) fn still_allowed(&self) -> bool {
+    /// Whether the principal still has the rights it began with. From here on the policies of now decide.
+    pub(crate) fn still_allowed(&mut self) -> bool {
         if !self.gateway.identity.still_valid(&self.principal) {
             return false;
         }
-        let policies = self.gateway.policies.load();
-        let facts = Facts { stream: self.stream, demo: self.demo, ..Facts::default() };
+        self.policies = self.gateway.policies.load_full();
+        // The same question as in the beginning, not a similar one.
+        let facts = Facts {
+            stream: self.stream,
+            unscanned: self.unscanned,
+            demo: self.demo,
+            tools: &self.tools,
+            ..Facts::default()
+        };
         let resource = self.resource();
-        policies.authorize::<Invoke>(&subject(&self.principal), &resource, &facts).is_ok()
+        self.policies.authorize::<Invoke>(&subject(&self.principal), &resource, &facts).is_ok()
     }
 
     /// Settles limits and hands the outcome to the log.
@@ -562,6 +584,12 @@ pub(crate) fn off_the_worker<R>(bytes: usize, run: impl FnOnce() -> R) -> R {
     let many =
         tokio::runtime::Handle::current().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread;
     if bytes > LONG && many { tokio::task::block_in_place(run) } else { run() }
+}
+
+/// The verdict that policies hear of: a guard that only looks on has let everything through, and what it would have done
+/// is for the log.
+fn standing(guard: &Guard, verdict: Verdict) -> Verdict {
+    if guard.mode() == GuardMode::Enforce { verdict } else { verdict.min(Verdict::Flag) }
 }
 
 fn facts<'a>(

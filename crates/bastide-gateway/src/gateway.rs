@@ -12,6 +12,7 @@ use bastide_policy::PolicySet;
 use bastide_types::{Clock, ExchangeId};
 use tokio::sync::{Notify, watch};
 
+use crate::bodies::Gathering;
 use crate::guard::Guard;
 use crate::limits::Ledger;
 use crate::metrics::Metrics;
@@ -53,6 +54,7 @@ pub struct Gateway {
     pub(crate) policies: ArcSwap<PolicySet>,
     pub(crate) catalogue: ArcSwap<Catalogue>,
     pub(crate) guard: ArcSwap<Guard>,
+    pub(crate) gathering: Gathering,
     pub(crate) ledger: Ledger,
     pub(crate) log: Log,
     pub(crate) bodies: Bodies,
@@ -90,6 +92,7 @@ impl Gateway {
         });
         let tracer = tracer.transpose()?;
         Ok(Gateway {
+            gathering: Gathering::default(),
             ledger: Ledger::new(Arc::clone(&parts.clock)),
             settings: parts.settings,
             identity: parts.identity,

@@ -20,7 +20,7 @@ use tokio::time::Sleep;
 
 use crate::digests::Digests;
 use crate::exchange::{End, Exchange};
-use crate::guard::{StreamGuard, StreamRefusal};
+use crate::guard::{StreamGuard, StreamRefusal, Tally};
 use crate::problem::{self, raise};
 use crate::upstream::UpstreamBody;
 
@@ -79,6 +79,28 @@ impl http_body::Body for Body {
     }
 }
 
+/// What a decision about the answer so far depends on. Origins and tools are only ever added.
+#[derive(PartialEq, Eq)]
+struct Judged {
+    scores: Vec<(Category, Score)>,
+    verdict: Verdict,
+    unscanned: usize,
+    origins: usize,
+    tools: usize,
+}
+
+impl Judged {
+    fn of(tally: &Tally) -> Self {
+        Judged {
+            scores: tally.scores(),
+            verdict: tally.verdict(),
+            unscanned: tally.unscanned(),
+            origins: tally.origins().len(),
+            tools: tally.tools().len(),
+        }
+    }
+}
+
 type Change = Pin<Box<dyn Future<Output = watch::Receiver<u64>> + Send + Sync>>;
 
 /// One streamed answer on its way.
@@ -95,8 +117,8 @@ pub(crate) struct Relay {
     finished: bool,
     speaking: Vec<u32>,
     ended: Vec<u32>,
-    /// What the policies were last asked about.
-    judged: (Vec<(Category, Score)>, Verdict, usize, usize),
+    /// What the policies were last asked about; `None` when they changed since.
+    judged: Option<Judged>,
     decisions: Vec<DecisionRecord>,
     idle: Pin<Box<Sleep>>,
     /// When the upstream was last heard of.
@@ -140,12 +162,15 @@ impl Relay {
         decision: DecisionRecord,
     ) -> Self {
         let limits = &exchange.gateway.settings.limits;
+        // The first poll asks at once: rights may have changed since they were last asked about.
+        let mut rights = exchange.gateway.rights.subscribe();
+        rights.mark_changed();
         let guard = StreamGuard::new(std::sync::Arc::clone(&exchange.guard), vault, exchange.may_restore());
         Relay {
             decoder: SseDecoder::new(limits.event_bytes),
             idle: Box::pin(tokio::time::sleep(limits.idle_time)),
             heard: Instant::now(),
-            change: next_change(exchange.gateway.rights.subscribe()),
+            change: next_change(rights),
             upstream: Some(upstream),
             guard,
             out: Vec::new(),
@@ -156,7 +181,7 @@ impl Relay {
             finished: false,
             speaking: Vec::new(),
             ended: Vec::new(),
-            judged: (Vec::new(), Verdict::Allow, 0, 0),
+            judged: Some(Judged::of(&Tally::default())),
             decisions: vec![decision],
             first: true,
             state: State::Running,
@@ -193,6 +218,7 @@ impl Relay {
                 self.cut(raise::revoked(), Ending::Blocked);
                 return None;
             }
+            self.judged = None;
         }
         loop {
             match self.pull(cx, began) {
@@ -402,7 +428,7 @@ impl Relay {
     /// What was appended from `mark` on goes out only with their consent.
     fn recheck(&mut self, mark: usize) -> bool {
         let tally = self.guard.tally();
-        let judged = (tally.scores(), tally.verdict(), tally.unscanned(), tally.tools().len());
+        let judged = Some(Judged::of(tally));
         if judged == self.judged {
             return false;
         }

@@ -32,10 +32,14 @@ const KEPT_BYTES: usize = 64;
 
 /// Turns an upstream's response into the caller's.
 pub(crate) async fn answer(
-    exchange: Box<Exchange>,
+    mut exchange: Box<Exchange>,
     response: Response<UpstreamBody>,
     vault: Vault,
 ) -> Response<Body> {
+    if !exchange.still_allowed() {
+        // A model may think for minutes before its first byte.
+        return exchange.fail(raise::revoked(), Ending::Blocked).await;
+    }
     let (head, body) = response.into_parts();
     let kept = kept(&head.headers);
     let media = head.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -312,7 +316,7 @@ async fn whole(
                 StatusCode::OK,
                 Ending::Complete,
                 kept,
-                &body,
+                &received,
                 sent,
                 tally,
                 decisions,

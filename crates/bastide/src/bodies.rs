@@ -33,6 +33,23 @@ struct Found {
     bodies: Vec<SealedBody>,
 }
 
+/// Why a kept body has no text.
+enum Unreadable {
+    Erased,
+    Damaged,
+    /// It is written down as the beginning of another one, which was dropped or removed.
+    Missing,
+}
+
+impl From<OpenError> for Unreadable {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Erased => Unreadable::Erased,
+            OpenError::Damaged => Unreadable::Damaged,
+        }
+    }
+}
+
 /// One body as it is shown.
 struct Shown {
     kind: BodyKind,
@@ -75,10 +92,11 @@ impl Admin {
     pub(crate) async fn subject_erase(&self, turn: &mut Turn<'_>, key: &str) -> Result<Value, Failure> {
         let id = self.subject(key)?;
         let shown = |erased: bool| json!({"id": id.to_string(), "erased": erased});
-        if !self.node.subjects.has_key(id).map_err(could_not)? {
+        let Some(key) = self.node.subjects.key_digest(id).map_err(could_not)? else {
             return Ok(shown(false));
-        }
-        let what = What { action: ERASE, resource: id.to_string(), state: None };
+        };
+        // Which of its keys: the next exchange makes a new one, and after a crash nothing else tells them apart.
+        let what = What { action: ERASE, resource: id.to_string(), state: Some(key) };
         turn.change(what, |_| self.node.subjects.erase(id).map_err(could_not)).await?;
         Ok(shown(true))
     }
@@ -207,8 +225,9 @@ fn one(found: &Found, kind: BodyKind, digest: &str, received: Option<&str>) -> S
     let header = sealed.header();
     (shown.size, shown.cut) = (Some(header.size), header.cut);
     match text(found, sealed) {
-        Err(OpenError::Erased) => shown.state = "erased",
-        Err(OpenError::Damaged) => shown.state = "damaged",
+        Err(Unreadable::Erased) => shown.state = "erased",
+        Err(Unreadable::Damaged) => shown.state = "damaged",
+        Err(Unreadable::Missing) => shown.state = "missing",
         Ok((text, whole)) => {
             shown.state = "kept";
             shown.cut = !whole;
@@ -220,14 +239,14 @@ fn one(found: &Found, kind: BodyKind, digest: &str, received: Option<&str>) -> S
 }
 
 /// A body's text, and whether that is all of it.
-fn text(found: &Found, sealed: &SealedBody) -> Result<(Vec<u8>, bool), OpenError> {
-    let keys = found.keys.as_ref().ok_or(OpenError::Erased)?;
+fn text(found: &Found, sealed: &SealedBody) -> Result<(Vec<u8>, bool), Unreadable> {
+    let keys = found.keys.as_ref().ok_or(Unreadable::Erased)?;
     let header = sealed.header();
     let mut text = sealed.open(&keys.body)?;
     if header.prefix {
         // Written down as so many bytes of what was received.
         let whole = found.bodies.iter().find(|b| b.header().kind == BodyKind::ResponseReceived);
-        text = whole.ok_or(OpenError::Damaged)?.open(&keys.body)?;
+        text = whole.ok_or(Unreadable::Missing)?.open(&keys.body)?;
         text.truncate(usize::try_from(header.size).unwrap_or(usize::MAX));
     }
     let whole = u64::try_from(text.len()).is_ok_and(|n| n == header.size);

@@ -3,6 +3,8 @@
 use bastide_types::{Timestamp, Verdict};
 use serde_json::Value;
 
+use crate::show::printable;
+
 use crate::time::show_time;
 
 /// One line: what happened, to whom, with which verdict.
@@ -39,7 +41,8 @@ pub(crate) fn human(index: u64, entry: &Value) -> String {
         "started" => format!("bastide {}", word("version")),
         _ => String::new(),
     };
-    format!("{index:>8}  {at}  {:<8} {what}\n", word("kind"))
+    // On one line, whatever is in a name.
+    format!("{index:>8}  {at}  {:<8} {}\n", word("kind"), printable(&what).replace(['\n', '\t'], " "))
 }
 
 /// Whether the guard only looked on.

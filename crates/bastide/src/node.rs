@@ -160,8 +160,12 @@ impl Node {
                 entry["resource"].as_str().unwrap_or_default(),
             );
             let applied = match resource.parse::<KeyId>() {
-                // An erasure leaves no row: the key is there or it is not.
-                Ok(subject) if said == ERASE => !self.subjects.has_key(subject).map_err(could_not)?,
+                // An erasure leaves no row: that key is there, or another one or none.
+                Ok(subject) if said == ERASE => {
+                    let there = self.subjects.key_digest(subject).map_err(could_not)?;
+                    let text = there.map(|d| d.0.iter().map(|b| format!("{b:02x}")).collect::<String>());
+                    text.as_deref() != entry["state"].as_str()
+                }
                 _ => self.store.applied_intent(intent).map_err(could_not)?.is_some(),
             };
             let phase =

@@ -78,7 +78,7 @@ fn human(shown: &Value) -> String {
         out.push_str(&format!("revealed  this look is entry {index} of the log\n"));
     }
     bodies(shown).iter().for_each(|body| one(body, shown["revealed"].is_u64(), &mut out));
-    out
+    printable(&out)
 }
 
 fn findings(entry: &Value) -> String {
@@ -115,20 +115,23 @@ fn one(body: &Value, revealed: bool, out: &mut String) {
     let masked = if revealed || body["text"].is_null() { "" } else { ", findings masked" };
     out.push_str(&format!("\n--- {kind}{size}: {says}{masked}\n"));
     if let Some(text) = body["text"].as_str() {
-        out.push_str(&printable(text));
+        out.push_str(text);
         if !text.ends_with('\n') {
             out.push('\n');
         }
     }
 }
 
-/// Text from outside may end up on a terminal, where control characters move the cursor and more.
-fn printable(text: &str) -> String {
+/// Text from outside may end up on a terminal, where control characters move the cursor and more, and marks of direction
+/// put what is read in another order.
+pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\n' | '\t' => out.push(c),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)))
+            }
             c => out.push(c),
         }
     }

@@ -36,6 +36,60 @@ fn a_stream_is_cut_when_its_key_expires() {
     assert_eq!(refused.code(), "auth.refused");
 }
 
+#[test]
+fn an_answer_that_begins_after_its_key_ended_does_not_begin() {
+    let rig = Rig::enforcing();
+    let text = ChatReply::text("one two three");
+    let wait = Duration::from_secs(2);
+    rig.mock.answer("late-stream", text.stream(&Pieces::Chars(4), false).after(wait));
+    rig.mock.answer("late", text.whole().after(wait));
+    for (model, stream) in [("late-stream", true), ("late", false)] {
+        let key = rig.make_key(model, &[]);
+        let bearer = format!("Bearer {key}");
+        let answer = std::thread::scope(|scope| {
+            let asking = scope.spawn(|| {
+                let body = json!({"model":model,"stream":stream,"messages":[{"role":"user","content":"hi"}]});
+                let headers = [("authorization", bearer.as_str())];
+                let body = body.to_string();
+                common::send(rig.address(), "POST", "/v1/chat/completions", &headers, body.as_bytes())
+            });
+            wait_until("the upstream is asked", Duration::from_secs(5), || {
+                rig.mock.received().iter().any(|r| r.text().contains(model))
+            });
+            assert!(rig.command(&["key", "revoke", model]).status.success());
+            asking.join().expect("an answer")
+        });
+        assert!(!answer.text().contains("one"), "{}", answer.text());
+        assert!(answer.text().contains("auth.revoked"), "{}", answer.text());
+        let outcome = rig.entries().into_iter().rev().find(|e| e["kind"] == "outcome").expect("recorded");
+        assert_eq!(outcome["ending"], "blocked");
+    }
+}
+
+#[test]
+fn a_running_stream_is_asked_about_as_it_was_in_the_beginning() {
+    let rig = Rig::enforcing();
+    let file = rig.folder.path().join("tools.cedar");
+    std::fs::write(
+        &file,
+        r#"@id("all") @unscoped("test") permit (principal, action, resource);
+           @id("with-a-tool") @unscoped("test")
+           forbid (principal, action == Bastide::Action::"invoke", resource)
+           unless { context.tools.contains("search") };"#,
+    )
+    .expect("written");
+    assert!(rig.command(&["policy", "set", &file.display().to_string()]).status.success());
+    let reply = ChatReply::text("one two three four five six seven eight");
+    rig.mock.answer("slow", reply.stream(&Pieces::Chars(4), false).paced(Duration::from_millis(300)));
+    let tool = json!({"type":"function","function":{"name":"search","parameters":{"type":"object"}}});
+    let body =
+        json!({"model":"slow","stream":true,"tools":[tool],"messages":[{"role":"user","content":"hi"}]});
+    // Another key expires meanwhile, which asks every running stream.
+    rig.make_key("brief", &["--expires", "1s"]);
+    let answer = rig.chat(&body.to_string());
+    assert!(answer.text().contains("[DONE]"), "{}", answer.text());
+}
+
 /// A server that gives callers two seconds to read, and a connection with a small window.
 fn impatient() -> (Rig, tempfile::TempDir, TcpStream) {
     let settings = temp_folder().expect("a folder");
