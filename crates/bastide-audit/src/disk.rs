@@ -68,6 +68,15 @@ pub trait Disk: Send + Sync + 'static {
     /// What the system says.
     fn tree(&self, dir: &Path) -> io::Result<Box<dyn DiskTree>>;
 
+    /// Bytes that may still be written below a folder. A disk that cannot tell has room.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn free(&self, dir: &Path) -> io::Result<u64> {
+        let _ = dir;
+        Ok(u64::MAX)
+    }
+
     /// Locks the file, created if need be, until the guard is dropped or the process ends.
     ///
     /// # Errors
@@ -192,6 +201,11 @@ impl Disk for LocalDisk {
 
     fn tree(&self, dir: &Path) -> io::Result<Box<dyn DiskTree>> {
         Ok(Box::new(LocalTree(File::open(dir)?)))
+    }
+
+    fn free(&self, dir: &Path) -> io::Result<u64> {
+        let of = rustix::fs::statvfs(dir)?;
+        Ok(of.f_bavail.saturating_mul(of.f_frsize))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {

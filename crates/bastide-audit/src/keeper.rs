@@ -33,6 +33,11 @@ pub(crate) fn prepare(
 ) -> Result<(), AuditError> {
     let temporary = to.with_extension("tmp");
     let made = (|| {
+        // Not to the last byte: the records, the tiles and everyone else would find the disk full with every try.
+        let spare = bytes / 8;
+        if disk.free(to.parent().unwrap_or(to))? < bytes.saturating_add(spare) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let mut file = disk.create(&temporary)?;
         let zeros = vec![0; ZERO_CHUNK];
         let mut offset = 0;
