@@ -18,6 +18,8 @@ use crate::show;
 
 /// Entries read at a time: a bundle.
 const BATCH: usize = 256;
+/// Times that entries which moved meanwhile are looked for again before they are left out.
+const RETRIES: u32 = 10;
 
 /// A running server publishes within a quarter of a second; a receipt newer than the published log is waited for.
 const PUBLISH_WAIT: Duration = Duration::from_secs(3);
@@ -120,12 +122,18 @@ fn tail(data: &Data, lines: u64, follow: bool, output: Output) -> Result<(), Fai
     let mut reader = LogReader::open(&dir).map_err(could_not)?;
     let published = reader.refresh().map_err(could_not)?.size;
     let mut next = published.saturating_sub(lines);
+    let mut retries = 0;
     loop {
         loop {
             let entries = reader.entries(next, BATCH).map_err(could_not)?;
-            if entries.is_empty() {
-                break;
+            let Some(first) = entries.first() else { break };
+            if first.index > next && retries < RETRIES {
+                // A segment was removed while it was read: its entries are in bundles now.
+                retries += 1;
+                reader.refresh().map_err(could_not)?;
+                continue;
             }
+            retries = 0;
             for entry in entries {
                 let text = entry.value().map_err(could_not)?.to_json();
                 let line = if output.json {
