@@ -1,0 +1,147 @@
+//! The end of an exchange: limits settled, the outcome in the log, the receipt.
+
+use std::time::Duration;
+
+use bastide_audit::{Pending, Receipt};
+use bastide_types::{
+    DecisionRecord, Digest, Direction, Ending, Event, ExchangeOutcome, Problem, UsageRecord,
+};
+use bytes::Bytes;
+use http::Response;
+
+use super::{Exchange, Ticket};
+use crate::guard::Tally;
+use crate::problem;
+use crate::relay::Body;
+use crate::trace;
+
+/// What the end of an exchange knows.
+pub(crate) struct End<'a> {
+    pub(crate) status: u16,
+    pub(crate) ending: Ending,
+    pub(crate) received: Digest,
+    pub(crate) sent: Digest,
+    pub(crate) tally: Option<&'a Tally>,
+    pub(crate) decisions: Vec<DecisionRecord>,
+    pub(crate) usage: Option<bastide_wire::Usage>,
+    pub(crate) output_bytes: u64,
+}
+
+impl Exchange {
+    /// Settles limits and hands the outcome to the log.
+    pub(crate) fn end(&mut self, end: End<'_>) -> Result<Pending, bastide_audit::AuditError> {
+        let usage = match end.usage {
+            Some(u) => {
+                UsageRecord { input_tokens: u.input_tokens, output_tokens: u.output_tokens, estimated: false }
+            }
+            None => UsageRecord {
+                input_tokens: self.input_estimate,
+                output_tokens: end.output_bytes.div_ceil(4),
+                estimated: true,
+            },
+        };
+        self.reservation.used(usage.input_tokens.saturating_add(usage.output_tokens));
+        let total = self.started.elapsed();
+        let metrics = &self.gateway.metrics;
+        metrics.tokens(usage.input_tokens, usage.output_tokens);
+        metrics.ended(end.ending, total, self.own);
+        if let Some(tally) = end.tally {
+            for finding in tally.findings() {
+                metrics.found(finding.category, Direction::Response, finding.verdict);
+            }
+        }
+        if std::mem::take(&mut self.counted) {
+            metrics.exchange_left();
+        }
+        let in_log = self.request_leaf.is_some();
+        let (request_index, request_leaf) = match self.request_leaf.take() {
+            Some(Ticket::Durable(recorded)) => (recorded.index(), recorded.leaf()),
+            // Abandoned before the record was on disk: the leaf names it whatever becomes of the index.
+            Some(Ticket::OnItsWay(pending)) => (pending.index(), pending.leaf()),
+            None => (0, [0; 32]),
+        };
+        self.trace.ended(&trace::Ended {
+            status: end.status,
+            ending: end.ending,
+            tally: end.tally,
+            decisions: &end.decisions,
+            usage,
+            own: self.own,
+            log_index: in_log.then_some(request_index),
+        });
+        self.gateway.log.submit(Event::Outcome(Box::new(ExchangeOutcome {
+            exchange: self.id,
+            at: self.gateway.clock.now(),
+            request_index,
+            request_leaf: Digest(request_leaf),
+            request_verdict: self.request_verdict,
+            request_findings: std::mem::take(&mut self.request_findings),
+            upstream: self.provider.clone(),
+            status: end.status,
+            ending: end.ending,
+            received: end.received,
+            sent: end.sent,
+            decisions: end.decisions,
+            guard: end.tally.map(|t| t.record(&self.guard, Direction::Response, t.unscanned())),
+            usage,
+            own_micros: micros(self.own),
+            total_micros: micros(total),
+        })))
+    }
+
+    /// Ends an exchange that has no reply of its own.
+    pub(crate) async fn fail(mut self: Box<Self>, problem: Problem, ending: Ending) -> Response<Body> {
+        self.gateway.metrics.problem(problem.code);
+        self.trace.problem(&problem);
+        let sent = Digest(self.digest_key.sign(&[&problem::body(&problem)]));
+        self.kept.answered(&Bytes::new(), &problem::body(&problem).into(), false);
+        let received = Digest(self.digest_key.sign(&[]));
+        let pending = self.end(End {
+            status: problem.status,
+            ending,
+            received,
+            sent,
+            tally: None,
+            decisions: Vec::new(),
+            // Nothing came back, so nothing was generated that we know of.
+            usage: Some(bastide_wire::Usage { input_tokens: 0, output_tokens: 0 }),
+            output_bytes: 0,
+        });
+        let receipt = receipt(pending).await;
+        problem::response(&problem, Some(self.id), receipt.as_ref())
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // Dropped between the steps: the client left while we waited. What is known is recorded.
+        if self.request_leaf.is_some() {
+            let nothing = Digest(self.digest_key.sign(&[]));
+            let end = End {
+                status: 499,
+                ending: Ending::ClientLeft,
+                received: nothing,
+                sent: nothing,
+                tally: None,
+                decisions: Vec::new(),
+                usage: None,
+                output_bytes: 0,
+            };
+            if self.end(end).is_err() {
+                tracing::error!("the audit log refused the outcome of an abandoned exchange");
+            }
+        }
+    }
+}
+
+/// Waits for the log; no receipt when it failed.
+pub(crate) async fn receipt(pending: Result<Pending, bastide_audit::AuditError>) -> Option<Receipt> {
+    match pending {
+        Ok(pending) => pending.await.map(|recorded| recorded.receipt()).ok(),
+        Err(_) => None,
+    }
+}
+
+fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}
