@@ -120,8 +120,7 @@ impl Facts {
     pub(super) fn calls(&mut self, provider: &Arc<Provider>, model: String) -> Option<Propagated> {
         let id = SpanId::new(self.tracer.random());
         self.calls.push(Call { id, provider: Arc::clone(provider), model, began: Instant::now() });
-        let state = self.parent.as_ref().and_then(|p| p.state.as_deref());
-        self.tracer.propagates().then(|| Propagated::new(self.trace, id, self.sampled, state)).flatten()
+        self.tracer.propagates().then(|| Propagated::new(self.trace, id, self.sampled)).flatten()
     }
 
     pub(super) fn piece(&mut self, came: Instant, done: Instant) {
