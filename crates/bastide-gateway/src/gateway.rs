@@ -120,6 +120,12 @@ impl Gateway {
         self.rights_changed();
     }
 
+    /// The providers in use.
+    #[must_use]
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.catalogue.load_full()
+    }
+
     /// Uses other providers from now on.
     pub fn set_catalogue(&self, catalogue: Arc<Catalogue>) {
         self.catalogue.store(catalogue);

@@ -39,4 +39,4 @@ pub use route::{Access, NoRoute, Route};
 pub use server::serve;
 pub use settings::{AuditMode, Limits, Settings};
 pub use trace::{Endpoint, ExportHeaders, Sampler, Telemetry, TelemetryError};
-pub use upstream::{Catalogue, Credential, Provider, ProviderError, Target};
+pub use upstream::{Catalogue, Credential, PlainHttp, Provider, ProviderError, Target};

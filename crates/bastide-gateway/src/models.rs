@@ -63,6 +63,9 @@ async fn ids(gateway: &Gateway, provider: &Provider) -> Vec<String> {
     if provider.is_demo() {
         return vec![DEMO.to_owned()];
     }
+    if provider.unusable_because().is_some() {
+        return Vec::new();
+    }
     let body = match gateway.client.models(provider, gateway.settings.limits.idle_time).await {
         Ok(body) => body,
         Err(error) => {

@@ -273,6 +273,21 @@ pub(crate) mod raise {
         Problem::new(code, status, Fault::Upstream, Retry::Later, detail)
     }
 
+    /// A provider that the operator has configured and that cannot be used. Its reason names files and variables of the
+    /// server, which are the operator's to read.
+    pub(crate) fn unusable(provider: &str) -> Problem {
+        Problem::new(
+            "upstream.unusable",
+            503,
+            Fault::Operator,
+            Retry::Never,
+            format!(
+                "the provider `{provider}` is configured but cannot be used, so nothing was sent; the operator finds the \
+                 reason with `bastide provider list`, mends it and restarts the server"
+            ),
+        )
+    }
+
     pub(crate) fn revoked() -> Problem {
         Problem::new(
             "auth.revoked",

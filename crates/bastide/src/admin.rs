@@ -1,11 +1,11 @@
 //! Everything that may be asked of an installation besides serving, executed by a running server for its socket or by a
 //! command that holds the folder itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bastide_crypto::SystemRandom;
-use bastide_gateway::{Credential, Gateway, Provider};
+use bastide_gateway::{Credential, Gateway, PlainHttp, Provider};
 use bastide_identity::{KeyLimits, KeyRow, NewKey, ProjectRow};
 use bastide_policy::PolicySet;
 use bastide_store::{CredentialSource, NewProvider, ProviderRow};
@@ -14,8 +14,10 @@ use serde_json::{Value, json};
 
 use crate::change::{Changes, Turn, What};
 use crate::failure::{Failure, chain, could_not, identity_refused, store_refused};
+use crate::names::Names;
 use crate::node::Node;
-use crate::request::{CredentialGiven, KeyWanted, Request};
+use crate::providers::FIXED;
+use crate::request::{CredentialGiven, KeyWanted, ProviderWanted, Request};
 use crate::time::{expiry, show_time};
 use crate::usage;
 
@@ -48,6 +50,7 @@ impl Admin {
                     "text": active.map_or_else(|| PolicySet::starter().text().to_owned(), |p| p.text),
                 }))
             }
+            Request::PolicyNames { text } => Ok(json!({ "missing": self.names()?.missing_in(&text) })),
             Request::LogPublish => {
                 let log = self.node.log.clone();
                 let publishing = tokio::task::spawn_blocking(move || log.publish_now().map(|()| log.size()));
@@ -70,9 +73,7 @@ impl Admin {
         let mut answer = match request {
             Request::KeyCreate(wanted) => self.key_create(&mut turn, wanted).await?,
             Request::KeyRevoke { key } => self.key_revoke(&mut turn, &key).await?,
-            Request::ProviderAdd { name, base_url, credential, project } => {
-                self.provider_add(&mut turn, &name, &base_url, credential, project.as_deref()).await?
-            }
+            Request::ProviderAdd(wanted) => self.provider_add(&mut turn, wanted).await?,
             Request::ProviderRemove { name } => self.provider_remove(&mut turn, &name).await?,
             Request::ProjectCreate { name } => self.project_create(&mut turn, &name).await?,
             Request::PolicySet { text } => self.policy_set(&mut turn, &text).await?,
@@ -160,17 +161,11 @@ impl Admin {
         }
     }
 
-    async fn provider_add(
-        &self,
-        turn: &mut Turn<'_>,
-        name: &str,
-        base_url: &str,
-        given: CredentialGiven,
-        project: Option<&str>,
-    ) -> Result<Value, Failure> {
-        let project = project.map(|p| self.project(Some(p))).transpose()?;
+    async fn provider_add(&self, turn: &mut Turn<'_>, wanted: ProviderWanted) -> Result<Value, Failure> {
+        let (name, base_url) = (&*wanted.name, &*wanted.base_url);
+        let project = wanted.project.as_deref().map(|p| self.project(Some(p))).transpose()?;
         let id = ProviderId::from_bytes(SystemRandom.bytes());
-        let source = match given {
+        let source = match wanted.credential {
             CredentialGiven::None => CredentialSource::None,
             CredentialGiven::Env { name } => CredentialSource::Env(name),
             CredentialGiven::File { path } => CredentialSource::File(path),
@@ -184,7 +179,11 @@ impl Admin {
             }
             source => self.node.credential(source, id)?,
         };
-        Provider::new(name, base_url, credential, project).map_err(|e| Failure::usage(chain(&e)))?;
+        let plain = match wanted.plain_http {
+            true => PlainHttp::Anywhere,
+            false => PlainHttp::LoopbackOnly("--plain-http"),
+        };
+        Provider::new(name, base_url, credential, project, plain).map_err(|e| Failure::usage(chain(&e)))?;
         let what = What { action: "provider.add", resource: name.to_owned(), state: None };
         let missed = turn
             .change(what, |intent| {
@@ -195,12 +194,16 @@ impl Admin {
             .await?;
         turn.warn(missed);
         let rows = self.node.store.providers().map_err(could_not)?;
-        let names = self.project_names()?;
-        Ok(rows.iter().find(|p| p.id == id).map(|p| show_provider(p, &names)).unwrap_or_default())
+        Ok(rows.iter().find(|p| p.id == id).map(|p| self.show_provider(p)).transpose()?.unwrap_or_default())
     }
 
     async fn provider_remove(&self, turn: &mut Turn<'_>, name: &str) -> Result<Value, Failure> {
         if !self.node.store.providers().map_err(could_not)?.iter().any(|p| p.name == name) {
+            if name == FIXED && self.node.fixed_provider.is_some() {
+                return Err(Failure::could_not(format!(
+                    "the provider `{name}` is given on the command line; start the server without `--upstream`"
+                )));
+            }
             return Err(no_such("provider", name));
         }
         let what = What { action: "provider.remove", resource: name.to_owned(), state: None };
@@ -246,7 +249,8 @@ impl Admin {
     async fn policy_set(&self, turn: &mut Turn<'_>, text: &str) -> Result<Value, Failure> {
         let set = Arc::new(PolicySet::parse(text).map_err(|e| Failure::does_not_hold(chain(&e)))?);
         let digest = set.digest();
-        let lints: Vec<String> = set.lints().iter().map(ToString::to_string).collect();
+        let mut lints: Vec<String> = set.lints().iter().map(ToString::to_string).collect();
+        lints.extend(self.names()?.missing_in(text));
         let what = What { action: "policy.set", resource: "policies".to_owned(), state: Some(digest) };
         let version = turn
             .change(what, |intent| {
@@ -284,17 +288,70 @@ impl Admin {
         let used: HashMap<KeyId, Timestamp> =
             used.into_iter().filter_map(|usage| Some((usage.key, usage.last_use?))).collect();
         let now = self.node.identity.now();
-        Ok(rows.iter().map(|k| show_key(k, &names, used.get(&k.id).copied(), now)).collect())
+        let shown = |key: &KeyRow| {
+            let mut shown = show_key(key, &names, used.get(&key.id).copied(), now);
+            shown["pseudonym"] = Value::from(self.pseudonym(key.id));
+            shown
+        };
+        Ok(rows.iter().map(shown).collect())
     }
 
     fn show_key(&self, row: &KeyRow) -> Result<Value, Failure> {
-        Ok(show_key(row, &self.project_names()?, None, self.node.identity.now()))
+        let mut shown = show_key(row, &self.project_names()?, None, self.node.identity.now());
+        shown["pseudonym"] = Value::from(self.pseudonym(row.id));
+        Ok(shown)
+    }
+
+    /// What the log calls a key, as its entries show it.
+    fn pseudonym(&self, key: KeyId) -> String {
+        self.node.subjects.pseudonym(key).0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn providers(&self) -> Result<Value, Failure> {
-        let names = self.project_names()?;
         let rows = self.node.store.providers().map_err(could_not)?;
-        Ok(rows.iter().map(|row| show_provider(row, &names)).collect())
+        let mut shown = rows.iter().map(|row| self.show_provider(row)).collect::<Result<Vec<_>, _>>()?;
+        shown.extend(self.node.fixed_provider.as_ref().map(|fixed| {
+            json!({
+                "id": null,
+                "name": fixed.provider.name(),
+                "base_url": fixed.base_url,
+                "credential": fixed.credential,
+                "given": "serve --upstream",
+                "state": "ready",
+                "project": null,
+                "project_id": null,
+                "created": null,
+            })
+        }));
+        Ok(Value::from(shown))
+    }
+
+    /// A provider, with its state in the running server where there is one.
+    fn show_provider(&self, row: &ProviderRow) -> Result<Value, Failure> {
+        let state = self.gateway.as_ref().and_then(|gateway| {
+            let catalogue = gateway.catalogue();
+            let provider = catalogue.providers().iter().find(|p| p.name() == row.name)?;
+            Some(provider.unusable_because().map_or("ready".to_owned(), |why| format!("unusable: {why}")))
+        });
+        let mut shown = show_provider(row, &self.project_names()?);
+        shown["state"] = Value::from(state);
+        Ok(shown)
+    }
+
+    /// What policies can name.
+    fn names(&self) -> Result<Names, Failure> {
+        let store = &self.node.store;
+        let organisations = self.node.identity.organisations().map_err(could_not)?;
+        let mut providers: BTreeSet<String> =
+            store.providers().map_err(could_not)?.into_iter().map(|row| row.name).collect();
+        // Those that no row is needed for.
+        providers.extend([FIXED.to_owned(), "demo".to_owned()]);
+        Ok(Names {
+            organisations: organisations.iter().map(|row| row.id.to_string()).collect(),
+            projects: self.project_names()?.into_iter().map(|(id, name)| (id.to_string(), name)).collect(),
+            providers,
+            keys: store.keys().map_err(could_not)?.into_iter().map(|k| (k.id.to_string(), k.name)).collect(),
+        })
     }
 }
 
@@ -354,6 +411,7 @@ fn show_provider(row: &ProviderRow, projects: &HashMap<ProjectId, String>) -> Va
         "name": row.name,
         "base_url": row.base_url,
         "credential": credential,
+        "given": "provider add",
         "project": row.project.as_ref().map(|p| projects.get(p)),
         "project_id": row.project.map(|p| p.to_string()),
         "created": show_time(row.created_at),

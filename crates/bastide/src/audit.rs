@@ -1,6 +1,6 @@
 //! `bastide audit`: the log, read and verified. Verification is `bastide-verify`'s, which shares no code with the writer.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,18 +30,18 @@ pub(crate) fn run(command: Audit) -> Result<(), Failure> {
         Audit::Tail { data, lines, follow, output } => tail(&data, lines, follow, output),
         Audit::Show { exchange, reveal, data, output } => show::show(&data, exchange, reveal, output),
         Audit::Erase { key, yes, data, output } => show::erase(&data, key, yes, output),
-        Audit::Key { data } => {
-            let path = existing(&data.dir)?.join("log").join("log.vkey");
+        Audit::Key { data, output } => {
+            let path = log_in(&data.dir)?.join("log.vkey");
             let key = std::fs::read_to_string(&path)
                 .map_err(|e| Failure::could_not(format!("cannot read `{}`: {e}", path.display())))?;
-            client::write(&key)
+            client::print(output.json, &json!({ "key": key.trim_end() }), |_| key.clone())
         }
     }
 }
 
 fn verify(data: &Data, receipt: Option<&str>, output: Output) -> Result<(), Failure> {
-    let dir = existing(&data.dir)?;
-    publish(data);
+    let dir = &log_in(&data.dir)?;
+    publish(dir);
     let key = own_log_key(dir).map_err(verdict)?;
     let log = verify_log(dir, Some(&key)).map_err(verdict)?;
     let receipt = receipt.map(|given| {
@@ -50,10 +50,10 @@ fn verify(data: &Data, receipt: Option<&str>, output: Output) -> Result<(), Fail
         loop {
             match verify_receipt(&text, &key, Some(dir)) {
                 Err(e) if e.kind == FailureKind::NotYetPublished && Instant::now() < until => {
-                    publish(data);
+                    publish(dir);
                     thread::sleep(Duration::from_millis(100));
                 }
-                other => break other.map_err(verdict),
+                other => break other.map_err(receipt_verdict),
             }
         }
     });
@@ -72,16 +72,22 @@ fn verify(data: &Data, receipt: Option<&str>, output: Output) -> Result<(), Fail
 }
 
 /// Asks a running server to publish what it has; without one the log was published when the last one stopped.
-fn publish(data: &Data) {
-    if control::path(&data.dir).exists() {
+fn publish(log: &Path) {
+    let Some(data) = log.parent() else { return };
+    if control::path(data).exists() {
         // When nobody answers, what is published is verified as it stands.
-        let _ = control::ask(&data.dir, &Request::LogPublish);
+        let _ = control::ask(data, &Request::LogPublish);
     }
 }
 
-fn existing(dir: &Path) -> Result<&Path, Failure> {
-    if dir.join("log").is_dir() {
-        return Ok(dir);
+/// The folder of the log: the one in a data folder, or what was given where that is the log itself.
+fn log_in(dir: &Path) -> Result<PathBuf, Failure> {
+    let inside = dir.join("log");
+    if inside.is_dir() {
+        return Ok(inside);
+    }
+    if dir.join("log.vkey").is_file() {
+        return std::path::absolute(dir).map_err(could_not);
     }
     let shown = dir.display();
     Err(Failure::could_not(format!(
@@ -92,6 +98,12 @@ fn existing(dir: &Path) -> Result<&Path, Failure> {
 /// The receipt itself, or a file that holds it, whole or as a line of response headers.
 fn receipt_text(given: &str) -> Result<String, Failure> {
     if let Some(word) = given.split_whitespace().find(|w| w.starts_with(bastide_verify::RECEIPT_PREFIX)) {
+        let rest = word.strip_prefix(bastide_verify::RECEIPT_PREFIX).unwrap_or_default();
+        if rest.is_empty() || rest.ends_with("..") || rest.ends_with('\u{2026}') {
+            return Err(Failure::usage(format!(
+                "`{word}` is the beginning of a receipt; give all of it: the value of the `bastide-receipt` header"
+            )));
+        }
         return Ok(word.to_owned());
     }
     if given.is_empty() {
@@ -108,6 +120,17 @@ fn receipt_text(given: &str) -> Result<String, Failure> {
     Ok(found.to_owned())
 }
 
+/// As [`verdict`]; what does not even read as a receipt was most likely cut when it was copied.
+fn receipt_verdict(failure: bastide_verify::Failure) -> Failure {
+    let garbled = failure.subject == "receipt" && failure.detail.starts_with("is not ");
+    let failure = verdict(failure);
+    if garbled {
+        failure.and("was it cut short? give the whole value of the `bastide-receipt` header")
+    } else {
+        failure
+    }
+}
+
 fn verdict(failure: bastide_verify::Failure) -> Failure {
     match failure.kind {
         FailureKind::DoesNotHold => Failure::does_not_hold(failure.to_string()),
@@ -117,8 +140,8 @@ fn verdict(failure: bastide_verify::Failure) -> Failure {
 }
 
 fn tail(data: &Data, lines: u64, follow: bool, output: Output) -> Result<(), Failure> {
-    let dir = existing(&data.dir)?.join("log");
-    publish(data);
+    let dir = log_in(&data.dir)?;
+    publish(&dir);
     let mut reader = LogReader::open(&dir).map_err(could_not)?;
     let published = reader.refresh().map_err(could_not)?.size;
     let mut next = published.saturating_sub(lines);

@@ -34,15 +34,21 @@ pub(crate) enum Command {
     /// Read and verify the audit log.
     #[command(subcommand)]
     Audit(Audit),
+    /// Look after the data folder.
+    #[command(name = "data", subcommand)]
+    Folder(Folder),
     /// Find personal data, secrets and attacks in text.
     Inspect(Inspect),
 }
+
+/// The data folder unless told otherwise.
+pub(crate) const DEFAULT_DATA: &str = "bastide-data";
 
 /// The data folder.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Data {
     /// Folder that holds keys, records and the log.
-    #[arg(long = "data", value_name = "DIR", env = "BASTIDE_DATA", default_value = "bastide-data")]
+    #[arg(long = "data", value_name = "DIR", env = "BASTIDE_DATA", default_value = DEFAULT_DATA)]
     pub(crate) dir: PathBuf,
     /// File with the passphrase that seals the keys in the data folder (or set `BASTIDE_PASSPHRASE`).
     #[arg(long, value_name = "FILE", env = "BASTIDE_PASSPHRASE_FILE")]
@@ -73,6 +79,9 @@ pub(crate) struct Serve {
     /// Environment variable that holds the credential of `--upstream`.
     #[arg(long, value_name = "NAME", requires = "upstream")]
     pub(crate) upstream_key_env: Option<String>,
+    /// Reach `--upstream` over `http://` on another machine too: prompts and answers then cross the network in clear.
+    #[arg(long, requires = "upstream")]
+    pub(crate) upstream_plain_http: bool,
     /// What the guard does: `off`, `observe` or `enforce` [default: enforce]
     #[arg(long, value_name = "MODE", env = "BASTIDE_GUARD")]
     pub(crate) guard: Option<GuardMode>,
@@ -217,6 +226,9 @@ pub(crate) enum Provider {
         /// Read the credential from standard input and seal it in the data folder.
         #[arg(long, group = "credential")]
         key_stdin: bool,
+        /// Reach it over `http://` on another machine too: prompts and answers then cross the network in clear.
+        #[arg(long)]
+        plain_http: bool,
         /// Only for this project.
         #[arg(long, value_name = "PROJECT")]
         project: Option<String>,
@@ -269,17 +281,30 @@ pub(crate) enum Policy {
     Show {
         #[command(flatten)]
         data: Data,
+        #[command(flatten)]
+        output: Output,
     },
     /// Print the schema that policies are written against.
-    Schema,
+    Schema {
+        #[command(flatten)]
+        output: Output,
+    },
     /// Check a policy file without using it. Exit code 1 when it does not hold.
     Check {
-        /// The file.
+        /// The file (`-`: standard input).
         file: PathBuf,
+        /// Data folder whose projects, providers and keys the policies may name; without it, names are not looked up.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// File with the passphrase that seals the keys in the data folder (or set `BASTIDE_PASSPHRASE`).
+        #[arg(long, value_name = "FILE", env = "BASTIDE_PASSPHRASE_FILE")]
+        passphrase_file: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
     },
     /// Use the policies in a file from now on.
     Set {
-        /// The file.
+        /// The file (`-`: standard input).
         file: PathBuf,
         #[command(flatten)]
         data: Data,
@@ -341,6 +366,19 @@ pub(crate) enum Audit {
     Key {
         #[command(flatten)]
         data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Folder {
+    /// Seal the keys in the data folder under a passphrase, which every start needs from then on. No server may run.
+    Seal {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
     },
 }
 

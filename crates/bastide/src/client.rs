@@ -1,17 +1,19 @@
 //! Commands that read or change an installation: through the running server, or on the folder itself when there is none.
 
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::admin::Admin;
 use crate::cli::{self, Data};
 use crate::control;
 use crate::failure::{Failure, could_not};
-use crate::folder::{Folder, Locked};
+use crate::folder::{Folder, Locked, shell_word};
 use crate::node::Node;
-use crate::request::{CredentialGiven, KeyWanted, Request};
+use crate::request::{CredentialGiven, KeyWanted, ProviderWanted, Request};
 
 /// A provider that is known by name.
 struct Known {
@@ -38,7 +40,7 @@ pub(crate) fn execute(data: &Data, request: Request) -> Result<Value, Failure> {
     let makes = matches!(
         request,
         Request::KeyCreate { .. }
-            | Request::ProviderAdd { .. }
+            | Request::ProviderAdd(_)
             | Request::ProjectCreate { .. }
             | Request::PolicySet { .. }
     );
@@ -49,7 +51,8 @@ pub(crate) fn execute(data: &Data, request: Request) -> Result<Value, Failure> {
                 "there is no data folder `{dir}`; name the server's with `--data DIR`"
             )));
         }
-        note(&format!("made a new data folder `{dir}`; serve from it with `bastide serve --data {dir}`"));
+        let word = shell_word(&data.dir);
+        note(&format!("made a new data folder `{dir}`; serve from it with `bastide serve --data {word}`"));
     }
     let answer = match Folder::take(data)? {
         Locked::Theirs => control::ask(&data.dir, &request)?,
@@ -114,10 +117,22 @@ pub(crate) fn key(command: cli::Key) -> Result<(), Failure> {
                 let mut keys = keys.clone();
                 for key in keys.as_array_mut().into_iter().flatten() {
                     key["limits"] = Value::from(limits(&key["limits"]));
+                    key["in the log"] = key["pseudonym"].take();
                 }
                 table(
                     &keys,
-                    &["id", "name", "project", "state", "hint", "limits", "created", "expires", "last_use"],
+                    &[
+                        "id",
+                        "name",
+                        "project",
+                        "state",
+                        "hint",
+                        "limits",
+                        "created",
+                        "expires",
+                        "last_use",
+                        "in the log",
+                    ],
                     "no keys yet; make one with `bastide key create NAME`",
                 )
             })
@@ -131,7 +146,17 @@ pub(crate) fn key(command: cli::Key) -> Result<(), Failure> {
 
 pub(crate) fn provider(command: cli::Provider) -> Result<(), Failure> {
     match command {
-        cli::Provider::Add { name, base_url, key_env, key_file, key_stdin, project, data, output } => {
+        cli::Provider::Add {
+            name,
+            base_url,
+            key_env,
+            key_file,
+            key_stdin,
+            plain_http,
+            project,
+            data,
+            output,
+        } => {
             let known = KNOWN.iter().find(|k| k.name == name);
             // Another URL is another provider, and whether that wants a credential is its own matter.
             let wants = known.filter(|_| base_url.is_none()).and_then(|k| k.variable);
@@ -168,7 +193,8 @@ pub(crate) fn provider(command: cli::Provider) -> Result<(), Failure> {
                      `--key-stdin`)"
                 ));
             }
-            let added = execute(&data, Request::ProviderAdd { name, base_url, credential, project })?;
+            let wanted = ProviderWanted { name, base_url, credential, plain_http, project };
+            let added = execute(&data, Request::ProviderAdd(wanted))?;
             print(output.json, &added, |p| {
                 format!(
                     "{} serves from {} (credential: {})\n",
@@ -183,7 +209,7 @@ pub(crate) fn provider(command: cli::Provider) -> Result<(), Failure> {
             print(output.json, &providers, |p| {
                 table(
                     p,
-                    &["name", "base_url", "credential", "project", "created"],
+                    &["name", "base_url", "credential", "given", "state", "project", "created"],
                     "no providers yet; add one with `bastide provider add openai --key-env OPENAI_API_KEY`",
                 )
             })
@@ -209,41 +235,95 @@ pub(crate) fn project(command: cli::Project) -> Result<(), Failure> {
 }
 
 pub(crate) fn policy(command: cli::Policy) -> Result<(), Failure> {
-    let read = |file: &std::path::Path| {
-        std::fs::read_to_string(file)
-            .map_err(|e| Failure::could_not(format!("cannot read `{}`: {e}", file.display())))
-    };
     match command {
-        cli::Policy::Show { data } => {
+        cli::Policy::Show { data, output } => {
             let shown = execute(&data, Request::PolicyShow)?;
-            write(shown["text"].as_str().unwrap_or_default())
+            print(output.json, &shown, |shown| shown["text"].as_str().unwrap_or_default().to_owned())
         }
-        cli::Policy::Schema => write(&bastide_policy::schema_text()),
-        cli::Policy::Check { file } => match bastide_policy::PolicySet::parse(&read(&file)?) {
-            Ok(set) => {
-                let lints: String = set.lints().iter().map(|l| format!("warning: {l}\n")).collect();
+        cli::Policy::Schema { output } => {
+            let schema = json!({ "schema": bastide_policy::schema_text() });
+            print(output.json, &schema, |_| bastide_policy::schema_text())
+        }
+        cli::Policy::Check { file, data, passphrase_file, output } => {
+            let text = policy_text(&file)?;
+            let set = bastide_policy::PolicySet::parse(&text)
+                .map_err(|e| Failure::does_not_hold(crate::failure::chain(&e)))?;
+            let mut lints: Vec<Value> = set.lints().iter().map(|l| Value::from(l.to_string())).collect();
+            if let Some(dir) = data {
+                let mut named = execute(&Data { dir, passphrase_file }, Request::PolicyNames { text })?;
+                lints.extend(named["missing"].as_array_mut().map(std::mem::take).unwrap_or_default());
+            }
+            let checked = json!({ "policies": set.len(), "lints": lints });
+            print(output.json, &checked, |checked| {
                 let counted = match set.len() {
                     0 => "there is no policy, so everything is denied".to_owned(),
                     1 => "1 policy holds".to_owned(),
                     n => format!("{n} policies hold together"),
                 };
-                write(&format!("{lints}{counted}\n"))
-            }
-            Err(e) => Err(Failure::does_not_hold(crate::failure::chain(&e))),
-        },
+                format!("{}{counted}\n", warnings(&checked["lints"]))
+            })
+        }
         cli::Policy::Set { file, data, output } => {
-            let set = execute(&data, Request::PolicySet { text: read(&file)? })?;
+            let set = execute(&data, Request::PolicySet { text: policy_text(&file)? })?;
             print(output.json, &set, |set| {
-                let lints = set["lints"].as_array().map(Vec::as_slice).unwrap_or_default();
-                let lints: String = lints.iter().map(|l| format!("warning: {}\n", text(l))).collect();
-                format!("{lints}version {} is in force\n", set["version"])
+                format!("{}version {} is in force\n", warnings(&set["lints"]), set["version"])
+            })
+        }
+    }
+}
+
+/// No policy text may be longer; the parser of policies says the same with a remedy.
+const POLICY_BYTES: u64 = (8 << 20) + 1;
+
+/// The policies in a file, or on standard input for `-`.
+fn policy_text(file: &Path) -> Result<String, Failure> {
+    let failed = |e: io::Error| Failure::could_not(format!("cannot read `{}`: {e}", file.display()));
+    let mut text = String::new();
+    if file.as_os_str() == "-" {
+        io::stdin().take(POLICY_BYTES).read_to_string(&mut text).map_err(failed)?;
+    } else {
+        File::open(file).map_err(failed)?.take(POLICY_BYTES).read_to_string(&mut text).map_err(failed)?;
+    }
+    Ok(text)
+}
+
+fn warnings(lints: &Value) -> String {
+    lints.as_array().into_iter().flatten().map(|lint| format!("warning: {}\n", text(lint))).collect()
+}
+
+pub(crate) fn folder(command: cli::Folder) -> Result<(), Failure> {
+    match command {
+        cli::Folder::Seal { data, output } => {
+            if !data.dir.join("keys").is_dir() {
+                return Err(Failure::could_not(format!(
+                    "there are no keys in `{}`; name the server's data folder with `--data DIR` (the first start with a \
+                     passphrase seals them by itself)",
+                    data.dir.display()
+                )));
+            }
+            let sealed = match Folder::take(&data)? {
+                Locked::Mine(folder) => folder.seal()?,
+                Locked::Theirs => {
+                    return Err(Failure::could_not(format!(
+                        "a server or another command holds `{}`; stop it first",
+                        data.dir.display()
+                    )));
+                }
+            };
+            print(output.json, &json!({ "sealed": sealed }), |_| {
+                match sealed {
+                0 => "the keys are sealed already\n".to_owned(),
+                _ => "the keys are sealed; every start and command without a server needs the passphrase from now on, \
+                      and backups of before still hold them unsealed\n"
+                    .to_owned(),
+            }
             })
         }
     }
 }
 
 #[expect(clippy::print_stderr, reason = "a remark beside the result goes to standard error")]
-fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     eprintln!("bastide: {text}");
 }
 

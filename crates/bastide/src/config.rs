@@ -165,7 +165,30 @@ pub(crate) fn load(serve: &Serve) -> Result<Effective, Failure> {
 fn read(path: &Path) -> Result<ConfigFile, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure::could_not(format!("cannot read the settings `{}`: {e}", path.display())))?;
-    toml::from_str(&text).map_err(|e| Failure::usage(format!("`{}` does not parse: {e}", path.display())))
+    toml::from_str(&text).map_err(|e| {
+        Failure::usage(format!("`{}` does not parse: {}", path.display(), in_words(&e.to_string())))
+    })
+}
+
+/// A parser's message without the names of our types.
+fn in_words(message: &str) -> String {
+    const WORDS: [(&str, &str); 5] = [
+        ("expected usize", "expected a whole number"),
+        ("expected u64", "expected a whole number"),
+        ("expected f64", "expected a number"),
+        ("expected a boolean", "expected `true` or `false`"),
+        ("expected a sequence", "expected a list"),
+    ];
+    let plain = WORDS.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to));
+    match plain.split_once("expected struct ") {
+        None => plain,
+        Some((before, after)) => {
+            format!(
+                "{before}expected a table{}",
+                after.trim_start_matches(|c: char| c.is_ascii_alphanumeric())
+            )
+        }
+    }
 }
 
 pub(crate) fn field(name: &str, what: &str) -> Failure {

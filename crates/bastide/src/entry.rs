@@ -16,8 +16,9 @@ pub(crate) fn human(index: u64, entry: &Value) -> String {
             // What was refused was not sent, whatever the guard's mode.
             let acted = !observed(entry) || entry["sent"].is_null();
             format!(
-                "{} {} -> {}  {}{}{}",
+                "{} {}{} -> {}  {}{}{}",
                 word("exchange"),
+                key(entry),
                 word("model"),
                 word("upstream"),
                 done(word("verdict"), acted),
@@ -35,7 +36,7 @@ pub(crate) fn human(index: u64, entry: &Value) -> String {
             entry["usage"]["input_tokens"],
             entry["usage"]["output_tokens"]
         ),
-        "denied" => format!("{}  {} {}", word("route"), entry["status"], word("code")),
+        "denied" => format!("{}{}  {} {}", key(entry), word("route"), entry["status"], word("code")),
         "changed" => format!("{} {} {}", word("action"), word("resource"), word("phase")),
         "revealed" => word("exchange").to_owned(),
         "started" => format!("bastide {}", word("version")),
@@ -43,6 +44,12 @@ pub(crate) fn human(index: u64, entry: &Value) -> String {
     };
     // On one line, whatever is in a name.
     format!("{index:>8}  {at}  {:<8} {}\n", word("kind"), printable(&what).replace(['\n', '\t'], " "))
+}
+
+/// The beginning of the name that the log has for the key, enough to find it in `bastide key list`.
+fn key(entry: &Value) -> String {
+    let pseudonym = entry["actor"]["key"].as_str().and_then(|key| key.get(..8));
+    pseudonym.map(|key| format!("key {key}  ")).unwrap_or_default()
 }
 
 /// Whether the guard only looked on.

@@ -5,38 +5,59 @@ use std::process::ExitCode;
 
 use bastide_identity::IdentityError;
 use bastide_store::StoreError;
+use serde_json::{Value, json};
 
 /// A failed command.
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
     code: u8,
+    /// It stands in the JSON that was printed.
+    told: bool,
 }
 
 /// `1`: what was checked does not hold. `2`: the command cannot be meant, whatever the installation holds. `3`: it could
 /// not be done here and now. `docs/commands.md` has the table.
 impl Failure {
+    fn new(message: impl Into<String>, code: u8) -> Self {
+        Failure { message: message.into(), code, told: false }
+    }
+
     pub(crate) fn does_not_hold(message: impl Into<String>) -> Self {
-        Failure { message: message.into(), code: 1 }
+        Failure::new(message, 1)
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Failure { message: message.into(), code: 2 }
+        Failure::new(message, 2)
     }
 
     pub(crate) fn could_not(message: impl Into<String>) -> Self {
-        Failure { message: message.into(), code: 3 }
+        Failure::new(message, 3)
     }
 
     /// As another process reports it.
     pub(crate) fn reported(message: impl Into<String>, code: u64) -> Self {
-        Failure { message: message.into(), code: u8::try_from(code).ok().filter(|c| *c > 0).unwrap_or(3) }
+        Failure::new(message, u8::try_from(code).ok().filter(|c| *c > 0).unwrap_or(3))
     }
 
     /// The same failure, with a remark.
     pub(crate) fn and(mut self, remark: impl fmt::Display) -> Self {
         self.message.push_str(&format!("; {remark}"));
         self
+    }
+
+    /// The same failure, which the result that was printed tells already.
+    pub(crate) fn told(self) -> Self {
+        Failure { told: true, ..self }
+    }
+
+    pub(crate) const fn is_told(&self) -> bool {
+        self.told
+    }
+
+    /// For a program: `{"message","exit"}`.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({"message": self.message, "exit": self.code})
     }
 
     pub(crate) const fn code(&self) -> u8 {

@@ -26,6 +26,8 @@ use crate::cli::Data;
 use crate::failure::Failure;
 
 const PLAIN_HEADER: &str = "bastide-key-v1 plain";
+/// Root key and log key, in `keys/`.
+const KEY_FILES: [&str; 2] = ["root.key", "log.key"];
 /// No key file is longer: a header, a salt, a nonce and 32 sealed bytes.
 const KEY_FILE_BYTES: u64 = 4_096;
 
@@ -35,6 +37,12 @@ pub(crate) struct Folder {
     dir: PathBuf,
     passphrase: Option<Secret<String>>,
     _lock: File,
+}
+
+/// A key file, read.
+struct KeyRead {
+    key: Zeroizing<[u8; 32]>,
+    sealed: bool,
 }
 
 /// What the lock said.
@@ -56,6 +64,8 @@ impl Folder {
     /// Takes the folder, making it first.
     pub(crate) fn take(data: &Data) -> Result<Locked, Failure> {
         let dir = &data.dir;
+        // First: a passphrase that is none must not leave a folder behind.
+        let passphrase = passphrase(data)?;
         let could_not = |what: &str, e: io::Error| {
             let remedy = match e.kind() {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -66,6 +76,12 @@ impl Folder {
             };
             Failure::could_not(format!("cannot {what} `{}`: {e}{remedy}", dir.display()))
         };
+        if dir.join("log.vkey").is_file() {
+            return Err(Failure::could_not(format!(
+                "`{}` is the log of a data folder; give the data folder itself, which it lies in",
+                dir.display()
+            )));
+        }
         if !dir.is_dir() {
             fs::DirBuilder::new()
                 .recursive(true)
@@ -85,7 +101,6 @@ impl Folder {
             Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Locked::Theirs),
             Err(e) => return Err(could_not("lock the data folder", e.into())),
         }
-        let passphrase = passphrase(data)?;
         Ok(Locked::Mine(Folder { dir: dir.clone(), passphrase, _lock: lock }))
     }
 
@@ -99,14 +114,48 @@ impl Folder {
         if !dir.is_dir() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|e| failed(&dir, &e))?;
         }
-        let (root, fresh) = self.key(&dir.join("root.key"), true)?;
-        let (log, _) = self.key(&dir.join("log.key"), true)?;
+        let [root, log] = KEY_FILES.map(|name| dir.join(name));
+        let (root, fresh) = self.key(&root, true)?;
+        let (log, _) = self.key(&log, true)?;
         Ok(Keys { root: RootKey::from_bytes(*root), log: SigningKey::from_seed(*log), fresh })
+    }
+
+    /// Seals the keys that are not sealed yet under the passphrase; how many those were. Cut off in the middle, it is
+    /// done by doing it again.
+    pub(crate) fn seal(&self) -> Result<usize, Failure> {
+        if self.passphrase.is_none() {
+            return Err(Failure::usage(
+                "there is no passphrase to seal the keys under; set `BASTIDE_PASSPHRASE` or give `--passphrase-file FILE`",
+            ));
+        }
+        let dir = self.dir.join("keys");
+        // All are read before any is written: a passphrase that does not open one must not seal another.
+        let mut keys = Vec::new();
+        for name in KEY_FILES {
+            let path = dir.join(name);
+            let file = File::open(&path).map_err(|e| failed(&path, &e))?;
+            keys.push((self.read_key(&path, file)?, path));
+        }
+        let plain: Vec<_> = keys.iter().filter(|(read, _)| !read.sealed).collect();
+        plain.iter().try_for_each(|(read, path)| self.write_key(path, &read.key))?;
+        Ok(plain.len())
     }
 
     fn key(&self, path: &Path, may_make: bool) -> Result<(Zeroizing<[u8; 32]>, bool), Failure> {
         match File::open(path) {
-            Ok(file) => Ok((self.read_key(path, file)?, false)),
+            Ok(file) => {
+                let read = self.read_key(path, file)?;
+                if !read.sealed && self.passphrase.is_some() {
+                    // Never sealed on the way: every server that is started without the passphrase would then fail.
+                    return Err(Failure::could_not(format!(
+                        "a passphrase is given, but `{}` is not sealed; seal the keys with `bastide data seal --data {}`, \
+                         or leave the passphrase out",
+                        path.display(),
+                        shell_word(&self.dir)
+                    )));
+                }
+                Ok((read.key, false))
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound && may_make => {
                 // A missing root key beside existing records would make every key and token useless: never replace.
                 if self.dir.join("bastide.db").exists() {
@@ -121,7 +170,7 @@ impl Folder {
         }
     }
 
-    fn read_key(&self, path: &Path, file: File) -> Result<Zeroizing<[u8; 32]>, Failure> {
+    fn read_key(&self, path: &Path, file: File) -> Result<KeyRead, Failure> {
         let mode = file.metadata().map_err(|e| failed(path, &e))?.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(Failure::could_not(format!(
@@ -147,12 +196,7 @@ impl Folder {
                 .map_err(|e| Failure::could_not(format!("`{}` does not open: {e}", path.display())))?
         };
         let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| damaged(path))?;
-        let key = Zeroizing::new(key);
-        if plain.is_some() && self.passphrase.is_some() {
-            // Whoever gives a passphrase means the keys to be sealed: those made before it are sealed now.
-            self.write_key(path, &key)?;
-        }
-        Ok(key)
+        Ok(KeyRead { key: Zeroizing::new(key), sealed: plain.is_none() })
     }
 
     fn make_key(&self, path: &Path) -> Result<Zeroizing<[u8; 32]>, Failure> {
@@ -180,11 +224,36 @@ impl Folder {
 }
 
 fn passphrase(data: &Data) -> Result<Option<Secret<String>>, Failure> {
-    if let Some(path) = &data.passphrase_file {
-        let text = fs::read_to_string(path).map_err(|e| failed(path, &e))?;
-        return Ok(Some(Secret::new(text.trim_end_matches(['\n', '\r']).to_owned())));
+    const VARIABLE: &str = "BASTIDE_PASSPHRASE";
+    let (given, from) = if let Some(path) = &data.passphrase_file {
+        let text = Zeroizing::new(fs::read_to_string(path).map_err(|e| failed(path, &e))?);
+        (text.trim_end_matches(['\n', '\r']).to_owned(), format!("the passphrase in `{}`", path.display()))
+    } else {
+        match std::env::var(VARIABLE) {
+            Err(std::env::VarError::NotPresent) => return Ok(None),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                return Err(Failure::usage(format!("`{VARIABLE}` is no text; a passphrase is UTF-8")));
+            }
+            Ok(text) => (text, format!("`{VARIABLE}`")),
+        }
+    };
+    if given.is_empty() {
+        // Most likely a secret that was not filled in; nobody means to seal keys under nothing.
+        return Err(Failure::usage(format!(
+            "{from} is empty; give a passphrase, or leave it out altogether"
+        )));
     }
-    Ok(std::env::var("BASTIDE_PASSPHRASE").ok().filter(|p| !p.is_empty()).map(Secret::new))
+    Ok(Some(Secret::new(given)))
+}
+
+/// A path as one word of a shell.
+pub(crate) fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./+:@%,=".contains(&b);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Writes a file that only this user reads, whole or not at all.

@@ -9,8 +9,10 @@ use bastide_types::{Finding, Score};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Inspect;
+use crate::client;
 use crate::config;
 use crate::failure::{Failure, could_not};
+use crate::folder::shell_word;
 
 /// No line of a JSONL file may be longer: the whole line is held in memory.
 const LINE_BYTES: u64 = 64 << 20;
@@ -49,7 +51,15 @@ pub(crate) fn run(args: &Inspect) -> Result<(), Failure> {
     let result = match (&args.jsonl, &args.text) {
         _ if args.list => list(&engine, args.output.json),
         (Some(path), _) => jsonl(path, &engine, &mut scratch, least),
-        (None, Some(text)) => one(text, &engine, &mut scratch, least, args.output.json),
+        (None, Some(text)) => {
+            if Path::new(text).is_file() {
+                client::note(&format!(
+                    "`{text}` is a file, and its name is what was inspected; for what is in it: `bastide inspect < {}`",
+                    shell_word(Path::new(text))
+                ));
+            }
+            one(text, &engine, &mut scratch, least, args.output.json)
+        }
         (None, None) => {
             let mut text = String::new();
             io::stdin()

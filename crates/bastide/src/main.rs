@@ -15,6 +15,7 @@ mod failure;
 mod folder;
 mod inspect;
 mod mask;
+mod names;
 mod node;
 mod providers;
 mod request;
@@ -24,14 +25,28 @@ mod telemetry;
 mod time;
 mod usage;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
+use crate::failure::Failure;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let json = wants_json(std::env::args_os().skip(1));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` come this way too, with a code of 0.
+            if json && error.exit_code() != 0 {
+                let text = error.render().to_string();
+                let message = text.trim().strip_prefix("error: ").unwrap_or(text.trim());
+                say_in_json(&Failure::usage(message));
+            }
+            error.exit()
+        }
+    };
     let result = match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Key(command) => client::key(command),
@@ -39,18 +54,33 @@ fn main() -> ExitCode {
         Command::Project(command) => client::project(command),
         Command::Policy(command) => client::policy(command),
         Command::Audit(command) => audit::run(command),
+        Command::Folder(command) => client::folder(command),
         Command::Inspect(args) => inspect::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            if json && !failure.is_told() {
+                say_in_json(&failure);
+            }
             report(&failure);
             failure.exit()
         }
     }
 }
 
+/// Whether the caller reads JSON: known before the command is, because one that does not parse is answered alike.
+fn wants_json(mut arguments: impl Iterator<Item = OsString>) -> bool {
+    arguments.by_ref().take_while(|argument| argument != "--").any(|argument| argument == "--json")
+}
+
+/// Every failure is on standard output too, where a program looks for the result.
+fn say_in_json(failure: &Failure) {
+    // Nobody may read it: the exit code says the same.
+    let _ = client::write(&format!("{}\n", serde_json::json!({ "error": failure.to_json() })));
+}
+
 #[expect(clippy::print_stderr, reason = "the last word of a command goes to standard error")]
-fn report(failure: &failure::Failure) {
+fn report(failure: &Failure) {
     eprintln!("bastide: {failure}");
 }

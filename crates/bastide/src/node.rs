@@ -17,6 +17,7 @@ use crate::bodies::ERASE;
 use crate::clock::SystemClock;
 use crate::failure::{Failure, chain, could_not};
 use crate::folder::Folder;
+use crate::providers::Fixed;
 
 /// Everything that a data folder holds.
 pub(crate) struct Node {
@@ -28,7 +29,7 @@ pub(crate) struct Node {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fresh: bool,
     /// The server named on the command line.
-    pub(crate) fixed_provider: Option<Arc<Provider>>,
+    pub(crate) fixed_provider: Option<Fixed>,
     /// The built-in demo model, where it may answer.
     pub(crate) demo_provider: Option<Arc<Provider>>,
     folder: Folder,

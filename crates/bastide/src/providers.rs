@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bastide_crypto::{SystemRandom, seal};
-use bastide_gateway::{Catalogue, Credential, Provider};
+use bastide_gateway::{Catalogue, Credential, PlainHttp, Provider};
 use bastide_store::{CredentialSource, ProviderRow};
 use bastide_types::{ProviderId, Secret};
 
@@ -11,20 +11,23 @@ use crate::failure::{Failure, could_not};
 use crate::node::Node;
 
 impl Node {
-    /// The providers in the store, ready to be used.
+    /// The providers in the store, ready to be used. One that cannot be used must not keep the others from serving: it
+    /// keeps its place, and its requests fail.
     pub(crate) fn catalogue(&self) -> Result<Catalogue, Failure> {
         let mut providers = Vec::new();
         for row in self.store.providers().map_err(could_not)? {
-            match self.provider(&row) {
-                Ok(provider) => providers.push(Arc::new(provider)),
-                // One provider whose credential is missing must not keep the others from serving.
-                Err(failure) => {
-                    tracing::error!(provider = row.name, reason = %failure, "a provider cannot be used")
-                }
-            }
+            let provider = self.provider(&row).unwrap_or_else(|failure| {
+                tracing::error!(
+                    provider = row.name,
+                    reason = %failure,
+                    "a provider cannot be used, and requests to it fail until it is mended and the server restarted"
+                );
+                Provider::unusable(&row.name, row.project, failure.message().to_owned())
+            });
+            providers.push(Arc::new(provider));
         }
         if let Some(fixed) = &self.fixed_provider {
-            providers.push(Arc::clone(fixed));
+            providers.push(Arc::clone(&fixed.provider));
         }
         if let Some(demo) = &self.demo_provider {
             providers.push(Arc::clone(demo));
@@ -34,7 +37,9 @@ impl Node {
 
     fn provider(&self, row: &ProviderRow) -> Result<Provider, Failure> {
         let credential = self.credential(&row.credential, row.id)?;
-        Provider::new(&row.name, &row.base_url, credential, row.project).map_err(could_not)
+        // Whoever added it without TLS agreed to that then.
+        let plain = PlainHttp::Anywhere;
+        Provider::new(&row.name, &row.base_url, credential, row.project, plain).map_err(could_not)
     }
 
     /// Nonce and ciphertext, bound to the provider's id.
@@ -73,6 +78,29 @@ impl Node {
                 Secret::new(String::from_utf8(opened).map_err(|_| damaged())?)
             }
         };
+        if value.expose().trim().is_empty() {
+            return Err(Failure::could_not(format!("{} is empty where the server runs", named(source))));
+        }
         Credential::bearer(&value).map(Some).map_err(could_not)
     }
+}
+
+/// Where a credential is kept, in words.
+fn named(source: &CredentialSource) -> String {
+    match source {
+        CredentialSource::Env(name) => format!("the environment variable `{name}`"),
+        CredentialSource::File(path) => format!("the credential file `{path}`"),
+        CredentialSource::None | CredentialSource::Sealed(_) => "the credential".to_owned(),
+    }
+}
+
+/// The name of the provider that `serve --upstream` makes.
+pub(crate) const FIXED: &str = "upstream";
+
+/// The server named on the command line.
+pub(crate) struct Fixed {
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) base_url: String,
+    /// Where its credential is from, as `bastide provider list` says it.
+    pub(crate) credential: String,
 }

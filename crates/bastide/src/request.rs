@@ -11,12 +11,7 @@ pub(crate) enum Request {
     KeyRevoke {
         key: String,
     },
-    ProviderAdd {
-        name: String,
-        base_url: String,
-        credential: CredentialGiven,
-        project: Option<String>,
-    },
+    ProviderAdd(ProviderWanted),
     ProviderList,
     ProviderRemove {
         name: String,
@@ -26,6 +21,10 @@ pub(crate) enum Request {
     },
     ProjectList,
     PolicyShow,
+    /// What a policy text names that there is not.
+    PolicyNames {
+        text: String,
+    },
     PolicySet {
         text: String,
     },
@@ -53,6 +52,18 @@ pub(crate) struct KeyWanted {
     pub(crate) tokens_per_minute: Option<u64>,
     pub(crate) tokens_per_day: Option<u64>,
     pub(crate) concurrency: Option<u32>,
+}
+
+/// A provider to be, as it was asked for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProviderWanted {
+    pub(crate) name: String,
+    pub(crate) base_url: String,
+    pub(crate) credential: CredentialGiven,
+    /// The operator agreed to plain HTTP to another machine.
+    pub(crate) plain_http: bool,
+    pub(crate) project: Option<String>,
 }
 
 /// How a provider's credential is given.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bastide_audit::Bodies;
 use bastide_crypto::{SystemRandom, sha256};
-use bastide_gateway::{AuditMode, Credential, Gateway, Guard, Parts, Provider};
+use bastide_gateway::{AuditMode, Catalogue, Credential, Gateway, Guard, Parts, PlainHttp, Provider};
 use bastide_store::CredentialSource;
 use bastide_types::{Digest, Event, GuardMode, Secret};
 use rustls::pki_types::pem::PemObject as _;
@@ -20,13 +20,14 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::admin::Admin;
-use crate::cli::{LogFormat, Serve};
+use crate::cli::{DEFAULT_DATA, LogFormat, Serve};
 use crate::config::{self, Effective, Tls};
 use crate::control;
 use crate::environment;
 use crate::failure::{Failure, chain, could_not};
-use crate::folder::{Folder, Locked};
+use crate::folder::{Folder, Locked, shell_word};
 use crate::node::Node;
+use crate::providers::{FIXED, Fixed};
 use crate::usage;
 
 /// One thread per CPU that this process may use; on a single one, without the machinery for several.
@@ -105,7 +106,7 @@ async fn serve(
     tokio::spawn(wait_for_signal(stop));
 
     let scheme = if tls.is_some() { "https" } else { "http" };
-    greet(&node, &settings, listen, scheme, demo_key.as_ref())?;
+    greet(&node, &gateway.catalogue(), &settings, listen, scheme, demo_key.as_ref())?;
     let listener = TcpListener::from_std(listener).map_err(could_not)?;
     bastide_gateway::serve(Arc::clone(&gateway), listener, tls, stopping).await.map_err(could_not)?;
 
@@ -173,12 +174,25 @@ fn attach_providers(node: &mut Node, args: &Serve, effective: &Effective) -> Res
                 let value = std::env::var(name).map_err(|_| {
                     Failure::could_not(format!("the environment variable `{name}` is not set"))
                 })?;
+                if value.trim().is_empty() {
+                    return Err(Failure::could_not(format!("the environment variable `{name}` is empty")));
+                }
                 Some(Credential::bearer(&Secret::new(value)).map_err(could_not)?)
             }
         };
-        let provider =
-            Provider::new("upstream", url, credential, None).map_err(|e| Failure::usage(chain(&e)))?;
-        node.fixed_provider = Some(Arc::new(provider));
+        let plain = match args.upstream_plain_http {
+            true => PlainHttp::Anywhere,
+            false => PlainHttp::LoopbackOnly("--upstream-plain-http"),
+        };
+        let provider = Provider::new(FIXED, url, credential, None, plain);
+        node.fixed_provider = Some(Fixed {
+            provider: Arc::new(provider.map_err(|e| Failure::usage(chain(&e)))?),
+            base_url: url.clone(),
+            credential: args
+                .upstream_key_env
+                .as_ref()
+                .map_or("none".to_owned(), |name| format!("env:{name}")),
+        });
     }
     let none = node.fixed_provider.is_none() && node.store.providers().map_err(could_not)?.is_empty();
     if none && effective.settings.listen.ip().is_loopback() {
@@ -190,6 +204,7 @@ fn attach_providers(node: &mut Node, args: &Serve, effective: &Effective) -> Res
 /// What the operator sees first. To standard output, once; the server's own log goes to standard error.
 fn greet(
     node: &Node,
+    catalogue: &Catalogue,
     settings: &bastide_gateway::Settings,
     listen: SocketAddr,
     scheme: &str,
@@ -199,6 +214,11 @@ fn greet(
         format!("localhost:{}", listen.port())
     } else {
         listen.to_string()
+    };
+    // What is printed to be run runs as it is.
+    let data = match node.dir() {
+        dir if dir == Path::new(DEFAULT_DATA) => String::new(),
+        dir => format!(" --data {}", shell_word(dir)),
     };
     let mut text = format!(
         "bastide {}   gateway {scheme}://{shown}/v1   guard {}   audit {}   data {}\n",
@@ -221,15 +241,18 @@ fn greet(
             "demo model      no provider is configured, so a built-in demo answers on this machine, to the key below only\n\
              try it          curl -si {scheme}://{shown}/v1/chat/completions -H 'authorization: Bearer {key}' \\\n  \
              -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"my card is 4111 1111 1111 1111\"}}]}}'\n\
-             add a provider  bastide provider add openai --key-env OPENAI_API_KEY && bastide key create my-app\n"
+             add a provider  bastide provider add openai --key-env OPENAI_API_KEY{data} && bastide key create my-app{data}\n"
         ));
     } else {
-        let catalogue = node.catalogue()?;
-        let names: Vec<&str> = catalogue.providers().iter().map(|p| p.name()).collect();
+        let named = catalogue.providers().iter().map(|p| match p.unusable_because() {
+            None => p.name().to_owned(),
+            // The log has the reason.
+            Some(_) => format!("{} (cannot be used)", p.name()),
+        });
+        let names: Vec<String> = named.collect();
         text.push_str(&format!("providers       {}\n", names.join(", ")));
         if node.store.keys().map_err(could_not)?.is_empty() {
-            let data = node.dir().display();
-            text.push_str(&format!("next            make a key: bastide key create my-app --data {data}\n"));
+            text.push_str(&format!("next            make a key: bastide key create my-app{data}\n"));
         }
     }
     if settings.guard != GuardMode::Enforce {

@@ -8,15 +8,18 @@ use crate::failure::Failure;
 use crate::request::Request;
 
 pub(crate) fn show(data: &Data, exchange: String, reveal: bool, output: Output) -> Result<(), Failure> {
-    let shown = client::execute(data, Request::ExchangeShow { exchange, reveal })?;
-    client::print(output.json, &shown, human)?;
+    let mut shown = client::execute(data, Request::ExchangeShow { exchange, reveal })?;
     let bad = |body: &Value| body["state"] == "damaged" || body["matches"] == false;
-    if bodies(&shown).iter().any(bad) {
-        return Err(Failure::does_not_hold(
+    let failure = bodies(&shown).iter().any(bad).then(|| {
+        Failure::does_not_hold(
             "a kept body is not what the log says it was: the files in `bodies` were changed or damaged",
-        ));
+        )
+    });
+    if let Some(failure) = &failure {
+        shown["error"] = failure.to_json();
     }
-    Ok(())
+    client::print(output.json, &shown, human)?;
+    failure.map_or(Ok(()), |failure| Err(failure.told()))
 }
 
 pub(crate) fn erase(data: &Data, key: String, yes: bool, output: Output) -> Result<(), Failure> {

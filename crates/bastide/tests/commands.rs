@@ -9,7 +9,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use bastide_testkit::{BastideProcess, temp_folder};
-use common::{Rig, bastide};
+use common::{Rig, bastide, bastide_told};
 use serde_json::Value;
 
 fn said(output: &Output) -> String {
@@ -64,6 +64,7 @@ fn case<'a>(command: &'a str, arguments: &[&'a str], code: i32, says: &'a str) -
 fn every_command_ends_with_the_documented_exit_code() {
     let folder = temp_folder().expect("a folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
+    let log = path("data/log");
     let (data, missing, new) = (path("data"), path("missing"), path("new"));
     let write = |name: &str, text: &str| {
         std::fs::write(folder.path().join(name), text).expect("written");
@@ -73,6 +74,9 @@ fn every_command_ends_with_the_documented_exit_code() {
     let bad = write("bad.cedar", "permit (principal, action,");
     let config = write("config.toml", "listen = \"8800\"\n");
     let hosts = write("hosts.toml", "allowed_hosts = [\"https://x\"]\n");
+    let wordy = write("wordy.toml", "[limits]\nrequest_bytes = \"32 MiB\"\n");
+    let scored = write("scored.toml", "[[guard.rules]]\nfamily = \"secret\"\nmin_score = \"high\"\n");
+    let flat = write("flat.toml", "limits = 5\n");
     let jsonl = write("broken.jsonl", "{\"id\":1}\n");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let busy = taken.local_addr().expect("bound").to_string();
@@ -122,6 +126,24 @@ fn every_command_ends_with_the_documented_exit_code() {
             2,
             "plain HTTP",
         ),
+        case(
+            "provider add",
+            &["plain", "--base-url", "http://10.0.0.9/v1", "--data", &data],
+            2,
+            "agree to it with `--plain-http`",
+        ),
+        case(
+            "provider add",
+            &["plain", "--base-url", "http://10.0.0.9/v1", "--plain-http", "--data", &data],
+            0,
+            "serves from",
+        ),
+        case(
+            "provider add",
+            &["mine", "--base-url", "https://llm.example/v1/chat/completions/", "--data", &data],
+            2,
+            "leave out `/chat/completions`: the base URL, as an SDK takes it, is `https://llm.example/v1`",
+        ),
         case("provider list", &["--data", &data], 0, "ollama"),
         case("provider list", &["--data", &missing], 3, "no data folder"),
         case("provider remove", &["nope", "--data", &data], 3, "no provider `nope`"),
@@ -147,6 +169,12 @@ fn every_command_ends_with_the_documented_exit_code() {
         case("audit erase", &["ci", "--data", &data], 2, "--yes"),
         case("audit erase", &["ci", "--yes", "--data", &missing], 3, "no data folder"),
         case("audit verify", &["--data", &data], 0, "holds"),
+        case("audit verify", &["--data", &log], 0, "holds"),
+        case("audit tail", &["--data", &log], 0, "policy.set"),
+        case("audit key", &["--data", &log], 0, "default/node-1"),
+        case("key list", &["--data", &log], 3, "is the log of a data folder"),
+        case("audit verify", &["--data", &data, "--receipt", "bst1..."], 2, "the beginning of a receipt"),
+        case("audit verify", &["--data", &data, "--receipt", "bst1.AAAAA"], 1, "was it cut short?"),
         case("audit verify", &["--data", &missing], 3, "no log"),
         case("audit verify", &["--data", &data, "--receipt", ""], 2, "is empty"),
         case("audit verify", &["--data", &data, "--receipt", &missing], 3, "missing"),
@@ -158,6 +186,7 @@ fn every_command_ends_with_the_documented_exit_code() {
         case("audit key", &["--data", &data], 0, "default/node-1"),
         case("audit key", &["--data", &missing], 3, "no log"),
         case("inspect", &["mail ada@example.org"], 0, "EMAIL_ADDRESS"),
+        case("inspect", &[&config], 0, "is a file, and its name is what was inspected"),
         case("inspect", &["--min-score", "2", "x"], 2, "between 0 and 1"),
         case("inspect", &["--jsonl", &missing], 3, "cannot read"),
         case("inspect", &["--jsonl", &jsonl], 3, "line 1"),
@@ -167,10 +196,21 @@ fn every_command_ends_with_the_documented_exit_code() {
         case("serve", &["--data", &new, "--config", &missing], 3, "cannot read the settings"),
         case("serve", &["--data", &new, "--config", &config], 2, "`127.0.0.1:8800`"),
         case("serve", &["--data", &new, "--config", &hosts], 2, "it has a scheme"),
+        case("serve", &["--data", &new, "--config", &wordy], 2, "expected a whole number"),
+        case("serve", &["--data", &new, "--config", &scored], 2, "expected a number"),
+        case("serve", &["--data", &new, "--config", &flat], 2, "expected a table"),
         case("serve", &["--data", &new, "--allow-host", "a.example/v1"], 2, "it has a path"),
         case("serve", &["--data", &new, "--allow-host", "a example"], 2, "it has blanks"),
         case("serve", &["--data", &new, "--guard", "on"], 2, "invalid value"),
         case("serve", &["--data", &new, "--listen", any, "--upstream", "nonsense"], 2, "is not a base URL"),
+        case(
+            "serve",
+            &["--data", &new, "--listen", any, "--upstream", "http://10.0.0.9/v1"],
+            2,
+            "agree to it with `--upstream-plain-http`",
+        ),
+        case("data seal", &["--data", &data], 2, "there is no passphrase"),
+        case("data seal", &["--data", &missing], 3, "there are no keys"),
         case(
             "serve",
             &[
@@ -207,6 +247,120 @@ fn every_command_ends_with_the_documented_exit_code() {
         let all: Vec<&str> = command.split(' ').chain(["--no-such-flag"]).collect();
         assert_eq!(bastide(&all, &[]).status.code(), Some(2), "{command}");
     }
+}
+
+#[test]
+fn a_failing_command_says_so_in_json_too() {
+    let folder = temp_folder().expect("a folder");
+    let data = folder.path().join("data").display().to_string();
+    assert!(bastide(&["key", "create", "ci", "--data", &data], &[]).status.success());
+    for (arguments, code) in [
+        (vec!["key", "list", "--nope"], 2),
+        (vec!["key", "revoke", "nobody"], 3),
+        (vec!["key", "create", ""], 2),
+        (vec!["provider", "list", "--data", "/nowhere/at/all"], 3),
+        (vec!["policy", "show", "--data", "/nowhere/at/all"], 3),
+        (vec!["policy", "check", "/nowhere"], 3),
+        (vec!["audit", "verify", "--receipt", "bst1.AAAA"], 1),
+        (vec!["audit", "key", "--data", "/nowhere/at/all"], 3),
+        (vec!["audit", "show", "nope"], 2),
+        (vec!["inspect", "--min-score", "2", "x"], 2),
+        (vec!["data", "seal"], 2),
+    ] {
+        let given = arguments.contains(&"--data") || ["inspect", "policy"].contains(&arguments[0]);
+        let place: &[&str] = if given { &[] } else { &["--data", &data] };
+        let output = bastide(&[&arguments[..], &["--json"], place].concat(), &[]);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", said(&output));
+        let error = &json(&output)["error"];
+        assert_eq!(error["exit"], code, "{arguments:?}: {error}");
+        let message = error["message"].as_str().expect("a message");
+        let last = message.lines().next().expect("a line");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(last), "{arguments:?}: {}", said(&output));
+    }
+    let help = bastide(&["key", "list", "--json", "--help"], &[]);
+    assert!(help.status.success() && !said(&help).contains("\"error\""), "{}", said(&help));
+    let text = bastide(&["key", "revoke", "nobody", "--data", &data], &[]);
+    assert!(text.stdout.is_empty(), "only who asks for JSON gets it: {}", said(&text));
+}
+
+#[test]
+fn what_is_printed_as_text_is_there_as_json() {
+    let folder = temp_folder().expect("a folder");
+    let data = folder.path().join("data").display().to_string();
+    assert!(bastide(&["key", "create", "ci", "--data", &data], &[]).status.success());
+    let schema = bastide(&["policy", "schema", "--json"], &[]);
+    assert!(json(&schema)["schema"].as_str().expect("a text").contains("action invoke"));
+    let show = json(&bastide(&["policy", "show", "--json", "--data", &data], &[]));
+    assert!(show["version"].is_null() && show["text"].as_str().expect("a text").contains("permit"), "{show}");
+    let key = json(&bastide(&["audit", "key", "--json", "--data", &data], &[]));
+    let text = String::from_utf8_lossy(&bastide(&["audit", "key", "--data", &data], &[]).stdout).into_owned();
+    assert_eq!(key["key"], text.trim_end());
+    let one = "permit (principal, action, resource);";
+    let checked = json(&bastide_told(&["policy", "check", "-", "--json"], &[], one));
+    assert!(checked["policies"] == 1 && checked["lints"][0].as_str().is_some(), "{checked}");
+}
+
+#[test]
+fn policies_come_from_standard_input_and_name_what_there_is() {
+    let folder = temp_folder().expect("a folder");
+    let data = folder.path().join("data").display().to_string();
+    assert!(bastide(&["provider", "add", "ollama", "--data", &data], &[]).status.success());
+    let projects = json(&bastide(&["project", "list", "--json", "--data", &data], &[]));
+    let project = projects[0]["id"].as_str().expect("an id").to_owned();
+    let policy = |provider: &str, project: &str| {
+        format!(
+            "@id(\"a\") permit (principal in Bastide::Project::\"{project}\", action, \
+             resource in Bastide::Provider::\"{provider}\");"
+        )
+    };
+    let tell = |arguments: &[&str], text: &str| bastide_told(arguments, &[], text);
+    let right = tell(&["policy", "set", "-", "--data", &data], &policy("ollama", &project));
+    assert!(right.status.success() && !said(&right).contains("warning"), "{}", said(&right));
+    let shown = said(&bastide(&["policy", "show", "--data", &data], &[]));
+    assert_eq!(shown, policy("ollama", &project), "what was read is in force");
+
+    let wrong = policy("olama", "default");
+    for command in ["check", "set"] {
+        let output = tell(&["policy", command, "-", "--data", &data], &wrong);
+        let text = said(&output);
+        assert!(output.status.success(), "a warning only: {text}");
+        assert!(text.contains("warning: line 1: `Bastide::Provider::\"olama\"` names no provider"), "{text}");
+        assert!(text.contains(&format!("policies name it by its id, `{project}`")), "{text}");
+    }
+    let alone = said(&tell(&["policy", "check", "-"], &wrong));
+    assert!(!alone.contains("warning"), "without a folder nobody can say: {alone}");
+}
+
+#[test]
+fn a_running_server_lists_the_provider_of_its_command_line() {
+    let rig = Rig::enforcing();
+    let listed = json(&rig.command(&["provider", "list", "--json"]));
+    let provider = &listed[0];
+    assert_eq!((&provider["name"], &provider["given"]), (&"upstream".into(), &"serve --upstream".into()));
+    assert_eq!(provider["base_url"], rig.mock.base_url());
+    assert!(said(&rig.command(&["provider", "list"])).contains("serve --upstream"));
+    let refused = rig.command(&["provider", "remove", "upstream"]);
+    assert!(
+        refused.status.code() == Some(3) && said(&refused).contains("command line"),
+        "{}",
+        said(&refused)
+    );
+}
+
+#[test]
+fn entries_of_the_log_are_matched_with_keys() {
+    let rig = Rig::enforcing();
+    assert_eq!(rig.chat(r#"{"model":"mock","messages":[{"role":"user","content":"hi"}]}"#).status, 200);
+    let keys = json(&rig.command(&["key", "list", "--json"]));
+    let entries = rig.entries();
+    let request = entries.iter().find(|e| e["kind"] == "request").expect("recorded");
+    let pseudonym = keys[0]["pseudonym"].as_str().expect("a pseudonym");
+    assert_eq!(request["actor"]["key"], pseudonym);
+    let table = said(&rig.command(&["key", "list"]));
+    assert!(table.contains("in the log") && table.contains(pseudonym), "{table}");
+    let tail = said(&rig.command(&["audit", "tail"]));
+    let line = tail.lines().find(|l| l.contains(" request ")).expect("a line");
+    assert!(line.contains(&format!("key {}", &pseudonym[..8])), "{line}");
 }
 
 #[test]

@@ -97,3 +97,27 @@ fn every_setting_is_documented() {
         assert!(document.contains(&format!("\n{name} = ")), "`{name}` is missing in docs/configuration.md");
     }
 }
+
+#[test]
+fn the_default_rules_of_the_guard_are_documented_in_their_order() {
+    let document = std::fs::read_to_string(repository().join("docs/configuration.md")).expect("readable");
+    let profile = bastide_inspect::GuardProfile::default_profile();
+    let rows: String = profile
+        .rules()
+        .iter()
+        .map(|rule| {
+            let direction = rule.direction.map_or("both".to_owned(), |d| d.to_string());
+            let score = f64::from(rule.min_score.get()) / 1000.0;
+            format!("| `{}` | {} | {direction} | {score} | `{}` |\n", rule.target, rule.from, rule.verdict)
+        })
+        .collect();
+    assert!(document.contains(&format!("|---|---|---|---|---|\n{rows}\n")), "the table should be:\n{rows}");
+}
+
+#[test]
+fn every_verdict_is_documented() {
+    let document = std::fs::read_to_string(repository().join("docs/configuration.md")).expect("readable");
+    for verdict in bastide_types::Verdict::ALL {
+        assert!(document.contains(&format!("\n| `{verdict}` | ")), "`{verdict}` has no row");
+    }
+}

@@ -7,7 +7,9 @@ use std::io::Read as _;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use bastide_testkit::{BastideError, BastideProcess, ChatReply, Pieces, free_port, temp_folder};
+use bastide_testkit::{
+    BastideError, BastideProcess, ChatReply, MockConfig, MockUpstream, Pieces, free_port, temp_folder,
+};
 use common::Rig;
 use serde_json::json;
 
@@ -117,6 +119,115 @@ fn sealed_keys_open_with_their_passphrase_only() {
         .variable("BASTIDE_PASSPHRASE", "correct horse")
         .start()
         .expect("opens again");
+}
+
+/// A command that is not a server, with a passphrase in the environment.
+fn with_passphrase(arguments: &[&str], passphrase: &str) -> (Option<i32>, String) {
+    let output = common::bastide(arguments, &[("BASTIDE_PASSPHRASE", passphrase)]);
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    (output.status.code(), text.concat())
+}
+
+#[test]
+fn keys_are_sealed_later_only_by_the_command_for_it() {
+    let folder = temp_folder().expect("a folder");
+    let data = folder.path().display().to_string();
+    let mut server = BastideProcess::on(folder.path()).start().expect("starts");
+    let seal = ["data", "seal", "--data", &data];
+    let (code, text) = with_passphrase(&seal, "correct horse");
+    assert!(code == Some(3) && text.contains("stop it first"), "while a server runs: {text}");
+    server.terminate(Duration::from_secs(10)).expect("ends");
+
+    let files = ["keys/root.key", "keys/log.key"].map(|name| folder.path().join(name));
+    let read = || files.clone().map(|file| std::fs::read_to_string(file).expect("readable"));
+    let before = read();
+    let (code, text) = with_passphrase(&["key", "list", "--data", &data], "correct horse");
+    assert!(code == Some(3) && text.contains(&format!("bastide data seal --data {data}")), "{text}");
+    let output = fails(BastideProcess::on(folder.path()).variable("BASTIDE_PASSPHRASE", "correct horse"));
+    assert!(output.contains("bastide data seal"), "{output}");
+    assert_eq!(read(), before, "nothing is sealed on the way");
+
+    let (code, text) = with_passphrase(&seal, "correct horse");
+    assert!(code == Some(0) && text.contains("are sealed"), "{text}");
+    assert!(read().iter().all(|text| text.starts_with("bastide-sealed")), "both");
+    let (code, text) = with_passphrase(&seal, "correct horse");
+    assert!(code == Some(0) && text.contains("sealed already"), "{text}");
+    let (code, text) = with_passphrase(&seal, "wrong");
+    assert!(code == Some(3) && text.contains("does not open"), "{text}");
+    // Cut off between the two files: the other key is sealed by doing it again, under the same passphrase only.
+    let [_, log] = &files;
+    std::fs::write(log, &before[1]).expect("written");
+    let (code, text) = with_passphrase(&seal, "wrong");
+    assert!(code == Some(3) && text.contains("does not open"), "{text}");
+    assert_eq!(with_passphrase(&seal, "correct horse").0, Some(0));
+    let started = BastideProcess::on(folder.path()).variable("BASTIDE_PASSPHRASE", "correct horse").start();
+    started.expect("starts with it");
+}
+
+#[test]
+fn an_empty_passphrase_is_refused_and_leaves_no_folder() {
+    let folder = temp_folder().expect("a folder");
+    let data = folder.path().join("data");
+    let shown = data.display().to_string();
+    let (code, text) = with_passphrase(&["key", "create", "ci", "--data", &shown], "");
+    assert!(code == Some(2) && text.contains("`BASTIDE_PASSPHRASE` is empty"), "{text}");
+    let file = folder.path().join("passphrase");
+    std::fs::write(&file, "\n").expect("written");
+    let file = file.display().to_string();
+    let create = ["key", "create", "ci", "--data", &shown, "--passphrase-file", &file];
+    let output = common::bastide(&create, &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!data.exists());
+}
+
+#[test]
+fn what_the_first_start_prints_to_be_run_names_its_folder() {
+    let folder = temp_folder().expect("a folder");
+    let data = folder.path().join("a data folder");
+    let server = BastideProcess::on(&data).start().expect("starts");
+    common::wait_until("the next step", Duration::from_secs(5), || {
+        server.output().contains("add a provider")
+    });
+    let output = server.output();
+    let line = output.lines().find(|l| l.starts_with("add a provider")).expect("a line");
+    assert_eq!(line.matches(&format!("--data '{}'", data.display())).count(), 2, "{line}");
+}
+
+#[test]
+fn a_provider_without_its_credential_fails_visibly_and_alone() {
+    let mock =
+        MockUpstream::start_blocking(MockConfig { record: true, ..MockConfig::default() }).expect("a mock");
+    let folder = temp_folder().expect("a folder");
+    let data = folder.path().display().to_string();
+    let add = |name: &str, url: &str, more: &[&str]| {
+        let all = [&["provider", "add", name, "--base-url", url, "--data", &data][..], more].concat();
+        assert!(common::bastide(&all, &[]).status.success());
+    };
+    add("first", "https://first.example/v1", &["--key-env", "CREDENTIAL_OF_NOBODY"]);
+    add("second", &mock.base_url(), &[]);
+    let server = BastideProcess::on(folder.path()).start().expect("the other one serves");
+    let bearer = format!("Bearer {}", server.create_key("test").expect("a key").key);
+    let ask = |model: &str| {
+        let body = json!({"model": model, "messages": [{"role": "user", "content": "hi"}]}).to_string();
+        let headers = [("authorization", bearer.as_str())];
+        common::send(server.address(), "POST", "/v1/chat/completions", &headers, body.as_bytes())
+    };
+    // More often than a breaker takes to open: a rest would send these to the second provider.
+    for model in ["mock", "first/mock"].into_iter().cycle().take(12) {
+        let answer = ask(model);
+        assert_eq!((answer.status, answer.code().as_str()), (503, "upstream.unusable"), "{}", answer.text());
+        assert!(answer.text().contains("`first`") && answer.text().contains("bastide provider list"));
+        assert!(!answer.text().contains("CREDENTIAL_OF_NOBODY"), "the operator's to know: {}", answer.text());
+        assert!(answer.header("bastide-receipt").is_some());
+    }
+    assert_eq!(mock.requests(), 0, "none went to the next provider");
+    assert_eq!(ask("second/mock").status, 200);
+    assert_eq!(server.output().matches("CREDENTIAL_OF_NOBODY").count(), 1, "{}", server.output());
+    let list = server.run(&["provider", "list", "--data", &data]).expect("runs");
+    let table = String::from_utf8_lossy(&list.stdout).into_owned();
+    let line = table.lines().find(|l| l.starts_with("first")).expect("listed");
+    assert!(line.contains("unusable: the environment variable `CREDENTIAL_OF_NOBODY` is not set"), "{table}");
+    assert!(table.lines().any(|l| l.starts_with("second") && l.contains("ready")), "{table}");
 }
 
 #[test]

@@ -11,6 +11,9 @@ use http::{HeaderValue, Uri};
 const BREAKER_FAILURES: u32 = 5;
 const BREAKER_REST: Duration = Duration::from_secs(10);
 
+/// What follows the base URL.
+const CHAT: &str = "/chat/completions";
+
 /// A credential for a provider, ready to be sent.
 pub struct Credential {
     header: HeaderValue,
@@ -51,6 +54,17 @@ pub enum ProviderError {
          loopback address"
     )]
     PlainCredential(String),
+    /// Plain HTTP to another machine that nobody has agreed to.
+    #[error(
+        "`{0}` would carry prompts and answers over plain HTTP to another machine; use `https://`, a loopback address, or \
+         agree to it with `{1}`"
+    )]
+    PlainHttp(String, &'static str),
+    /// The address of the operation, not of the API.
+    #[error(
+        "`{0}` is the address of one operation; leave out `/chat/completions`: the base URL, as an SDK takes it, is `{1}`"
+    )]
+    Operation(String, String),
     /// A link-local address: cloud metadata services live there.
     #[error(
         "`{0}` is a link-local address, where cloud metadata services live; give the provider's own address"
@@ -68,12 +82,33 @@ pub(crate) struct Destination {
     pub(crate) models: Uri,
 }
 
+/// Whether a provider on another machine may be reached without TLS. What is said then crosses the network in clear,
+/// so a credential never goes along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainHttp {
+    /// On loopback only; the flag with which the operator agrees to more.
+    LoopbackOnly(&'static str),
+    /// Anywhere: the operator agreed.
+    Anywhere,
+}
+
+/// Where a provider is.
+#[derive(Debug)]
+enum Place {
+    /// On the network.
+    Network(Destination),
+    /// The built-in demo model.
+    Demo,
+    /// Nowhere: why it cannot be used.
+    Nowhere(String),
+}
+
 /// A destination and its credential.
 #[derive(Debug)]
 pub struct Provider {
     name: String,
     project: Option<ProjectId>,
-    destination: Option<Destination>,
+    place: Place,
     credential: Option<Credential>,
     failures: AtomicU32,
     rest_until_micros: AtomicU64,
@@ -83,16 +118,21 @@ impl Provider {
     /// A provider with an OpenAI-compatible API below `base_url`, for one project or for all.
     ///
     /// # Errors
-    /// When the URL is none, is link-local, or would carry the credential in plain text over a network.
+    /// When the URL is none, is link-local, or would carry the credential, or texts without the operator's consent, in
+    /// plain text over a network.
     pub fn new(
         name: &str,
         base_url: &str,
         credential: Option<Credential>,
         project: Option<ProjectId>,
+        plain: PlainHttp,
     ) -> Result<Self, ProviderError> {
         let wrong = || ProviderError::Url(base_url.to_owned());
         let trimmed = base_url.trim_end_matches('/');
-        let chat: Uri = format!("{trimmed}/chat/completions").parse().map_err(|_| wrong())?;
+        if let Some(base) = trimmed.strip_suffix(CHAT) {
+            return Err(ProviderError::Operation(base_url.to_owned(), base.to_owned()));
+        }
+        let chat: Uri = format!("{trimmed}{CHAT}").parse().map_err(|_| wrong())?;
         let models: Uri = format!("{trimmed}/models").parse().map_err(|_| wrong())?;
         let host = chat.host().ok_or_else(wrong)?;
         let authority = chat.authority().ok_or_else(wrong)?;
@@ -106,31 +146,43 @@ impl Provider {
         let loopback = host.eq_ignore_ascii_case("localhost") || ip.is_some_and(|ip| ip.is_loopback());
         match chat.scheme_str() {
             Some("https") => {}
-            Some("http") if loopback || credential.is_none() => {}
-            Some("http") => return Err(ProviderError::PlainCredential(base_url.to_owned())),
+            Some("http") if loopback => {}
+            Some("http") if credential.is_some() => {
+                return Err(ProviderError::PlainCredential(base_url.to_owned()));
+            }
+            Some("http") => match plain {
+                PlainHttp::Anywhere => {}
+                PlainHttp::LoopbackOnly(flag) => {
+                    return Err(ProviderError::PlainHttp(base_url.to_owned(), flag));
+                }
+            },
             _ => return Err(wrong()),
         }
-        Ok(Provider {
+        Ok(Provider::at(Place::Network(Destination { chat, models }), name, credential, project))
+    }
+
+    /// A provider that is configured and cannot be used, for example because its credential is missing. It keeps its
+    /// place, so that its requests fail visibly instead of going to whichever provider comes next.
+    #[must_use]
+    pub fn unusable(name: &str, project: Option<ProjectId>, reason: String) -> Self {
+        Provider::at(Place::Nowhere(reason), name, None, project)
+    }
+
+    fn at(place: Place, name: &str, credential: Option<Credential>, project: Option<ProjectId>) -> Self {
+        Provider {
             name: name.to_owned(),
             project,
-            destination: Some(Destination { chat, models }),
+            place,
             credential,
             failures: AtomicU32::new(0),
             rest_until_micros: AtomicU64::new(0),
-        })
+        }
     }
 
     /// The built-in demo model. Only on loopback, only for keys made for it.
     #[must_use]
     pub fn demo() -> Self {
-        Provider {
-            name: super::DEMO.to_owned(),
-            project: None,
-            destination: None,
-            credential: None,
-            failures: AtomicU32::new(0),
-            rest_until_micros: AtomicU64::new(0),
-        }
+        Provider::at(Place::Demo, super::DEMO, None, None)
     }
 
     /// Its name.
@@ -148,11 +200,23 @@ impl Provider {
     /// Whether it is the built-in demo model.
     #[must_use]
     pub const fn is_demo(&self) -> bool {
-        self.destination.is_none()
+        matches!(self.place, Place::Demo)
+    }
+
+    /// Why it cannot be used; `None` where it can.
+    #[must_use]
+    pub fn unusable_because(&self) -> Option<&str> {
+        match &self.place {
+            Place::Nowhere(reason) => Some(reason),
+            Place::Network(_) | Place::Demo => None,
+        }
     }
 
     pub(crate) const fn destination(&self) -> Option<&Destination> {
-        self.destination.as_ref()
+        match &self.place {
+            Place::Network(destination) => Some(destination),
+            Place::Demo | Place::Nowhere(_) => None,
+        }
     }
 
     pub(crate) const fn credential(&self) -> Option<&Credential> {
@@ -172,6 +236,10 @@ impl Provider {
     }
 
     pub(crate) fn failed(&self, now: Duration) {
+        if self.unusable_because().is_some() {
+            // A rest would let its requests go to the next provider.
+            return;
+        }
         let count = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if count >= BREAKER_FAILURES {
             self.failures.store(BREAKER_FAILURES - 1, Ordering::Relaxed);
@@ -239,14 +307,17 @@ impl Catalogue {
 mod tests {
     use super::*;
 
+    const NEVER: PlainHttp = PlainHttp::LoopbackOnly("--plain-http");
+
     fn project(n: u8) -> ProjectId {
         ProjectId::from_bytes([n; 16])
     }
 
     #[test]
     fn another_projects_provider_is_not_reached_by_name_or_default() {
-        let theirs = Provider::new("theirs", "https://a.example/v1", None, Some(project(2))).expect("valid");
-        let all = Provider::new("all", "https://b.example/v1", None, None).expect("valid");
+        let theirs =
+            Provider::new("theirs", "https://a.example/v1", None, Some(project(2)), NEVER).expect("valid");
+        let all = Provider::new("all", "https://b.example/v1", None, None, NEVER).expect("valid");
         let catalogue = Catalogue::new(vec![Arc::new(theirs), Arc::new(all), Arc::new(Provider::demo())]);
         let target = catalogue.resolve("gpt", project(1), false).expect("the shared one");
         assert_eq!(target.providers.iter().map(|p| p.name()).collect::<Vec<_>>(), ["all"]);
@@ -268,11 +339,36 @@ mod tests {
             "",
             "http://10.0.0.9/v1",
             "https://169.254.169.254/latest",
+            "https://a/v1/chat/completions",
         ] {
-            assert!(Provider::new("p", bad, credential(), None).is_err(), "{bad}");
+            for plain in [NEVER, PlainHttp::Anywhere] {
+                assert!(Provider::new("p", bad, credential(), None, plain).is_err(), "{bad}");
+            }
         }
-        assert!(Provider::new("p", "http://127.0.0.1:9000/v1/", credential(), None).is_ok());
+        assert!(Provider::new("p", "http://127.0.0.1:9000/v1/", credential(), None, NEVER).is_ok());
         assert!(Credential::bearer(&Secret::new("a\nb".to_owned())).is_err());
+    }
+
+    #[test]
+    fn texts_cross_a_network_in_clear_only_where_the_operator_agreed() {
+        for (url, loopback) in [
+            ("http://127.0.0.1:9/v1", true),
+            ("http://[::1]:9/v1", true),
+            ("http://localhost/v1", true),
+            ("http://10.0.0.9/v1", false),
+            ("http://localhost.example/v1", false),
+            ("http://ollama:11434/v1", false),
+        ] {
+            assert_eq!(Provider::new("p", url, None, None, NEVER).is_ok(), loopback, "{url}");
+            assert!(Provider::new("p", url, None, None, PlainHttp::Anywhere).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_unusable_provider_keeps_its_place_however_often_it_fails() {
+        let p = Provider::unusable("p", None, "its credential is missing".to_owned());
+        (0..2 * BREAKER_FAILURES).for_each(|_| p.failed(Duration::from_secs(100)));
+        assert!(p.available(Duration::from_secs(100)) && !p.is_demo());
     }
 
     #[test]

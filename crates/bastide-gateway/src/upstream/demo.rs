@@ -2,29 +2,15 @@
 //!
 //! It is named a demo wherever it appears, answers on loopback only, and has no other use.
 
-use bastide_types::{Origin, SegmentKind};
 use bastide_wire::{ChatRequest, Limits};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response, StatusCode};
-use serde_json::json;
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
 
-use super::UpstreamBody;
+use super::{UpstreamBody, own};
 
 /// What the demo is called: as a provider, as a model, and in its answers.
 pub(crate) const MODEL: &str = "demo";
-
-/// What remains to be sent.
-#[derive(Debug)]
-pub(crate) struct DemoBody {
-    parts: std::vec::IntoIter<Bytes>,
-}
-
-impl DemoBody {
-    pub(crate) fn next(&mut self) -> Option<Bytes> {
-        self.parts.next()
-    }
-}
 
 /// Answers a chat request.
 pub(crate) fn answer(body: &[u8]) -> Response<UpstreamBody> {
@@ -32,12 +18,7 @@ pub(crate) fn answer(body: &[u8]) -> Response<UpstreamBody> {
         let error = json!({"error": {"message": "the demo model could not read the request"}});
         return respond(StatusCode::BAD_REQUEST, "application/json", vec![error.to_string()]);
     };
-    let said = request
-        .segments(body)
-        .into_iter()
-        .rfind(|s| s.origin == Origin::User && s.kind == SegmentKind::Text)
-        .map(|s| s.text.into_owned())
-        .unwrap_or_default();
+    let said = said(body);
     let text = reply(&said);
     let (input, output) = (body.len().div_ceil(4), text.len().div_ceil(4));
     let usage = json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output});
@@ -52,7 +33,7 @@ pub(crate) fn answer(body: &[u8]) -> Response<UpstreamBody> {
             "model": MODEL, "choices": choices, "usage": usage});
         return respond(StatusCode::OK, "application/json", vec![answer.to_string()]);
     }
-    let event = |delta: serde_json::Value, finish: Option<&str>| {
+    let event = |delta: Value, finish: Option<&str>| {
         let chunk = json!({"id": "chatcmpl-demo", "object": "chat.completion.chunk", "created": 0,
             "model": MODEL,
             "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
@@ -68,6 +49,20 @@ pub(crate) fn answer(body: &[u8]) -> Response<UpstreamBody> {
     }
     parts.push("data: [DONE]\n\n".to_owned());
     respond(StatusCode::OK, "text/event-stream", parts)
+}
+
+/// What the last message of a user says: its string, or its text parts a line each.
+fn said(body: &[u8]) -> String {
+    let request: Value = serde_json::from_slice(body).unwrap_or_default();
+    let messages = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    match messages.iter().rfind(|message| message["role"] == "user").map(|message| &message["content"]) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(parts)) => {
+            let texts: Vec<&str> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+            texts.join("\n")
+        }
+        _ => String::new(),
+    }
 }
 
 /// Repeats the text, and spells its tokens: a spelled token is none, so the caller sees what the model saw instead of the
@@ -98,9 +93,39 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn respond(status: StatusCode, content_type: &'static str, parts: Vec<String>) -> Response<UpstreamBody> {
-    let parts: Vec<Bytes> = parts.into_iter().map(Bytes::from).collect();
-    let mut response = Response::new(UpstreamBody::Demo(DemoBody { parts: parts.into_iter() }));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
+    own(status, content_type, parts.into_iter().map(Bytes::from).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(content: &Value) -> String {
+        let body = json!({"model": MODEL, "messages": [
+            {"role": "user", "content": "earlier"},
+            {"role": "assistant", "content": "hm"},
+            {"role": "user", "content": content},
+        ]});
+        let answer = answer(body.to_string().as_bytes());
+        let UpstreamBody::Own(mut pieces) = answer.into_body() else { return String::new() };
+        let text = pieces.next().unwrap_or_default();
+        let value: Value = serde_json::from_slice(&text).unwrap_or_default();
+        value["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn it_repeats_strings_and_text_parts_alike() {
+        let image = json!({"type": "image_url", "image_url": {"url": "https://a.example/x.png"}});
+        for (content, said) in [
+            (json!("hello"), "hello"),
+            (json!([{"type": "text", "text": "hello"}]), "hello"),
+            (json!([{"text": "hello", "type": "text"}]), "hello"),
+            (json!([{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]), "one\ntwo"),
+            (json!([{"type": "text", "text": "what is this"}, image]), "what is this"),
+            (json!([image, {"type": "text", "text": "what is this"}]), "what is this"),
+            (json!([image]), ""),
+        ] {
+            assert_eq!(answered(&content), format!("[demo model] You said: {said}"), "{content}");
+        }
+    }
 }

@@ -8,13 +8,15 @@ mod client;
 mod demo;
 
 use bytes::Bytes;
-use http::Response;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
 
-pub use catalogue::{Catalogue, Credential, Provider, ProviderError, Target};
+pub use catalogue::{Catalogue, Credential, PlainHttp, Provider, ProviderError, Target};
 pub(crate) use client::{Client, SendError, Transport};
 pub(crate) use demo::MODEL as DEMO;
 
 use crate::guard::Inspected;
+use crate::problem::{self, raise};
 use crate::trace::Propagated;
 
 /// The body of an upstream's answer.
@@ -22,8 +24,28 @@ use crate::trace::Propagated;
 pub(crate) enum UpstreamBody {
     /// From the network.
     Network(hyper::body::Incoming),
-    /// From the built-in demo model.
-    Demo(demo::DemoBody),
+    /// Made here: by the built-in demo model, or in place of a provider that cannot be used.
+    Own(OwnBody),
+}
+
+/// The pieces that remain to be sent of an answer that was made here.
+#[derive(Debug)]
+pub(crate) struct OwnBody {
+    parts: std::vec::IntoIter<Bytes>,
+}
+
+impl OwnBody {
+    fn next(&mut self) -> Option<Bytes> {
+        self.parts.next()
+    }
+}
+
+/// An answer that was made here, in these pieces.
+fn own(status: StatusCode, content_type: &'static str, parts: Vec<Bytes>) -> Response<UpstreamBody> {
+    let mut response = Response::new(UpstreamBody::Own(OwnBody { parts: parts.into_iter() }));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
 }
 
 impl UpstreamBody {
@@ -46,7 +68,7 @@ impl UpstreamBody {
                     }
                 }
             },
-            UpstreamBody::Demo(body) => Poll::Ready(body.next().map(Ok)),
+            UpstreamBody::Own(body) => Poll::Ready(body.next().map(Ok)),
         }
     }
 }
@@ -61,12 +83,18 @@ pub(crate) struct Outbound {
 }
 
 impl Client {
-    /// Sends to one upstream.
+    /// Sends to one upstream. One that cannot be used answers with the reason at once, and nothing leaves: an error to
+    /// connect would send the request to the next provider.
     pub(crate) async fn send(
         &self,
         provider: &Provider,
         outbound: &Outbound,
     ) -> Result<Response<UpstreamBody>, SendError> {
+        if provider.unusable_because().is_some() {
+            let problem = raise::unusable(provider.name());
+            let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+            return Ok(own(status, "application/json", vec![Bytes::from(problem::body(&problem))]));
+        }
         match provider.credential() {
             None if provider.is_demo() => Ok(demo::answer(outbound.body.value())),
             credential => self.post(provider, credential, outbound).await,

@@ -112,6 +112,11 @@ impl Rig {
 
 /// Runs the binary without a server, in an environment without our variables.
 pub fn bastide(arguments: &[&str], variables: &[(&str, &str)]) -> std::process::Output {
+    bastide_told(arguments, variables, "")
+}
+
+/// The same, with this on its standard input.
+pub fn bastide_told(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> std::process::Output {
     let binary = bastide_testkit::find_binary("bastide").expect("a binary");
     #[allow(clippy::disallowed_methods, reason = "running the binary is what is tested")]
     let mut command = std::process::Command::new(binary);
@@ -120,8 +125,12 @@ pub fn bastide(arguments: &[&str], variables: &[(&str, &str)]) -> std::process::
             command.env_remove(name);
         }
     }
-    command.args(arguments).envs(variables.iter().copied()).stdin(std::process::Stdio::null());
-    command.output().expect("the binary runs")
+    command.args(arguments).envs(variables.iter().copied());
+    let piped = std::process::Stdio::piped;
+    let mut child = command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().expect("the binary runs");
+    // A command that does not read has ended before all is written.
+    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    child.wait_with_output().expect("the binary runs")
 }
 
 /// Asks until the answer is yes.
