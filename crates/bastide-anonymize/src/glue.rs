@@ -11,6 +11,9 @@ pub(crate) const REACH: usize = 64;
 /// GitHub's markdown, mail programs and messengers turn bare `host.name` and `local@host` into links, and messengers
 /// fetch a preview of them unasked. `4111111111111111.evil.example` would carry a card number in a DNS query.
 ///
+/// Letters behind a token go on in its word and no further: base64 that a model says again stands right behind one. Only
+/// where the word becomes an address is the token part of one, and no label or local part is longer than [`REACH`].
+///
 /// Known gap: letters outside ASCII are read on for 64 bytes too, and where no end comes, they are taken for a
 /// sentence in a language without spaces rather than for one label of a host name.
 pub(crate) fn glued(after: &[u8]) -> bool {
@@ -28,7 +31,8 @@ pub(crate) fn glued(after: &[u8]) -> bool {
             Folded::Invisible => None,
         })
         .peekable();
-    let mut first = true;
+    // What stands behind the token without a dot between, as it is read.
+    let mut length = 0;
     // Until a character that a host name cannot have, but the local part of an address can.
     let mut label = true;
     let mut sentence = false;
@@ -36,7 +40,6 @@ pub(crate) fn glued(after: &[u8]) -> bool {
         let next = chars.peek().map(|(_, next)| *next);
         match c {
             '@' => return true,
-            c if first && c.is_ascii_alphanumeric() => return true,
             // A full stop of CJK ends a sentence, though IDNA takes it for a dot before a Latin host name.
             '.' if !written.is_ascii() => {
                 return next
@@ -57,9 +60,9 @@ pub(crate) fn glued(after: &[u8]) -> bool {
             c if c.is_alphanumeric() => sentence = sentence || !c.is_ascii(),
             _ => return false,
         }
-        first = false;
+        length += 1;
     }
-    cut && !sentence
+    cut && !sentence && length < REACH
 }
 
 #[cfg(test)]
@@ -115,6 +118,12 @@ mod tests {
             "....",
             "--------",
             " .evil.example",
+            "s",
+            "1",
+            "hYW5k",
+            "YW5k+b/c==",
+            "ｅ",
+            "\u{ad}a",
             "…",
             "」",
         ] {
@@ -123,9 +132,12 @@ mod tests {
         let sentence = "発送先は東京都千代田区霞が関一丁目一番一号の法務省の建物の中の一室です";
         assert!(!glued(window(sentence)));
         for goes_on in [
-            "s",
-            "1",
             "@",
+            "s@e",
+            "s.e",
+            "1-e.e",
+            "hYW5k&#46",
+            "e\u{200b}.e",
             "@e",
             ".e",
             "-e.e",
@@ -140,10 +152,8 @@ mod tests {
             "\\u00",
             "\\.e",
             "\u{200b}.e",
-            "\u{ad}a",
             "．e",
             "＠",
-            "ｅ",
             ".@",
             "\u{2024}e",
             "://",
@@ -159,5 +169,7 @@ mod tests {
         }
         let label = format!("-{}.evil.example", "x".repeat(61));
         assert!(glued(window(&label)), "the longest label");
+        assert!(glued(window(&format!("{}.evil.example", "x".repeat(63)))), "the longest label");
+        assert!(!glued(window(&"YW5k".repeat(100))), "no label is so long");
     }
 }

@@ -37,7 +37,8 @@ pub enum LaneField {
     FunctionName,
     /// `delta.audio.transcript`.
     AudioTranscript,
-    /// A string in a member that the dialect does not have: which one, [`crate::ChatChunk::lane_path`] tells.
+    /// A string in a member that the dialect does not have, or says nothing of: which one,
+    /// [`crate::ChatChunk::lane_path`] tells.
     Unknown,
 }
 

@@ -20,6 +20,7 @@
 
 mod document;
 mod error;
+mod joined;
 mod json_rewriter;
 mod json_text;
 mod lane;
@@ -37,6 +38,7 @@ mod walk;
 
 pub use document::JsonDocument;
 pub use error::WireError;
+pub use joined::{JoinedText, Reading};
 pub use json_rewriter::JsonTextRewriter;
 pub use json_text::{JsonSite, json_text_sites};
 pub use lane::{Lane, LaneField};

@@ -120,13 +120,20 @@ impl Tape {
 
     /// As [`Tape::path`], but elements with a member `index` go by it: by `#3` instead of their position.
     pub(crate) fn indexed_path(&self, body: &str, target: u32) -> String {
-        self.path_with(body, target, |element| {
-            let index = find(body, self, element, "index").map(|index| self.node(index))?;
-            (index.kind == Kind::Number).then(|| body.get(index.range())).flatten()
-        })
+        self.path_with(body, target, |element| self.index(body, find(body, self, element, "index")?))
     }
 
-    fn path_with<'b>(&self, body: &'b str, target: u32, index_of: impl Fn(u32) -> Option<&'b str>) -> String {
+    /// The value of an `index`. Plain digits only: every reader takes them for the same number.
+    pub(crate) fn index(&self, body: &str, node: u32) -> Option<u32> {
+        if self.kind(node) != Kind::Number {
+            return None;
+        }
+        // The parser would take a sign.
+        let digits = body.get(self.node(node).range()).filter(|n| n.bytes().all(|b| b.is_ascii_digit()))?;
+        digits.parse().ok().filter(|&index| index < NONE)
+    }
+
+    fn path_with(&self, body: &str, target: u32, index_of: impl Fn(u32) -> Option<u32>) -> String {
         let mut path = String::new();
         let mut at = 0;
         while at != target {

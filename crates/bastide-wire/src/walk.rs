@@ -24,8 +24,13 @@ pub(crate) struct Walker<'a> {
     pub(crate) choice: u32,
     /// Inside a streamed delta: what no name tells may be a piece of a longer text.
     pub(crate) in_delta: bool,
-    /// The segments of each list of content parts that has more than one text.
-    pub(crate) lists: Vec<std::ops::Range<usize>>,
+    /// The texts of the list of content parts that is being read, each with what kind of text it is.
+    pub(crate) parts: Vec<(LaneField, usize)>,
+    /// The segments that are one text to who reads them: per list of content parts and kind of part, all of them in
+    /// order. Templates that cannot show an image put the texts around it together as well.
+    pub(crate) joined: Vec<Vec<usize>>,
+    /// Whether an `index` is not plain digits: `1.0` is 1 to some readers and nothing to others.
+    pub(crate) odd_index: bool,
     /// The names of the tools that messages call.
     pub(crate) called: Vec<u32>,
     max_segments: usize,
@@ -42,7 +47,9 @@ impl<'a> Walker<'a> {
             unscanned: Vec::new(),
             choice: NONE,
             in_delta: false,
-            lists: Vec::new(),
+            parts: Vec::new(),
+            joined: Vec::new(),
+            odd_index: false,
             called: Vec::new(),
             max_segments: wide(limits.max_segments),
         }
@@ -163,29 +170,19 @@ impl<'a> Walker<'a> {
 
     /// A member that the protocol does not have: its key and everything in it.
     pub(crate) fn unknown(&mut self, key: u32, value: u32) -> Result<(), WireError> {
-        let before = self.sites.len();
-        self.free_range(key, self.tape.node(value).next, Origin::Other)?;
-        if self.in_delta {
-            let texts = self.sites.iter_mut().skip(before).filter(|site| site.kind == SegmentKind::Text);
-            texts.for_each(|site| site.lane = Some(LaneField::Unknown));
-        }
-        Ok(())
+        self.free_range(key, self.tape.node(value).next, Origin::Other)
     }
 
-    /// The segments that are one text to who reads them: per list of content parts and kind of part, all of them in
-    /// order. Templates that cannot show an image put the texts around it together as well.
-    pub(crate) fn joined(&self) -> Vec<Vec<usize>> {
-        let mut joined = Vec::new();
-        for list in &self.lists {
-            for field in [LaneField::Content, LaneField::Refusal, LaneField::Reasoning] {
-                let of = |at: &usize| self.sites.get(*at).is_some_and(|site| site.lane == Some(field));
-                let texts: Vec<usize> = list.clone().filter(of).collect();
-                if texts.len() > 1 {
-                    joined.push(texts);
-                }
+    /// Notes which texts of the list of parts that ends here are read as one.
+    pub(crate) fn join_parts(&mut self) {
+        for field in [LaneField::Content, LaneField::Refusal, LaneField::Reasoning] {
+            let of_field = self.parts.iter().filter(|(of, _)| *of == field);
+            let texts: Vec<usize> = of_field.map(|(_, site)| *site).collect();
+            if texts.len() > 1 {
+                self.joined.push(texts);
             }
         }
-        joined
+        self.parts.clear();
     }
 
     fn free_range(&mut self, first: u32, end: u32, origin: Origin) -> Result<(), WireError> {
@@ -197,7 +194,9 @@ impl<'a> Walker<'a> {
                 Kind::Number => SegmentKind::Number,
                 Kind::Object | Kind::Array | Kind::True | Kind::False | Kind::Null => continue,
             };
-            self.push(index, origin, kind, None)?;
+            // In a delta every such text may be a piece: clients join what they know nothing of as well.
+            let lane = (self.in_delta && kind == SegmentKind::Text).then_some(LaneField::Unknown);
+            self.push(index, origin, kind, lane)?;
         }
         Ok(())
     }

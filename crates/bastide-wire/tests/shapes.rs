@@ -499,7 +499,7 @@ fn lanes_name_the_text_that_a_delta_continues() {
     for (_, body) in &CHUNKS[..3] {
         let chunk = ChatChunk::parse(body.as_bytes(), &Limits::default()).unwrap();
         for s in chunk.segments(body.as_bytes()) {
-            if let Some(lane) = chunk.lane(s.index) {
+            if let Some(lane) = chunk.lane(s.index).filter(|lane| lane.field != LaneField::Unknown) {
                 assert_eq!(Some(lane.choice), s.choice);
                 assert_eq!(lane.field.is_json(), s.kind == SegmentKind::JsonText);
                 lanes.push((s.text.into_owned(), lane.choice, lane.field));
@@ -667,8 +667,90 @@ fn unknown_strings_of_a_delta_are_lanes_by_their_path() {
             Some((s.text.into_owned(), chunk.lane(s.index)?.choice, chunk.lane_path(data, s.index)?))
         })
         .collect();
-    let want = [("F", "delta/foo"), ("D", "delta/bar/deep/#7/t"), ("E", "delta/bar/deep/1")];
+    let want = [
+        ("F", "delta/foo"),
+        ("D", "delta/bar/deep/#7/t"),
+        ("E", "delta/bar/deep/1"),
+        ("A", "delta/annotations/0/title"),
+    ];
     let want: Vec<_> = want.iter().map(|(text, path)| ((*text).to_owned(), 3, (*path).to_owned())).collect();
     assert_eq!(found, want);
     assert!(chunk.carrying(data, &[(Lane { choice: 3, field: LaneField::Unknown }, "t")]).is_ok());
+}
+
+#[test]
+fn what_a_delta_says_anything_in_is_a_lane_by_its_path() {
+    let data =
+        br#"{"choices":[{"index":0,"delta":{"role":"R","name":"N","tool_call_id":"I","citations":["C"],
+        "reasoning":{"text":"T"},"reasoning_content":["L"],"tool_calls":[{"index":4,"function":{"name":"f",
+        "arguments":{"a":"O"}}}],"audio":{"id":"A"}}}]}"#;
+    let chunk = ChatChunk::parse(data, &Limits::default()).unwrap();
+    let found: Vec<(String, String)> = chunk
+        .segments(data)
+        .into_iter()
+        .filter_map(|s| Some((s.text.into_owned(), chunk.lane_path(data, s.index)?)))
+        .collect();
+    let want = [
+        ("R", "delta/role"),
+        ("N", "delta/name"),
+        ("I", "delta/tool_call_id"),
+        ("C", "delta/citations/0"),
+        ("T", "delta/reasoning/text"),
+        ("L", "delta/reasoning_content/0"),
+        ("O", "delta/tool_calls/#4/function/arguments/a"),
+        ("A", "delta/audio/id"),
+    ];
+    assert_eq!(found.iter().map(|(t, p)| (t.as_str(), p.as_str())).collect::<Vec<_>>(), want);
+}
+
+#[test]
+fn parts_of_a_whole_message_in_a_chunk_are_no_pieces_of_its_delta() {
+    let parts = r#"[{"type":"text","text":"a"},{"type":"thinking","thinking":[{"type":"text","text":"h"},
+        {"type":"text","text":"i"}]},{"type":"text","text":"b"}]"#;
+    let joined = |member: &str| {
+        let data = format!(r#"{{"choices":[{{"index":0,"{member}":{{"content":{parts}}}}}]}}"#);
+        let chunk = ChatChunk::parse(data.as_bytes(), &Limits::default()).unwrap();
+        let segments = chunk.segments(data.as_bytes());
+        let lanes = segments.iter().filter(|s| chunk.lane(s.index).is_some()).count();
+        let texts: Vec<String> =
+            chunk.joined.iter().map(|list| list.iter().map(|&i| &*segments[i].text).collect()).collect();
+        (lanes, texts)
+    };
+    assert_eq!(joined("message"), (0, vec!["ab".to_owned(), "hi".to_owned()]));
+    // The texts and the two words `text` inside the thinking.
+    assert_eq!(joined("delta"), (6, vec![]));
+}
+
+#[test]
+fn an_index_is_plain_digits() {
+    for (index, odd) in [
+        ("0", false),
+        ("12", false),
+        ("null", false),
+        ("1.0", true),
+        ("1e0", true),
+        ("-0", true),
+        ("\"1\"", true),
+        ("4294967295", true),
+        ("{}", true),
+    ] {
+        for body in [
+            format!(r#"{{"choices":[{{"index":{index},"delta":{{"content":"a"}}}}]}}"#),
+            format!(
+                r#"{{"choices":[{{"index":0,"delta":{{"tool_calls":[{{"index":{index},"id":"a"}}]}}}}]}}"#
+            ),
+            format!(
+                r#"{{"choices":[{{"index":0,"delta":{{"reasoning_details":[{{"index":{index},"text":"a"}}]}}}}]}}"#
+            ),
+        ] {
+            let mut chunk = ChatChunk::parse(body.as_bytes(), &Limits::default()).unwrap();
+            assert_eq!(chunk.odd_index, odd, "{body}");
+            chunk.reparse(b"{}", &Limits::default()).unwrap();
+            assert!(!chunk.odd_index);
+        }
+    }
+    let data = br#"{"choices":[{"delta":{"x":[{"index":1.0,"t":"a"},{"index":1,"t":"b"}]}}]}"#;
+    let chunk = ChatChunk::parse(data, &Limits::default()).unwrap();
+    let paths: Vec<_> = (0..chunk.segment_count()).filter_map(|at| chunk.lane_path(data, at)).collect();
+    assert_eq!(paths, ["delta/x/0/t", "delta/x/#1/t"]);
 }

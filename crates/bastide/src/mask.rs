@@ -2,14 +2,15 @@
 //!
 //! Spans in the log count in texts, and say of a stream only where in each answer they were; so the text is inspected
 //! again, as the gateway inspects it: request and answer by their texts, a stream by the texts that its events spell
-//! together. What cannot be read is not shown at all.
+//! together, and what is said in parts or pieces in every reading of it. What cannot be read is not shown at all.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bastide_inspect::{Engine, Scratch, Syntax, standard_detectors};
 use bastide_types::{Finding, Segment, SegmentKind, Span};
 use bastide_wire::{
-    ChatChunk, ChatRequest, ChatResponse, Edit, JsonDocument, Lane, Limits, SseDecoder, SseEvent,
+    ChatChunk, ChatRequest, ChatResponse, Edit, JoinedText, JsonDocument, Lane, Limits, SseDecoder, SseEvent,
 };
 
 use crate::failure::{Failure, could_not};
@@ -35,13 +36,15 @@ enum Piece {
     Text(String),
 }
 
-/// The text that the pieces of one lane spell, and where each of them begins in it.
-#[derive(Default)]
-struct LaneText {
+/// One piece of a lane's text.
+struct LanePiece {
+    event: usize,
+    segment: usize,
     text: String,
-    /// Event, segment and first byte.
-    pieces: Vec<(usize, usize, Span)>,
 }
+
+/// What stands where the end of a text is hidden.
+const HIDDEN: &str = "[not shown: a value may go on behind the cut]";
 
 impl Masker {
     /// Compiles the detectors.
@@ -55,7 +58,7 @@ impl Masker {
         let document = if cut { None } else { self.document(request, body) };
         match document {
             Some(masked) => masked,
-            None if !request && is_stream(body) => self.stream(body),
+            None if !request && is_stream(body) => self.stream(body, cut),
             None => self.raw(body, cut),
         }
     }
@@ -64,35 +67,54 @@ impl Masker {
     fn document(&mut self, request: bool, body: &[u8]) -> Option<String> {
         let limits = Limits::default();
         let masked = if let Some(d) = request.then(|| ChatRequest::parse(body, &limits).ok()).flatten() {
-            d.splice(body, &self.edits(&d.segments(body)))
+            d.splice(body, &self.edits(&d.segments(body), &d.joined))
         } else if let Some(d) = (!request).then(|| ChatResponse::parse(body, &limits).ok()).flatten() {
-            let edits = self.edits(&d.segments(body));
+            let edits = self.edits(&d.segments(body), &d.joined);
             // Log probabilities repeat the text in pieces that no detector sees together.
             if d.has_logprobs { d.splice_without_logprobs(body, &edits) } else { d.splice(body, &edits) }
         } else {
             let d = JsonDocument::parse(body, &limits).ok()?;
-            d.splice(body, &self.edits(&d.segments(body)))
+            d.splice(body, &self.edits(&d.segments(body), &[]))
         };
         String::from_utf8(masked.ok()?).ok()
     }
 
-    fn edits(&mut self, segments: &[Segment<'_>]) -> Vec<Edit> {
+    /// Masks for all segments.
+    fn edits(&mut self, segments: &[Segment<'_>], joined: &[Vec<usize>]) -> Vec<Edit> {
+        let all: Vec<usize> = (0..segments.len()).collect();
+        self.edits_of(segments, &all, joined)
+    }
+
+    /// Masks for some segments, those of each list of `joined` as one text.
+    fn edits_of(&mut self, segments: &[Segment<'_>], some: &[usize], joined: &[Vec<usize>]) -> Vec<Edit> {
+        let together: BTreeSet<usize> = joined.iter().flatten().copied().collect();
         let mut edits = Vec::new();
-        for segment in segments {
-            let masks = self.masks(&segment.text, syntax(segment.kind));
-            edits.extend(masks.into_iter().map(|(span, replacement)| Edit {
-                segment: segment.index,
-                span,
-                replacement,
-            }));
+        for segment in some.iter().filter(|at| !together.contains(at)).filter_map(|at| segments.get(*at)) {
+            let masks = self.masks(&JoinedText::single(&segment.text), syntax(segment.kind));
+            let edit = |(span, replacement)| Edit { segment: segment.index, span, replacement };
+            edits.extend(masks.into_iter().map(edit));
+        }
+        for list in joined {
+            let parts: Vec<&Segment<'_>> = list.iter().filter_map(|at| segments.get(*at)).collect();
+            let text = JoinedText::new(parts.iter().map(|part| &*part.text));
+            for (part, span, replacement) in spread(&text, self.masks(&text, Syntax::Plain)) {
+                let Some(part) = parts.get(part) else { continue };
+                edits.push(Edit { segment: part.index, span, replacement });
+            }
         }
         edits
     }
 
-    /// What is found in a text, in order, one mask for findings that overlap.
-    fn masks(&mut self, text: &str, syntax: Syntax) -> Masks {
+    /// What any reading of a text shows, in order, one mask for findings that overlap.
+    fn masks(&mut self, text: &JoinedText<'_>, syntax: Syntax) -> Masks {
         let mut findings: Vec<Finding> = Vec::new();
-        self.engine.inspect(text, syntax, &mut self.scratch, &mut findings);
+        for reading in text.readings() {
+            let known = findings.len();
+            self.engine.inspect(&reading.text, syntax, &mut self.scratch, &mut findings);
+            findings.iter_mut().skip(known).for_each(|f| f.span = text.place(&reading, f.span));
+        }
+        findings.retain(|f| !f.span.is_empty());
+        findings.sort_by_key(|f| (f.span.start, Reverse(f.span.end)));
         let mut masks: Masks = Vec::new();
         for finding in findings {
             match masks.last_mut() {
@@ -109,7 +131,7 @@ impl Masker {
         let mut out = String::new();
         let mut at = 0;
         let shown = if cut { floor(&text, text.len().saturating_sub(BEFORE_CUT)) } else { text.len() };
-        for (span, mask) in self.masks(&text, Syntax::Json) {
+        for (span, mask) in self.masks(&JoinedText::single(&text), Syntax::Json) {
             if span.start >= shown {
                 break;
             }
@@ -119,13 +141,13 @@ impl Masker {
         }
         out.push_str(text.get(at..shown).unwrap_or_default());
         if cut {
-            out.push_str("[not shown: a value may go on behind the cut]");
+            out.push_str(HIDDEN);
         }
         out
     }
 
     /// A stream of events by the texts that they spell together.
-    fn stream(&mut self, body: &[u8]) -> String {
+    fn stream(&mut self, body: &[u8], cut: bool) -> String {
         let mut decoder = SseDecoder::new(EVENT_BYTES);
         decoder.push(body);
         let mut pieces = Vec::new();
@@ -142,7 +164,7 @@ impl Masker {
         if rest.is_empty() && !decoder.remainder().is_empty() {
             rest = "[not shown: an event without its end]\n";
         }
-        self.lanes(&mut pieces);
+        self.lanes(&mut pieces, cut);
         let mut out = String::new();
         for piece in pieces {
             match piece {
@@ -182,36 +204,64 @@ impl Masker {
         pieces.extend(chunk);
     }
 
-    /// Inspects what the pieces of each lane spell, and every other text of a chunk by itself.
-    fn lanes(&mut self, pieces: &mut [Piece]) {
-        let mut lanes: BTreeMap<Lane, LaneText> = BTreeMap::new();
-        for (number, piece) in pieces.iter_mut().enumerate() {
+    /// Inspects what the pieces of each lane spell, and every other text of a chunk by itself. Of a stream that is cut,
+    /// the end of each lane's text is hidden.
+    fn lanes(&mut self, pieces: &mut [Piece], cut: bool) {
+        // Unknown fields are lanes of their own, by where they stand.
+        let mut lanes: BTreeMap<(Lane, String), Vec<LanePiece>> = BTreeMap::new();
+        for (event, piece) in pieces.iter_mut().enumerate() {
             let Piece::Chunk { chunk, data, edits } = piece else { continue };
-            for segment in chunk.segments(data) {
-                let Some(lane) = chunk.lane(segment.index) else {
-                    edits.extend(self.edits(std::slice::from_ref(&segment)));
-                    continue;
-                };
-                let spelt = lanes.entry(lane).or_default();
-                let start = spelt.text.len();
-                spelt.text.push_str(&segment.text);
-                spelt.pieces.push((number, segment.index, Span::new(start, spelt.text.len())));
+            let segments = chunk.segments(data);
+            let beside: Vec<usize> =
+                segments.iter().map(|s| s.index).filter(|at| chunk.lane(*at).is_none()).collect();
+            edits.extend(self.edits_of(&segments, &beside, &chunk.joined));
+            for segment in segments {
+                let Some(lane) = chunk.lane(segment.index) else { continue };
+                let path = chunk.lane_path(data, segment.index).unwrap_or_default();
+                let text = segment.text.into_owned();
+                lanes.entry((lane, path)).or_default().push(LanePiece {
+                    event,
+                    segment: segment.index,
+                    text,
+                });
             }
         }
-        for (lane, LaneText { text, pieces: places }) in lanes {
+        for ((lane, _), said) in lanes {
+            let text = JoinedText::new(said.iter().map(|piece| piece.text.as_str()));
             let syntax = if lane.field.is_json() { Syntax::Json } else { Syntax::Plain };
-            for (span, mask) in self.masks(&text, syntax) {
-                let mut mask = Some(mask);
-                for (number, segment, place) in places.iter().filter(|(_, _, place)| place.overlaps(span)) {
-                    let Some(Piece::Chunk { edits, .. }) = pieces.get_mut(*number) else { continue };
-                    let start = span.start.max(place.start) - place.start;
-                    let end = span.end.min(place.end) - place.start;
-                    // The mask stands where the value began; the rest of it is left out.
-                    let replacement = mask.take().unwrap_or_default();
-                    edits.push(Edit { segment: *segment, span: Span::new(start, end), replacement });
-                }
+            let mut masks = self.masks(&text, syntax);
+            if cut {
+                hide_end(text.text(), &mut masks);
+            }
+            for (part, span, replacement) in spread(&text, masks) {
+                let Some(LanePiece { event, segment, .. }) = said.get(part) else { continue };
+                let Some(Piece::Chunk { edits, .. }) = pieces.get_mut(*event) else { continue };
+                edits.push(Edit { segment: *segment, span, replacement });
             }
         }
+    }
+}
+
+/// Masks by the number of each part of a text. A mask stands where its value begins; the rest of the value is left out.
+fn spread(text: &JoinedText<'_>, masks: Masks) -> Vec<(usize, Span, String)> {
+    let mut spread = Vec::new();
+    for (span, mask) in masks {
+        let mut mask = mask;
+        for (part, inside) in text.spread(span) {
+            spread.push((part, inside, std::mem::take(&mut mask)));
+        }
+    }
+    spread
+}
+
+/// Puts one mask over the end of a text, and over the value that may reach into it.
+fn hide_end(text: &str, masks: &mut Masks) {
+    let mut shown = floor(text, text.len().saturating_sub(BEFORE_CUT));
+    while let Some((span, _)) = masks.pop_if(|(span, _)| span.end > shown) {
+        shown = shown.min(span.start);
+    }
+    if shown < text.len() {
+        masks.push((Span::new(shown, text.len()), HIDDEN.to_owned()));
     }
 }
 
@@ -289,5 +339,63 @@ mod tests {
         let torn = format!("data: {{\"choices\":[]}}\n\ndata: {{\"x\":\"{CARD}");
         let shown = masked(false, &torn, true);
         assert!(shown.contains("choices") && !shown.contains("4111"), "{shown}");
+    }
+
+    fn chunk(delta: &serde_json::Value) -> String {
+        format!("data: {}\n\n", serde_json::json!({"choices":[{"index":0,"delta":delta}]}))
+    }
+
+    #[test]
+    fn a_value_spread_over_parts_is_masked_in_each() {
+        let parts = |texts: &[&str]| -> serde_json::Value {
+            texts.iter().map(|t| serde_json::json!({"type":"text","text":t})).collect()
+        };
+        for texts in [
+            ["my card 4111 1111 ", "1111 1111 is it", ""],
+            ["serial ", "219-09-9998", " is it"],
+            ["see", "4111 1111 1111 1111", "12 apples"],
+        ] {
+            let content = parts(&texts);
+            let message = serde_json::json!({"role":"assistant","content":content});
+            let request = serde_json::json!({"model":"m","messages":[message]}).to_string();
+            let answer = serde_json::json!({"choices":[{"index":0,"message":message}]}).to_string();
+            let stream = format!("data: {answer}\n\n");
+            for (request, body) in [(true, &request), (false, &answer), (false, &stream)] {
+                let shown = masked(request, body, false);
+                assert!(!shown.contains("1111") && !shown.contains("219-09"), "{shown}");
+                assert!(shown.contains("[CREDIT_CARD]") || shown.contains("[US_SSN]"), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_fields_of_a_stream_are_texts_of_their_own() {
+        let body: String = CARD
+            .split_inclusive(' ')
+            .map(|piece| chunk(&serde_json::json!({"x_note":piece,"x_other":"hello "})))
+            .collect();
+        let shown = masked(false, &body, false);
+        assert!(!shown.contains("1111") && shown.contains("[CREDIT_CARD]"), "{shown}");
+        assert_eq!(shown.matches("hello").count(), 4, "{shown}");
+        let apart = [serde_json::json!({"x_note":"serial "}), serde_json::json!({"x_note":"219-09-9998"})];
+        let shown = masked(false, &apart.iter().map(chunk).collect::<String>(), false);
+        assert!(!shown.contains("219-09"), "{shown}");
+    }
+
+    #[test]
+    fn the_end_of_every_text_of_a_cut_stream_is_hidden() {
+        let words = "word ".repeat(100);
+        let mut body =
+            chunk(&serde_json::json!({"content":words,"reasoning_content":words,"refusal":"4111 1111 11"}));
+        body.push_str(&chunk(&serde_json::json!({"content":"4111 1111"})));
+        body.push_str(&chunk(&serde_json::json!({"reasoning_content":" 4111 1111 11"})));
+        let shown = masked(false, &body, true);
+        assert!(shown.contains("word word") && !shown.contains("4111"), "{shown}");
+        assert_eq!(shown.matches("not shown").count(), 3, "{shown}");
+        assert!(masked(false, &body, false).contains("4111 1111\""), "it is no value yet");
+        // A value that reaches into what is hidden.
+        let body = chunk(&serde_json::json!({"content":format!("card {CARD} {}", "x".repeat(250))}));
+        let shown = masked(false, &body, true);
+        assert!(shown.contains("card ") && !shown.contains("4111"), "{shown}");
     }
 }

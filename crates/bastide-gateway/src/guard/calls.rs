@@ -7,13 +7,29 @@ use super::lane::LABEL_BYTES;
 
 /// The names of the called tools while they arrive. One is complete when the arguments begin, or its answer ends: it is
 /// noted then, so that the policies are asked before the first byte of the arguments goes out.
+///
+/// Where nobody can say which tool it is, the tool with no name is noted, which no policy names.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    open: Vec<(Lane, String)>,
+    open: Vec<Call>,
 }
 
-/// Calls whose names are on their way at once. A stream that opens more has its further names noted as they come.
+#[derive(Debug)]
+struct Call {
+    lane: Lane,
+    /// The name, if a piece that says it again in full is no more of it: some servers say the whole name with every
+    /// piece.
+    once: String,
+    /// The name, if every piece is more of it: clients join the pieces.
+    joined: String,
+    /// Its arguments have begun.
+    began: bool,
+}
+
+/// Calls whose names are on their way at once; who opens more calls the tool with no name.
 const MAX_OPEN: usize = 128;
+/// A name that is said again and again is one of a tool up to here: the OpenAI API allows no longer ones.
+const MOST_REPEATED: usize = 64;
 
 impl Calls {
     /// Takes in the names of one event, whatever order they and the arguments have in it.
@@ -23,44 +39,80 @@ impl Calls {
             if !matches!(lane.field, LaneField::ToolName(_) | LaneField::FunctionName) {
                 continue;
             }
-            let Some(segment) = chunk.segment(data, at) else { continue };
-            let open = self.open.len();
-            match self.open.iter_mut().find(|(of, _)| *of == lane) {
-                // Some servers say the whole name with every piece.
-                Some((_, name)) if *name == segment.text => {}
-                Some((_, name)) if name.len() + segment.text.len() <= LABEL_BYTES => {
-                    name.push_str(&segment.text);
-                }
-                None if open < MAX_OPEN && segment.text.len() <= LABEL_BYTES => {
-                    self.open.push((lane, segment.text.into_owned()));
-                }
-                _ => tally.calls(&segment.text),
+            if let Some(segment) = chunk.segment(data, at) {
+                self.hear(lane, &segment.text, tally);
             }
+        }
+        if chunk.odd_index {
+            // The name may be another call's.
+            tally.calls("");
         }
         for (at, lane) in (0..chunk.segment_count()).filter_map(lanes) {
             if let Some(field) = name_of(lane.field)
                 && chunk.segment(data, at).is_some_and(|s| !s.text.is_empty())
             {
                 let name = Lane { choice: lane.choice, field };
-                if !self.open.iter().any(|(open, _)| *open == name) {
-                    // The tool with no name.
-                    tally.calls("");
+                match self.open.iter_mut().find(|call| call.lane == name) {
+                    Some(call) => {
+                        call.began = true;
+                        call.note(tally);
+                    }
+                    None => tally.calls(""),
                 }
-                self.note(tally, |of| of == name);
             }
         }
         for choice in &chunk.finish {
-            self.note(tally, |of| of.choice == *choice);
+            self.open.iter().filter(|call| call.lane.choice == *choice).for_each(|call| call.note(tally));
+        }
+    }
+
+    /// Takes in one piece of a name.
+    fn hear(&mut self, lane: Lane, piece: &str, tally: &mut Tally) {
+        let open = self.open.len();
+        match self.open.iter_mut().find(|call| call.lane == lane) {
+            Some(call) => {
+                if !call.hear(piece) {
+                    tally.calls("");
+                }
+                // What the policies have heard already was not all of it.
+                if call.began {
+                    call.note(tally);
+                }
+            }
+            None if open < MAX_OPEN && piece.len() <= LABEL_BYTES => {
+                let (once, joined) = (piece.to_owned(), piece.to_owned());
+                self.open.push(Call { lane, once, joined, began: false });
+            }
+            None => tally.calls(""),
         }
     }
 
     /// The reply has ended.
     pub(super) fn finish(&mut self, tally: &mut Tally) {
-        self.note(tally, |_| true);
+        self.open.iter().for_each(|call| call.note(tally));
+    }
+}
+
+impl Call {
+    /// Adds a piece; `false` when the name is too long to be one.
+    fn hear(&mut self, piece: &str) -> bool {
+        if *piece == self.once {
+            if self.joined.len() + piece.len() <= MOST_REPEATED {
+                self.joined.push_str(piece);
+            }
+            return true;
+        }
+        let fits = self.joined.len().max(self.once.len()) + piece.len() <= LABEL_BYTES;
+        if fits {
+            self.once.push_str(piece);
+            self.joined.push_str(piece);
+        }
+        fits
     }
 
-    fn note(&mut self, tally: &mut Tally, of: impl Fn(Lane) -> bool) {
-        self.open.iter().filter(|(lane, _)| of(*lane)).for_each(|(_, name)| tally.calls(name));
+    fn note(&self, tally: &mut Tally) {
+        tally.calls(&self.once);
+        tally.calls(&self.joined);
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use bastide_anonymize::Placement;
 use bastide_inspect::{StreamInspector, Syntax};
-use bastide_types::{Finding, Origin, SegmentKind, Span};
+use bastide_types::{Category, Finding, Origin, SegmentKind, Span};
 use bastide_wire::{JsonTextRewriter, Lane, LaneField};
 
+use super::passage::sort;
 use super::placement;
 
 /// No name or id of a tool call is longer; the OpenAI API allows 64.
@@ -23,6 +24,12 @@ pub(super) fn is_word(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:".contains(&b))
 }
 
+/// Whether a path leads through a list whose elements have no `index`: what an event says there is a new element to
+/// some readers.
+pub(super) fn is_by_position(path: &str) -> bool {
+    path.split('/').any(|step| !step.is_empty() && step.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// The state of one lane.
 pub(super) struct LaneState {
     pub(super) lane: Lane,
@@ -35,6 +42,10 @@ pub(super) struct LaneState {
     pub(super) began: usize,
     /// Events of the answer since the last one that said something here.
     pub(super) quiet: u8,
+    /// The last event that said something in this unknown field.
+    pub(super) said_in: u64,
+    /// What the pieces of an unknown field show each by itself, behind what is released.
+    pub(super) alone: Vec<Finding>,
     pub(super) placement: Placement,
     /// In JSON text every edit is written as JSON.
     pub(super) json: Option<JsonTextRewriter>,
@@ -64,6 +75,8 @@ impl LaneState {
             inspector: StreamInspector::new(if json { Syntax::Json } else { Syntax::Plain }),
             began: 0,
             quiet: 0,
+            said_in: 0,
+            alone: Vec::new(),
             placement: placement(kind),
             json: json.then(JsonTextRewriter::default),
             text: String::new(),
@@ -87,6 +100,22 @@ impl LaneState {
     pub(super) fn place(&mut self, released: usize, findings: &mut [Finding]) {
         findings.iter_mut().for_each(|f| f.span = f.span.shifted(self.began));
         self.released = self.released.max(self.began + released);
+    }
+
+    /// Takes what a piece that begins at `start` shows by itself.
+    pub(super) fn hear_alone(&mut self, start: usize, mut shown: Vec<Finding>) {
+        shown.retain(|f| f.category != Category::Placeholder);
+        shown.iter_mut().for_each(|f| f.span = f.span.shifted(start));
+        self.alone.append(&mut shown);
+    }
+
+    /// Adds to `findings` what pieces show by themselves in the released text. What overlaps it there is known by now.
+    pub(super) fn due_alone(&mut self, findings: &mut Vec<Finding>) {
+        let due = self.alone.partition_point(|f| f.span.start < self.released);
+        if due > 0 {
+            findings.extend(self.alone.drain(..due));
+            sort(findings);
+        }
     }
 
     pub(super) fn slice(&self, span: Span) -> &str {
@@ -166,7 +195,8 @@ impl LaneState {
 
     pub(super) fn drop_until(&mut self, end: usize) {
         let cut = end.saturating_sub(self.base);
-        if cut == 0 || cut > self.text.len() {
+        // In large pieces: what is behind moves each time.
+        if cut == 0 || cut > self.text.len() || cut < self.text.len() / 2 {
             return;
         }
         self.text.drain(..cut);

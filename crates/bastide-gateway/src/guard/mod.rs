@@ -7,6 +7,7 @@
 mod calls;
 mod lane;
 mod passage;
+mod queue;
 mod request;
 mod response;
 mod stream;

@@ -1,16 +1,14 @@
 //! Texts as they are read: a segment by itself, or the text parts of one message together.
 //!
-//! A model is given the parts of a message joined, with nothing or with a line break between, as its provider's
-//! template has it, and a value that was cut over two parts is whole again. So parts are inspected each by itself, joined,
-//! and joined by line breaks, and what any of these readings shows is there. Messages are not joined: every template
-//! sets the words of one role apart from the next.
+//! Parts are inspected in every reading of a [`JoinedText`], and what any of these shows is judged: a word in one part
+//! may talk down what the next part says plainly. Messages are not joined: every template sets the words of one role
+//! apart from the next.
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::time::Instant;
 
 use bastide_types::{Category, Direction, Finding, Problem, Segment, SegmentKind, Span, Verdict};
-use bastide_wire::Edit;
+use bastide_wire::{Edit, JoinedText};
 
 use super::{Action, Guard, Tally, check, plain, syntax};
 use crate::problem::raise;
@@ -25,10 +23,9 @@ pub(crate) struct Report {
 
 /// One text: the whole of one segment, or several that are read joined.
 pub(super) struct Passage<'p> {
-    pub(super) text: Cow<'p, str>,
+    pub(super) text: JoinedText<'p>,
     pub(super) first: &'p Segment<'p>,
-    /// The segments and where in the text each begins.
-    parts: Vec<(&'p Segment<'p>, usize)>,
+    parts: Vec<&'p Segment<'p>>,
 }
 
 /// Says what is done about the findings of one half.
@@ -63,60 +60,63 @@ impl Guard {
                 report.settle(&Passage::single(segment), &findings, judge)?;
             }
         }
-        for list in joined {
-            let Some(passage) = Passage::joined(segments, list) else { continue };
-            passage.parts.iter().for_each(|(part, _)| report.tally.segment(part.text.len()));
-            let findings = self.read_joined(direction, &passage, deadline)?;
-            report.settle(&passage, &findings, judge)?;
-        }
+        self.inspect_joined(direction, segments, joined, judge, &mut report)?;
         Ok(report)
     }
 
-    /// What any reading of several parts shows.
-    fn read_joined(
+    /// Inspects the lists of segments that are read as one text.
+    pub(super) fn inspect_joined<'s>(
+        &self,
+        direction: Direction,
+        segments: &'s [Segment<'s>],
+        joined: &[Vec<usize>],
+        judge: &mut impl Judge,
+        report: &mut Report,
+    ) -> Result<(), Problem> {
+        if joined.is_empty() {
+            return Ok(());
+        }
+        let deadline = self.deadline();
+        for list in joined {
+            let Some(passage) = Passage::joined(segments, list) else { continue };
+            passage.parts.iter().for_each(|part| report.tally.segment(part.text.len()));
+            let findings = self.read(direction, &passage, deadline)?;
+            report.settle(&passage, &findings, judge)?;
+        }
+        Ok(())
+    }
+
+    /// What any reading of a passage shows, in order.
+    fn read(
         &self,
         direction: Direction,
         passage: &Passage<'_>,
         deadline: Instant,
     ) -> Result<Vec<Finding>, Problem> {
-        let syntax = syntax(passage.first.kind);
-        let (mut findings, mut more) = (Vec::new(), Vec::new());
-        check(deadline)?;
-        self.inspect(direction, &passage.text, syntax, &mut findings);
-        let mut lines = String::with_capacity(passage.text.len() + passage.parts.len());
-        for (at, (part, start)) in passage.parts.iter().enumerate() {
+        let mut findings = Vec::new();
+        for (other, reading) in passage.text.readings().enumerate() {
             check(deadline)?;
-            let known = more.len();
-            self.inspect(direction, &part.text, syntax, &mut more);
-            more.iter_mut().skip(known).for_each(|f| f.span = f.span.shifted(*start));
-            if at > 0 {
-                lines.push('\n');
+            let known = findings.len();
+            self.inspect(direction, &reading.text, syntax(passage.first.kind), &mut findings);
+            findings.iter_mut().skip(known).for_each(|f| f.span = passage.text.place(&reading, f.span));
+            if other > 0 {
+                // A value is put back where the whole text allows it: `.evil.example` may stand in the next part.
+                let mut at = 0;
+                findings.retain(|f| {
+                    at += 1;
+                    at <= known || (f.category != Category::Placeholder && !f.span.is_empty())
+                });
             }
-            lines.push_str(&part.text);
         }
-        check(deadline)?;
-        let known = more.len();
-        self.inspect(direction, &lines, syntax, &mut more);
-        more.iter_mut().skip(known).for_each(|f| f.span = passage.without_breaks(f.span));
-        merge(&mut findings, more);
+        sort(&mut findings);
         Ok(findings)
     }
 }
 
-/// Adds what other readings show to the findings of the joined text, but for what is inside one of the same kind.
-fn merge(findings: &mut Vec<Finding>, more: Vec<Finding>) {
-    let mut all: Vec<(bool, Finding)> = std::mem::take(findings).into_iter().map(|f| (false, f)).collect();
-    all.extend(more.into_iter().filter(|f| !f.span.is_empty()).map(|f| (true, f)));
-    all.sort_by_key(|(other, f)| (f.span.start, Reverse(f.span.end), *other));
-    let mut reach: Vec<(Category, usize)> = Vec::new();
-    for (other, finding) in all {
-        match reach.iter_mut().find(|(category, _)| *category == finding.category) {
-            Some((_, end)) if other && finding.span.end <= *end => continue,
-            Some((_, end)) => *end = (*end).max(finding.span.end),
-            None => reach.push((finding.category, finding.span.end)),
-        }
-        findings.push(finding);
-    }
+/// Puts findings of several readings in order, each once.
+pub(super) fn sort(findings: &mut Vec<Finding>) {
+    findings.sort_by_key(|f| (f.span.start, Reverse(f.span.end), f.detector, f.score));
+    findings.dedup_by_key(|f| (f.span, f.detector, f.score));
 }
 
 impl Report {
@@ -129,112 +129,104 @@ impl Report {
     ) -> Result<(), Problem> {
         judge.begin(passage);
         let mut replacements = Replacements::default();
+        let mut judged = Vec::new();
         for finding in findings {
             let value = passage
                 .text
+                .text()
                 .get(finding.span.range())
                 .ok_or_else(|| raise::guard_failed("a detector reported a span outside its text"))?;
             let value = plain(passage.first.kind, value);
             let (verdict, action) = judge.judge(passage, finding, &value);
-            if let Some(verdict) = verdict {
-                passage.tally(&mut self.tally, finding, verdict);
-            }
+            judged.extend(verdict.map(|verdict| (finding, verdict)));
             match action {
                 Action::Keep => {}
-                Action::Replace(with) => replacements.add(finding.span, with),
+                Action::Replace(with) => replacements.add(finding.span, with, verdict),
                 Action::Refuse => self.refused = true,
             }
         }
-        for (span, with) in replacements.0 {
+        if passage.text.is_joined() {
+            sternest(&mut judged);
+        }
+        for (finding, verdict) in judged {
+            passage.tally(&mut self.tally, finding, verdict);
+        }
+        for (span, with, _) in replacements.0 {
             passage.edit(span, with, &mut self.edits);
         }
         Ok(())
     }
 }
 
+/// Leaves out what another reading shows around it as the same kind of thing with a verdict as stern: it is one finding.
+fn sternest(judged: &mut Vec<(&Finding, Verdict)>) {
+    judged.sort_by_key(|(f, verdict)| (f.span.start, Reverse(f.span.end), Reverse(*verdict)));
+    // Of each category and verdict, how far it reaches.
+    let mut reach: Vec<(Category, Verdict, usize)> = Vec::new();
+    judged.retain(|(finding, verdict)| {
+        let covers = |r: &&(Category, Verdict, usize)| {
+            r.0 == finding.category && r.1 >= *verdict && r.2 >= finding.span.end
+        };
+        if reach.iter().any(|r| covers(&r)) {
+            return false;
+        }
+        match reach.iter_mut().find(|r| (r.0, r.1) == (finding.category, *verdict)) {
+            Some(r) => r.2 = finding.span.end,
+            None => reach.push((finding.category, *verdict, finding.span.end)),
+        }
+        true
+    });
+}
+
 impl<'p> Passage<'p> {
     fn single(segment: &'p Segment<'p>) -> Self {
-        Passage { text: Cow::Borrowed(&segment.text), first: segment, parts: Vec::new() }
+        Passage { text: JoinedText::single(&segment.text), first: segment, parts: vec![segment] }
     }
 
     fn joined(segments: &'p [Segment<'p>], list: &[usize]) -> Option<Self> {
-        let mut text = String::new();
-        let mut parts = Vec::with_capacity(list.len());
-        for segment in list.iter().filter_map(|at| segments.get(*at)) {
-            debug_assert_eq!(segment.kind, SegmentKind::Text, "only texts are joined");
-            parts.push((segment, text.len()));
-            text.push_str(&segment.text);
-        }
-        let first = parts.first()?.0;
-        Some(Passage { text: Cow::Owned(text), first, parts })
-    }
-
-    /// The next part after `at` begins here; `None` in the last one.
-    pub(super) fn next_part(&self, at: usize) -> Option<usize> {
-        let next = self.parts.partition_point(|(_, start)| *start <= at);
-        self.parts.get(next).map(|(_, start)| *start)
-    }
-
-    /// A span of the text joined by line breaks, in the text joined by nothing.
-    fn without_breaks(&self, span: Span) -> Span {
-        let place = |at: usize| {
-            // Part `i` begins `i` line breaks later there.
-            let (mut low, mut high) = (0, self.parts.len());
-            while low + 1 < high {
-                let middle = low.midpoint(high);
-                let begins = self.parts.get(middle).map_or(usize::MAX, |(_, start)| start + middle);
-                if begins <= at { low = middle } else { high = middle }
-            }
-            let end = self.parts.get(low + 1).map_or(self.text.len(), |(_, start)| *start);
-            (at - low.min(at)).min(end)
-        };
-        Span::new(place(span.start), place(span.end))
+        let parts: Vec<&Segment<'_>> = list.iter().filter_map(|at| segments.get(*at)).collect();
+        debug_assert!(parts.iter().all(|p| p.kind == SegmentKind::Text), "only texts are joined");
+        let first = *parts.first()?;
+        Some(Passage { text: JoinedText::new(parts.iter().map(|p| &*p.text)), first, parts })
     }
 
     fn tally(&self, tally: &mut Tally, finding: &Finding, verdict: Verdict) {
-        let at = self.parts.partition_point(|(_, start)| *start <= finding.span.start);
-        let part = at.checked_sub(1).and_then(|at| self.parts.get(at));
-        match part {
-            None => tally.found(finding, self.first.origin, self.first.index, verdict),
-            Some((part, start)) => {
-                let span = Span::new(finding.span.start - start, finding.span.end - start);
-                tally.found(&Finding { span, ..finding.clone() }, part.origin, part.index, verdict);
-            }
-        }
+        let (part, start) = self.text.part_at(finding.span.start);
+        let Some(part) = self.parts.get(part) else { return };
+        let span = Span::new(finding.span.start - start, finding.span.end - start);
+        tally.found(&Finding { span, ..finding.clone() }, part.origin, part.index, verdict);
     }
 
     /// Writes `with` where the span begins; what of it lies in further parts goes.
     fn edit(&self, span: Span, with: String, edits: &mut Vec<Edit>) {
-        if self.parts.is_empty() {
-            edits.push(Edit { segment: self.first.index, span, replacement: with });
-            return;
-        }
         let mut with = with;
-        let first = self.parts.partition_point(|(_, start)| *start <= span.start).saturating_sub(1);
-        for (part, start) in self.parts.iter().skip(first).take_while(|(_, start)| *start < span.end) {
-            let inside = Span::new(span.start.max(*start) - start, (span.end - start).min(part.text.len()));
-            if !inside.is_empty() {
-                let replacement = std::mem::take(&mut with);
-                edits.push(Edit { segment: part.index, span: inside, replacement });
+        for (part, span) in self.text.spread(span) {
+            if let Some(part) = self.parts.get(part) {
+                edits.push(Edit { segment: part.index, span, replacement: std::mem::take(&mut with) });
             }
         }
     }
 }
 
-/// Replacements in one text, in order and without overlap. An attack may lie over personal data: the sterner, earlier
-/// replacement then swallows the other.
+/// Replacements in one text, in order and without overlap, each with the verdict that asks for it. Where findings
+/// overlap (an attack may lie over personal data), the sternest says what is written; of two alike the first.
 #[derive(Default)]
-pub(super) struct Replacements(Vec<(Span, String)>);
+pub(super) struct Replacements(Vec<(Span, String, Option<Verdict>)>);
 
 impl Replacements {
-    pub(super) fn add(&mut self, span: Span, with: String) {
+    pub(super) fn add(&mut self, span: Span, with: String, verdict: Option<Verdict>) {
         match self.0.last_mut() {
-            Some((last, _)) if last.overlaps(span) => last.end = last.end.max(span.end),
-            _ => self.0.push((span, with)),
+            Some((last, text, sternest)) if last.overlaps(span) => {
+                last.end = last.end.max(span.end);
+                if verdict > *sternest {
+                    (*text, *sternest) = (with, verdict);
+                }
+            }
+            _ => self.0.push((span, with, verdict)),
         }
     }
 
     pub(super) fn into_edits(self, segment: usize) -> impl Iterator<Item = Edit> {
-        self.0.into_iter().map(move |(span, replacement)| Edit { segment, span, replacement })
+        self.0.into_iter().map(move |(span, replacement, _)| Edit { segment, span, replacement })
     }
 }

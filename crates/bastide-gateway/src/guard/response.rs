@@ -39,7 +39,7 @@ struct Incoming<'g> {
 
 impl Judge for Incoming<'_> {
     fn begin(&mut self, passage: &Passage<'_>) {
-        let readers = if passage.next_part(0).is_some() { 3 } else { 1 };
+        let readers = if passage.text.is_joined() { 3 } else { 1 };
         self.readers = vec![placement(passage.first.kind); readers];
         self.placed = 0;
     }
@@ -54,7 +54,7 @@ impl Judge for Incoming<'_> {
         let restorable = self.readers.iter().all(Placement::restorable);
         // An unknown tool has no grant.
         let tool = (origin == Origin::ToolCall).then(|| (self.tool_of)(passage.first.index));
-        let raw = passage.text.get(finding.span.range()).unwrap_or_default();
+        let raw = passage.text.text().get(finding.span.range()).unwrap_or_default();
         let restored =
             self.vault.restore(raw).filter(|(c, _)| restorable && (self.may_restore)(tool.as_deref(), *c));
         let Some((_, restored)) = restored else { return (None, Action::Keep) };
@@ -68,9 +68,9 @@ impl Judge for Incoming<'_> {
 impl Incoming<'_> {
     fn read_until(&mut self, passage: &Passage<'_>, until: usize) {
         while self.placed < until {
-            let next = passage.next_part(self.placed);
+            let next = passage.text.next_start(self.placed);
             let end = next.map_or(until, |next| next.min(until));
-            let text = passage.text.get(self.placed..end).unwrap_or_default();
+            let text = passage.text.text().get(self.placed..end).unwrap_or_default();
             self.readers.iter_mut().for_each(|reader| reader.advance(text));
             self.placed = end;
             if let (true, [_, lines, alone]) = (next == Some(end), self.readers.as_mut_slice()) {

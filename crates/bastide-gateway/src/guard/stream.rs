@@ -5,22 +5,25 @@
 //! beginning goes out now and the rest travels at the head of the lane's next event: what is held back is what may
 //! still become a match and no more. An event that carries `logprobs` repeats its text there, so it moves as one.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bastide_anonymize::Vault;
 use bastide_inspect::{StreamInspector, Syntax};
-use bastide_types::{Category, Direction, Finding, GuardMode, Origin, Segment, SegmentKind, Span};
+use bastide_types::{Category, Direction, Finding, GuardMode, Origin, Segment, SegmentKind, Span, Verdict};
 use bastide_wire::{ChatChunk, Edit, Lane, LaneField, Limits, SseEvent};
 use bytes::Bytes;
 
 use super::calls::{Calls, name_of};
-use super::lane::{LABEL_BYTES, LaneState, is_label, is_word};
-use super::passage::Replacements;
+use super::lane::{LABEL_BYTES, LaneState, is_by_position, is_label, is_word};
+use super::passage::{Judge, Passage, Replacements, Report};
+use super::queue::{Part, Queue, Queued};
 use super::{Action, Guard, MayRestore, Tally, plain, syntax, written};
 
-/// Lanes one stream may open: choices times fields. A hostile upstream opens one per event, and is cut off.
-const MAX_LANES: usize = 256;
+/// Lanes one stream may have at once: choices times fields, and each text in the lists of unknown fields. Those that are
+/// over make room for others; a hostile upstream that opens more is cut off.
+const MAX_LANES: usize = 1_024;
+/// While so many unknown fields may go on, one that an event says nothing in is over.
+const MANY_WAITING: usize = MAX_LANES / 4;
 /// Events and bytes of events that may wait. What waits is a few words; more is an upstream that plays for memory.
 const MAX_QUEUED_EVENTS: usize = 4_096;
 const MAX_QUEUED_BYTES: usize = 4 << 20;
@@ -46,7 +49,9 @@ pub(crate) struct StreamGuard {
     vault: Vault,
     may_restore: Box<MayRestore>,
     lanes: Vec<LaneState>,
-    queue: VecDeque<Queued>,
+    queue: Queue,
+    /// How many events came.
+    events: u64,
     tally: Tally,
     findings: Vec<Finding>,
     /// Texts outside lanes that repeat in every event (`id`, `model`) and held nothing.
@@ -59,29 +64,6 @@ pub(crate) struct StreamGuard {
     spare: Vec<Box<ChatChunk>>,
 }
 
-struct Queued {
-    raw: Bytes,
-    data: Bytes,
-    chunk: Box<ChatChunk>,
-    parts: Vec<Part>,
-    edits: Vec<Edit>,
-    splittable: bool,
-    /// Its beginning has gone out already; only the rest of its text is left to say.
-    begun: bool,
-}
-
-/// The stretch of a lane's text that an event says.
-struct Part {
-    segment: usize,
-    lane: usize,
-    /// Bytes of the segment's text as received.
-    len: usize,
-    start: usize,
-    end: usize,
-    /// Whether it still says exactly what the upstream put into this event.
-    whole: bool,
-}
-
 impl StreamGuard {
     pub(crate) fn new(guard: Arc<Guard>, vault: Vault, may_restore: Box<MayRestore>) -> Self {
         StreamGuard {
@@ -89,7 +71,8 @@ impl StreamGuard {
             vault,
             may_restore,
             lanes: Vec::new(),
-            queue: VecDeque::new(),
+            queue: Queue::default(),
+            events: 0,
             tally: Tally::default(),
             findings: Vec::new(),
             clean: Vec::new(),
@@ -106,6 +89,12 @@ impl StreamGuard {
 
     pub(crate) const fn most_held(&self) -> usize {
         self.most_held
+    }
+
+    /// How often events in the queue were looked at.
+    #[cfg(test)]
+    pub(crate) const fn looks(&self) -> u64 {
+        self.queue.looks
     }
 
     /// A chunk to read an event into.
@@ -163,14 +152,18 @@ impl StreamGuard {
             edits: Vec::new(),
             begun: false,
         };
+        if queued.chunk.odd_index && self.guard.mode == GuardMode::Enforce {
+            return self.refuse(StreamRefusal::Protocol("an `index` is no whole number in plain digits"));
+        }
+        self.events += 1;
         let mut segments = queued.chunk.segments(&queued.data);
+        let mut edits = self.joined_texts(&queued.chunk, &segments)?;
         // Names first, in whatever order the members stand: the arguments end them.
         segments.sort_by_key(|s| !queued.chunk.lane(s.index).is_some_and(|lane| is_label(lane.field)));
         for lane in self.lanes.iter_mut().filter(|l| l.is_waiting()) {
             lane.quiet += u8::from(segments.iter().any(|s| s.choice == Some(lane.lane.choice)));
         }
         let mut parts = Vec::new();
-        let mut edits = Vec::new();
         let mut plain = true;
         for segment in segments {
             let path = queued.chunk.lane_path(&queued.data, segment.index).unwrap_or_default();
@@ -180,8 +173,11 @@ impl StreamGuard {
                     if !segment.text.is_empty() {
                         self.end_labels(lane)?;
                     }
+                    // An element of a list is a whole.
+                    plain &= !is_by_position(&path);
                     parts.push(self.lane_text(lane, path, &segment)?);
                 }
+                None if queued.chunk.joined.iter().any(|list| list.contains(&segment.index)) => plain = false,
                 None => {
                     // A name or id beside the text must not be said twice, so such an event is not split.
                     plain &= queued.chunk.is_envelope(segment.index);
@@ -193,8 +189,10 @@ impl StreamGuard {
         queued.splittable &= plain && parts.len() == 1 && edits.is_empty();
         queued.parts = parts;
         queued.edits = edits;
+        let many = self.lanes.iter().filter(|l| l.is_waiting()).count() > MANY_WAITING;
+        let most = if many { 1 } else { MAX_QUIET_EVENTS };
         for at in 0..self.lanes.len() {
-            if self.lanes.get(at).is_some_and(|l| l.is_waiting() && l.quiet >= MAX_QUIET_EVENTS) {
+            if self.lanes.get(at).is_some_and(|l| l.is_waiting() && l.quiet >= most) {
                 self.close(at)?;
             }
         }
@@ -211,7 +209,7 @@ impl StreamGuard {
             }
             return Ok(());
         }
-        self.queue.push_back(queued);
+        self.queue.push(queued);
         self.drain(out)
     }
 
@@ -252,13 +250,33 @@ impl StreamGuard {
             self.tally.found(finding, segment.origin, segment.index, verdict);
             match action {
                 Action::Keep => {}
-                Action::Replace(with) => replacements.add(finding.span, with),
+                Action::Replace(with) => replacements.add(finding.span, with, Some(verdict)),
                 Action::Refuse => return self.refuse(StreamRefusal::Blocked),
             }
         }
         self.findings = findings;
         edits.extend(replacements.into_edits(segment.index));
         Ok(())
+    }
+
+    /// Inspects the texts outside lanes that are read as one: a whole message that an event says in parts.
+    fn joined_texts(
+        &mut self,
+        chunk: &ChatChunk,
+        segments: &[Segment<'_>],
+    ) -> Result<Vec<Edit>, StreamRefusal> {
+        if chunk.joined.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut report = Report { tally: std::mem::take(&mut self.tally), ..Report::default() };
+        let mut judge = Beside { guard: &self.guard, vault: &self.vault };
+        let read =
+            self.guard.inspect_joined(Direction::Response, segments, &chunk.joined, &mut judge, &mut report);
+        self.tally = report.tally;
+        if read.is_err() {
+            return self.refuse(StreamRefusal::Protocol("an event is too long to be inspected in time"));
+        }
+        if report.refused { self.refuse(StreamRefusal::Blocked) } else { Ok(report.edits) }
     }
 
     /// Whether a finished name or id is said again in full, which some servers do with every piece of arguments; or
@@ -283,6 +301,8 @@ impl StreamGuard {
         // A word that is repeated is no beginning of anything, and what is said beside it need not wait.
         state.released = state.received;
         state.quiet = 0;
+        state.said_in = self.events;
+        self.queue.released(at);
         true
     }
 
@@ -297,12 +317,29 @@ impl StreamGuard {
         if let Some(at) = self.lane_at(lane, &path) {
             return Ok(at);
         }
-        if self.lanes.len() >= MAX_LANES || path.len() > MAX_PATH_BYTES {
+        let known = lane.field != LaneField::Unknown;
+        let full = self.lanes.len() >= MAX_LANES;
+        let room = if full { self.over() } else { Some(self.lanes.len()) };
+        let Some(at) = room.filter(|_| known || path.len() <= MAX_PATH_BYTES) else {
             return self.refuse(StreamRefusal::Protocol("the stream opens too many parts at once"));
-        }
+        };
         self.tally.segment(0);
-        self.lanes.push(LaneState::new(lane, path, origin));
-        Ok(self.lanes.len() - 1)
+        let opened = LaneState::new(lane, path, origin);
+        match self.lanes.get_mut(at) {
+            Some(state) => *state = opened,
+            None => self.lanes.push(opened),
+        }
+        Ok(at)
+    }
+
+    /// The lane of an unknown field whose text has gone out, and that has said nothing for the longest time. Were its
+    /// text to go on, it would be another text, as after any silence.
+    fn over(&self) -> Option<usize> {
+        let over = self.lanes.iter().enumerate().filter(|(at, l)| {
+            let idle = l.lane.field == LaneField::Unknown && !l.is_waiting() && !l.ended;
+            idle && l.said_in < self.events && !self.queue.has_lane(*at)
+        });
+        over.min_by_key(|(_, l)| l.said_in).map(|(at, _)| at)
     }
 
     fn lane_text(&mut self, lane: Lane, path: String, segment: &Segment<'_>) -> Result<Part, StreamRefusal> {
@@ -324,6 +361,7 @@ impl StreamGuard {
                 state.said.push_str(&segment.text);
             }
             state.quiet = 0;
+            state.said_in = self.events;
         }
         let start = state.received;
         state.received += segment.text.len();
@@ -341,11 +379,19 @@ impl StreamGuard {
             if state.json.is_some() {
                 state.released = state.before_number(state.released);
             }
+            if lane.field == LaneField::Unknown {
+                // Nobody knows whether its readers join it to what came before.
+                let mut shown = Vec::new();
+                self.guard.inspect(Direction::Response, &segment.text, Syntax::Plain, &mut shown);
+                state.hear_alone(start, shown);
+                state.due_alone(&mut findings);
+            }
         }
         let held = state.received - state.released;
         self.most_held = self.most_held.max(held);
         let settled = self.settle(at, &findings);
         self.findings = findings;
+        self.queue.released(at);
         settled?;
         Ok(Part { segment: segment.index, lane: at, len: end - start, start, end, whole: true })
     }
@@ -393,6 +439,8 @@ impl StreamGuard {
         });
         state.place(released, &mut findings);
         state.began = state.received;
+        state.due_alone(&mut findings);
+        self.queue.released(at);
         self.settle(at, &findings)
     }
 
@@ -442,27 +490,15 @@ impl StreamGuard {
         Err(*self.refusal.get_or_insert(refusal))
     }
 
-    /// Lets out what may go. An event waits only for its own lanes: while a reply's reasoning still holds its last word,
-    /// its content goes on. Events that end something, or say something beside lanes, keep their place behind all before.
+    /// Lets out what may go.
     fn drain(&mut self, out: &mut Vec<u8>) -> Result<(), StreamRefusal> {
-        let mut blocked: Vec<usize> = Vec::new();
-        let mut at = 0;
-        while let Some(mut event) = self.queue.remove(at) {
-            let ordered = event.parts.is_empty() || !event.chunk.finish.is_empty();
-            if (ordered && at > 0) || event.parts.iter().any(|p| blocked.contains(&p.lane)) {
-                blocked.extend(event.parts.iter().map(|p| p.lane));
-                self.queue.insert(at, event);
-                if ordered {
-                    break;
-                }
-                at += 1;
-                continue;
-            }
-            if let Some(part) = event.parts.iter().position(|p| self.released(p.lane) < p.end) {
-                self.carry(&mut event, part, at);
+        while let Some((number, mut event)) = self.queue.look() {
+            if event.parts.iter().any(|p| self.released(p.lane) < p.end) {
+                self.carry(&mut event);
             }
             if event.parts.iter().all(|p| self.released(p.lane) >= p.end) {
                 self.emit(&event, out)?;
+                self.queue.gone(number, &event);
                 self.recycle(event.chunk);
                 continue;
             }
@@ -482,28 +518,24 @@ impl StreamGuard {
                 }
                 event.begun = true;
             }
-            blocked.extend(event.parts.iter().map(|p| p.lane));
-            self.queue.insert(at, event);
-            at += 1;
+            self.queue.keep(number, event);
         }
-        if self.queue.len() > MAX_QUEUED_EVENTS
-            || self.queue.iter().map(|q| q.data.len()).sum::<usize>() > MAX_QUEUED_BYTES
-        {
+        if self.queue.len() > MAX_QUEUED_EVENTS || self.queue.bytes() > MAX_QUEUED_BYTES {
             return self.refuse(StreamRefusal::Protocol("too much of the stream waits for one of its parts"));
         }
         Ok(())
     }
 
     /// Moves the held end of an event's text to the head of the lane's next event, when that waits in the queue.
-    fn carry(&mut self, event: &mut Queued, part: usize, from: usize) {
+    fn carry(&mut self, event: &mut Queued) {
         if !event.splittable {
             return;
         }
-        let Some(part) = event.parts.get_mut(part) else { return };
+        let Some(part) = event.parts.first_mut() else { return };
         let released = self.lanes.get(part.lane).map_or(0, |l| l.released).max(part.start);
-        let next = self.queue.iter_mut().skip(from).find(|q| q.parts.iter().any(|p| p.lane == part.lane));
-        let Some(next) = next.filter(|next| !next.chunk.has_logprobs) else { return };
-        if let Some(follower) = next.parts.iter_mut().find(|p| p.lane == part.lane) {
+        let next = self.queue.follower(part.lane).filter(|next| !next.chunk.has_logprobs);
+        let follower = next.and_then(|next| next.parts.iter_mut().find(|p| p.lane == part.lane));
+        if let Some(follower) = follower {
             follower.start = released;
             follower.whole = false;
             part.end = released;
@@ -550,5 +582,24 @@ impl StreamGuard {
         }
         out.extend_from_slice(&SseEvent::framed(&data));
         Ok(())
+    }
+}
+
+/// Judges what stands outside lanes. No value is put back there.
+struct Beside<'g> {
+    guard: &'g Guard,
+    vault: &'g Vault,
+}
+
+impl Judge for Beside<'_> {
+    fn begin(&mut self, _passage: &Passage<'_>) {}
+
+    fn judge(&mut self, passage: &Passage<'_>, finding: &Finding, value: &str) -> (Option<Verdict>, Action) {
+        if finding.category == Category::Placeholder {
+            return (None, Action::Keep);
+        }
+        let (origin, trust) = (passage.first.origin, passage.first.trust);
+        let (verdict, action) = self.guard.act_on_response(finding, value, origin, trust, self.vault);
+        (Some(verdict), action)
     }
 }

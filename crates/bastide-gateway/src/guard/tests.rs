@@ -2,6 +2,7 @@
 
 mod calls;
 mod joined;
+mod queue;
 mod unknown;
 
 use std::sync::{Arc, OnceLock};

@@ -27,6 +27,11 @@ pub struct ChatChunk {
     pub has_logprobs: bool,
     /// Whether log probabilities spell another text than the delta's.
     pub logprobs_diverge: bool,
+    /// Segments without a lane that are one text to who reads them: the text parts of a whole message, in order.
+    pub joined: Vec<Vec<usize>>,
+    /// Whether the `index` of an answer, a tool call or a text is not plain digits below 2^32 - 1. Clients take
+    /// `1.0` for 1, or for nothing: nobody knows whose text it is then, and lanes go by position.
+    pub odd_index: bool,
     located: Located,
     answers: Answers,
 }
@@ -50,6 +55,8 @@ impl ChatChunk {
         let mut sites = std::mem::take(&mut self.located.sites);
         sites.clear();
         self.unscanned.clear();
+        self.joined.clear();
+        self.odd_index = false;
         self.answers.clear();
         self.finish.clear();
         let read = self.read(data, limits, sites);
@@ -68,9 +75,11 @@ impl ChatChunk {
         scan(text, limits, &mut self.located.tape)?;
         let mut walker = Walker::new(text, &self.located.tape, limits, sites);
         walker.response(true, &mut self.answers)?;
-        let Walker { sites, unscanned, .. } = walker;
+        let Walker { sites, unscanned, joined, odd_index, .. } = walker;
         self.located.sites = sites;
         self.unscanned = unscanned;
+        self.joined = joined;
+        self.odd_index = odd_index;
         self.located.len = data.len();
         Ok(())
     }
@@ -106,7 +115,7 @@ impl ChatChunk {
         Some(Lane { choice: site.choice, field: site.lane? })
     }
 
-    /// Where in its answer the text of an unknown field stands, list elements by their `index` where they have one:
+    /// Where in its answer the text of an unknown field, or of one that holds anything, stands, list elements by their `index` where they have one:
     /// what tells the lanes of [`LaneField::Unknown`] of one answer apart. `None` for every other segment.
     #[must_use]
     pub fn lane_path(&self, data: &[u8], index: usize) -> Option<String> {

@@ -126,11 +126,11 @@ impl Walker<'_> {
     }
 
     /// The `index` of a streamed element, or its position.
-    pub(super) fn index_of(&self, object: u32, position: usize) -> u32 {
-        find(self.body, self.tape, object, "index")
-            .filter(|&index| self.kind(index) == Kind::Number)
-            .and_then(|index| self.spelling(index).parse().ok())
-            .unwrap_or_else(|| narrow(position))
+    pub(super) fn index_of(&mut self, object: u32, position: usize) -> u32 {
+        let given = find(self.body, self.tape, object, "index").filter(|&node| self.kind(node) != Kind::Null);
+        let index = given.and_then(|node| self.tape.index(self.body, node));
+        self.odd_index |= given.is_some() && index.is_none();
+        index.unwrap_or_else(|| narrow(position))
     }
 
     fn tool_calls(&mut self, node: u32, voice: Voice) -> Result<(), WireError> {

@@ -61,18 +61,25 @@ impl Walker<'_> {
 
     /// A list of content parts.
     pub(super) fn parts(&mut self, node: u32, voice: Voice, place: Place) -> Result<(), WireError> {
-        let before = self.sites.len();
         for (position, part) in self.elements(node)?.enumerate() {
             self.part(part, voice, place, position)?;
         }
-        let list = before..self.sites.len();
-        if !voice.streamed && self.sites.iter().skip(before).filter(|site| site.lane.is_some()).count() > 1 {
-            self.lists.push(list);
+        self.join_parts();
+        Ok(())
+    }
+
+    /// A text of a part: streamed it is a piece of its lane, else one of the texts of its list.
+    fn part_text(&mut self, node: u32, voice: Voice, field: LaneField) -> Result<(), WireError> {
+        let origin = if field == LaneField::Reasoning { Origin::Reasoning } else { voice.origin };
+        let before = self.sites.len();
+        self.prose(node, origin, SegmentKind::Text, voice.lane(field))?;
+        if !voice.streamed && self.sites.len() > before {
+            self.parts.push((field, before));
         }
         Ok(())
     }
 
-    /// One part, with the lane of each text whether or not it is streamed: parts are pieces of one text in any case.
+    /// One part.
     /// Each member is read by its own name whatever `type` says: a server that goes by the other must not
     /// see text that was not inspected.
     fn part(&mut self, node: u32, voice: Voice, place: Place, position: usize) -> Result<(), WireError> {
@@ -91,12 +98,12 @@ impl Walker<'_> {
                     }
                 }
                 Some(Part::Text) => {
-                    self.prose(value, voice.origin, SegmentKind::Text, Some(LaneField::Content))?;
+                    self.part_text(value, voice, LaneField::Content)?;
                 }
                 Some(Part::Refusal) => {
-                    self.prose(value, voice.origin, SegmentKind::Text, Some(LaneField::Refusal))?;
+                    self.part_text(value, voice, LaneField::Refusal)?;
                 }
-                Some(Part::Thinking) => self.thinking(value)?,
+                Some(Part::Thinking) => self.thinking(value, voice)?,
                 Some(Part::ImageUrl) => {
                     self.opaque(path(), UnscannedKind::Image);
                     self.image(value)?;
@@ -116,10 +123,9 @@ impl Walker<'_> {
     }
 
     /// `thinking`: a string, or a list of parts with `text` (Mistral).
-    fn thinking(&mut self, node: u32) -> Result<(), WireError> {
-        let lane = Some(LaneField::Reasoning);
+    fn thinking(&mut self, node: u32, voice: Voice) -> Result<(), WireError> {
         if self.kind(node) == Kind::String {
-            return self.push(node, Origin::Reasoning, SegmentKind::Text, lane);
+            return self.part_text(node, voice, LaneField::Reasoning);
         }
         let before = self.sites.len();
         self.free(node, Origin::Reasoning)?;
@@ -128,9 +134,13 @@ impl Walker<'_> {
         }
         let texts: Vec<u32> =
             self.tape.elements(node).filter_map(|part| find(self.body, self.tape, part, "text")).collect();
-        for site in self.sites.iter_mut().skip(before) {
-            if texts.binary_search(&site.node).is_ok() {
-                site.lane = lane;
+        for (at, site) in self.sites.iter_mut().enumerate().skip(before) {
+            if site.kind == SegmentKind::Text && texts.binary_search(&site.node).is_ok() {
+                if voice.streamed {
+                    site.lane = voice.lane(LaneField::Reasoning);
+                } else {
+                    self.parts.push((LaneField::Reasoning, at));
+                }
             }
         }
         Ok(())

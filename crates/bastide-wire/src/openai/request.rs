@@ -74,8 +74,7 @@ impl ChatRequest {
             return Err(walker.missing(0, "messages"));
         }
         let model = walker.text(model_node).into_owned();
-        let joined = walker.joined();
-        let Walker { sites, unscanned, .. } = walker;
+        let Walker { sites, unscanned, joined, .. } = walker;
         Ok(ChatRequest {
             model,
             model_segment,

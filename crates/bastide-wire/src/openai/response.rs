@@ -73,8 +73,7 @@ impl ChatResponse {
             return Err(walker.missing(0, "choices"));
         }
         let tools = walker.called.iter().map(|&name| walker.text(name).into_owned()).collect();
-        let joined = walker.joined();
-        let Walker { sites, unscanned, .. } = walker;
+        let Walker { sites, unscanned, joined, .. } = walker;
         Ok(ChatResponse {
             usage: answers.usage,
             choices: answers.count,
@@ -189,7 +188,7 @@ impl Walker<'_> {
         answers: &mut Answers,
     ) -> Result<(), WireError> {
         let mut fields = self.fields::<Choice>(node)?;
-        self.choice = self.index_of(node, at).min(NONE - 1);
+        self.choice = self.index_of(node, at);
         let mut spoken = Spoken::default();
         let mut logprobs = None;
         while let Some(field) = self.next(&mut fields)? {

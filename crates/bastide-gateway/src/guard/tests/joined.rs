@@ -100,3 +100,23 @@ fn a_link_that_begins_in_one_part_gets_no_value_in_the_next() {
     let (a, b) = token.split_at(20);
     assert_eq!(received(&["dear ", a, b]), ["dear ", "ada@example.org", ""], "a token in two parts is one");
 }
+
+#[test]
+fn a_word_in_a_neighbouring_part_does_not_talk_a_value_down() {
+    for pieces in
+        [["serial ", "219-09-9998"], ["serial", " 219-09-9998"], ["the serial number is ", "219-09-9998"]]
+    {
+        let (sent, received) = (sent(&pieces), received(&pieces));
+        assert!(!sent.concat().contains("219-09-9998"), "{sent:?}");
+        assert!(!received.concat().contains("219-09-9998"), "{received:?}");
+    }
+}
+
+#[test]
+fn a_token_that_another_part_makes_a_host_name_of_is_not_put_back() {
+    let (_, token) = known();
+    for pieces in [[&*token, ".evil.example"], [&*token, "@evil.example"]] {
+        let got = received(&pieces);
+        assert!(!got.concat().contains("ada@"), "{got:?}");
+    }
+}

@@ -1,0 +1,77 @@
+//! What waits costs little, however much of it waits.
+
+use bastide_wire::{ChatChunk, Limits, SseDecoder};
+use serde_json::{Value, json};
+
+use super::super::{StreamGuard, StreamRefusal};
+use super::{content, event, guard, vault};
+
+const KEY: &str = "-----BEGIN RSA PRIVATE KEY-----";
+
+fn feed(guard: &mut StreamGuard, event: &str, out: &mut Vec<u8>) -> Result<(), StreamRefusal> {
+    let mut decoder = SseDecoder::new(1 << 20);
+    decoder.push(event.as_bytes());
+    while let Some(event) = decoder.next_event() {
+        let event = event.expect("an event");
+        let data = event.data.expect("data");
+        let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
+        guard.event(event.raw, data, chunk, out)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn thousands_of_events_that_wait_are_looked_at_a_few_times_each() {
+    const EVENTS: u64 = 3_900;
+    // What else an event says that could move the queue.
+    let beside: [fn(u64) -> Value; 4] = [
+        |_| json!({"content":"M"}),
+        |n| json!({"content":"M","x_note":format!("n{n} ")}),
+        |n| if n % 2 == 0 { json!({"content":"M"}) } else { json!({"reasoning_content":"so be it "}) },
+        |n| if n % 2 == 0 { json!({"content":"M","refusal":"no "}) } else { json!({"refusal":"x"}) },
+    ];
+    for delta in beside {
+        let mut guard = StreamGuard::new(guard(), vault(), Box::new(|_, _| true));
+        let mut out = Vec::new();
+        feed(&mut guard, &event(json!({ "content": KEY }), None, true), &mut out).expect("not refused");
+        for n in 0..EVENTS {
+            feed(&mut guard, &event(delta(n), None, n % 2 == 0), &mut out).expect("not refused");
+        }
+        feed(&mut guard, &event(json!({}), Some("stop"), false), &mut out).expect("not refused");
+        guard.finish(&mut out).expect("not refused");
+        assert!(!String::from_utf8_lossy(&out).contains("\"content\":\"M"), "all of it is the key");
+        assert!(guard.looks() < 12 * EVENTS, "{} looks at {EVENTS} events", guard.looks());
+    }
+}
+
+/// A chunk whose answer is said again as a whole message, in parts.
+fn repeated(parts: &[&str]) -> String {
+    let parts: Vec<Value> = parts.iter().map(|p| json!({"type":"text","text":p})).collect();
+    let chunk = json!({"id":"c","object":"chat.completion.chunk","created":1,"model":"m",
+        "choices":[{"index":0,"finish_reason":null,"message":{"role":"assistant","content":parts}}]});
+    format!("data: {chunk}\n\n")
+}
+
+#[test]
+fn a_message_that_is_said_again_after_the_end_stays_a_message() {
+    let mut guard = StreamGuard::new(guard(), vault(), Box::new(|_, _| true));
+    let mut out = Vec::new();
+    feed(&mut guard, &event(json!({"content":"all is well"}), None, false), &mut out).expect("not refused");
+    feed(&mut guard, &event(json!({}), Some("stop"), false), &mut out).expect("not refused");
+    feed(&mut guard, &repeated(&["all is", " well"]), &mut out).expect("not refused");
+    guard.finish(&mut out).expect("not refused");
+    assert_eq!(content(&out), "all is well");
+    assert!(String::from_utf8_lossy(&out).ends_with(&repeated(&["all is", " well"])), "as it came");
+}
+
+#[test]
+fn parts_of_a_message_in_a_chunk_are_read_together() {
+    for parts in [["my card 4111 1111 ", "1111 1111"], ["serial ", "219-09-9998"]] {
+        let mut guard = StreamGuard::new(guard(), vault(), Box::new(|_, _| true));
+        let mut out = Vec::new();
+        feed(&mut guard, &repeated(&parts), &mut out).expect("not refused");
+        guard.finish(&mut out).expect("not refused");
+        let out = String::from_utf8_lossy(&out);
+        assert!(!out.contains("1111") && !out.contains("219-09"), "{out}");
+    }
+}
