@@ -254,3 +254,29 @@ impl DiskTree for LocalTree {
         }
     }
 }
+
+/// A file in memory, for tests of what is read: it takes nothing.
+#[cfg(test)]
+pub(crate) struct MemoryFile(pub(crate) Vec<u8>);
+
+#[cfg(test)]
+impl DiskFile for MemoryFile {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        let from = self.0.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
+        let count = from.len().min(out.len());
+        out[..count].copy_from_slice(&from[..count]);
+        Ok(count)
+    }
+
+    fn write_at(&mut self, _: u64, _: &[u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

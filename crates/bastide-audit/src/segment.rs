@@ -336,27 +336,7 @@ pub(crate) fn inspect_rest(file: &dyn DiskFile, header: &SegmentHeader, end: End
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A file in memory.
-    struct Bytes(Vec<u8>);
-
-    impl DiskFile for Bytes {
-        fn size(&self) -> io::Result<u64> {
-            Ok(self.0.len() as u64)
-        }
-        fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
-            let from = self.0.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
-            let count = from.len().min(out.len());
-            out[..count].copy_from_slice(&from[..count]);
-            Ok(count)
-        }
-        fn write_at(&mut self, _: u64, _: &[u8]) -> io::Result<usize> {
-            Ok(0)
-        }
-        fn sync(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::disk::MemoryFile;
 
     fn records(count: usize) -> Vec<Record> {
         (0..count)
@@ -382,7 +362,7 @@ mod tests {
     }
 
     fn count(header: &SegmentHeader, bytes: Vec<u8>) -> (u64, Rest) {
-        let file = Bytes(bytes);
+        let file = MemoryFile(bytes);
         let end = scan(&file, header, |_, _, _| Ok::<(), ()>(())).unwrap();
         (end.next - header.first, inspect_rest(&file, header, end).unwrap())
     }
@@ -392,7 +372,7 @@ mod tests {
         let (header, bytes, _) = segment(&[3, 1, 70]);
         assert_eq!(SegmentHeader::decode(&bytes), Some(header));
         let mut seen = Vec::new();
-        let end = scan(&Bytes(bytes.clone()), &header, |index, entry, leaf| {
+        let end = scan(&MemoryFile(bytes.clone()), &header, |index, entry, leaf| {
             assert_eq!(leaf, leaf_hash(entry));
             seen.push((index, entry.len()));
             Ok::<(), ()>(())

@@ -207,31 +207,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// A file in memory.
-    struct Memory(Vec<u8>);
-
-    impl DiskFile for Memory {
-        fn size(&self) -> io::Result<u64> {
-            Ok(self.0.len() as u64)
-        }
-        fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
-            let from = self.0.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
-            let count = from.len().min(out.len());
-            out[..count].copy_from_slice(&from[..count]);
-            Ok(count)
-        }
-        fn write_at(&mut self, _: u64, _: &[u8]) -> io::Result<usize> {
-            Ok(0)
-        }
-        fn sync(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::disk::MemoryFile;
 
     fn scanned(bytes: Vec<u8>) -> Vec<(u64, BodyHeader)> {
         let mut seen = Vec::new();
-        scan_bodies(&Memory(bytes), |offset, header| {
+        scan_bodies(&MemoryFile(bytes), |offset, header| {
             seen.push((offset, header.clone()));
             Ok(true)
         })
