@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bastide_admin::{Failure, Request, could_not};
 use bastide_audit::LogReader;
 use bastide_verify::{FailureKind, own_log_key, verify_log, verify_receipt};
 use serde_json::json;
@@ -12,8 +13,6 @@ use crate::cli::{Audit, Data, Output};
 use crate::client;
 use crate::control;
 use crate::entry::human;
-use crate::failure::{Failure, could_not};
-use crate::request::Request;
 use crate::show;
 
 /// Entries read at a time: a bundle.

@@ -5,15 +5,14 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use bastide_admin::{
+    Admin, CredentialGiven, Failure, Folder, KeyWanted, Locked, Node, ProviderWanted, Request, could_not,
+    shell_word,
+};
 use serde_json::{Value, json};
 
-use crate::admin::Admin;
 use crate::cli::{self, Data};
 use crate::control;
-use crate::failure::{Failure, could_not};
-use crate::folder::{Folder, Locked, shell_word};
-use crate::node::Node;
-use crate::request::{CredentialGiven, KeyWanted, ProviderWanted, Request};
 
 /// A provider that is known by name.
 struct Known {
@@ -54,7 +53,7 @@ pub(crate) fn execute(data: &Data, request: Request) -> Result<Value, Failure> {
         let word = shell_word(&data.dir);
         note(&format!("made a new data folder `{dir}`; serve from it with `bastide serve --data {word}`"));
     }
-    let answer = match Folder::take(data)? {
+    let answer = match Folder::take(&data.dir, data.passphrase_file.as_deref())? {
         Locked::Theirs => control::ask(&data.dir, &request)?,
         Locked::Mine(folder) => {
             let runtime =
@@ -247,7 +246,7 @@ pub(crate) fn policy(command: cli::Policy) -> Result<(), Failure> {
         cli::Policy::Check { file, data, passphrase_file, output } => {
             let text = policy_text(&file)?;
             let set = bastide_policy::PolicySet::parse(&text)
-                .map_err(|e| Failure::does_not_hold(crate::failure::chain(&e)))?;
+                .map_err(|e| Failure::does_not_hold(bastide_admin::chain(&e)))?;
             let mut lints: Vec<Value> = set.lints().iter().map(|l| Value::from(l.to_string())).collect();
             if let Some(dir) = data {
                 let mut named = execute(&Data { dir, passphrase_file }, Request::PolicyNames { text })?;
@@ -301,7 +300,7 @@ pub(crate) fn folder(command: cli::Folder) -> Result<(), Failure> {
                     data.dir.display()
                 )));
             }
-            let sealed = match Folder::take(&data)? {
+            let sealed = match Folder::take(&data.dir, data.passphrase_file.as_deref())? {
                 Locked::Mine(folder) => folder.seal()?,
                 Locked::Theirs => {
                     return Err(Failure::could_not(format!(

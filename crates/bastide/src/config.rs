@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bastide_admin::Failure;
 use bastide_audit::{BodiesOptions, Keep};
 use bastide_gateway::{AuditMode, Limits, Settings};
 use bastide_inspect::{From, GuardProfile, Rule, Target};
@@ -11,7 +12,6 @@ use bastide_types::{Category, Direction, GuardMode, Guarded, Origin, Score, Trus
 use serde::Deserialize;
 
 use crate::cli::{self, Serve};
-use crate::failure::Failure;
 use crate::telemetry::{self, TelemetryTable};
 
 /// Where the gateway listens unless told otherwise.

@@ -10,15 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bastide_admin::{Admin, Failure, Request};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-
-use crate::admin::Admin;
-use crate::failure::Failure;
-use crate::request::Request;
 
 /// A request is one line: a policy file is the largest.
 const LINE_BYTES: u64 = 8 << 20;

@@ -1,11 +1,10 @@
 //! An entry of the log as a line for people.
 
+use bastide_admin::show_time;
 use bastide_types::{Timestamp, Verdict};
 use serde_json::Value;
 
 use crate::show::printable;
-
-use crate::time::show_time;
 
 /// One line: what happened, to whom, with which verdict.
 pub(crate) fn human(index: u64, entry: &Value) -> String {

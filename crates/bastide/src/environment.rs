@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use bastide_admin::{Failure, chain};
 use clap::CommandFactory as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Cli;
-use crate::failure::{Failure, chain};
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "BASTIDE_";

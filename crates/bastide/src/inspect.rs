@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Write};
 use std::path::Path;
 
+use bastide_admin::{Failure, could_not, shell_word};
 use bastide_inspect::{Engine, Scratch, Syntax, standard_detectors};
 use bastide_types::{Finding, Score};
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,6 @@ use serde::{Deserialize, Serialize};
 use crate::cli::Inspect;
 use crate::client;
 use crate::config;
-use crate::failure::{Failure, could_not};
-use crate::folder::shell_word;
 
 /// No line of a JSONL file may be longer: the whole line is held in memory.
 const LINE_BYTES: u64 = 64 << 20;

@@ -1,37 +1,24 @@
 //! The `bastide` binary: settings in, a server or an answer out.
 
-mod admin;
 mod audit;
-mod bodies;
-mod change;
 mod cli;
 mod client;
-mod clock;
 mod config;
 mod control;
 mod entry;
 mod environment;
-mod failure;
-mod folder;
 mod inspect;
-mod mask;
-mod names;
-mod node;
-mod providers;
-mod request;
 mod serve;
 mod show;
 mod telemetry;
-mod time;
-mod usage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use bastide_admin::Failure;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
-use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let json = wants_json(std::env::args_os().skip(1));
@@ -64,7 +51,7 @@ fn main() -> ExitCode {
                 say_in_json(&failure);
             }
             report(&failure);
-            failure.exit()
+            failure.code().into()
         }
     }
 }

@@ -5,8 +5,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
+use bastide_admin::{Admin, FIXED, Failure, Fixed, Folder, Locked, Node, chain, could_not, shell_word};
 use bastide_audit::Bodies;
 use bastide_crypto::{SystemRandom, sha256};
 use bastide_gateway::{AuditMode, Catalogue, Credential, Gateway, Guard, Parts, PlainHttp, Provider};
@@ -19,16 +19,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::admin::Admin;
 use crate::cli::{DEFAULT_DATA, LogFormat, Serve};
 use crate::config::{self, Effective, Tls};
 use crate::control;
 use crate::environment;
-use crate::failure::{Failure, chain, could_not};
-use crate::folder::{Folder, Locked, shell_word};
-use crate::node::Node;
-use crate::providers::{FIXED, Fixed};
-use crate::usage;
 
 /// One thread per CPU that this process may use; on a single one, without the machinery for several.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -45,7 +39,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), Failure> {
     let effective = config::load(args)?;
     // The port first: a busy one is the commonest mistake, and must not touch the folder.
     let listener = bind(effective.settings.listen)?;
-    let folder = match Folder::take(&args.data)? {
+    let folder = match Folder::take(&args.data.dir, args.data.passphrase_file.as_deref())? {
         Locked::Mine(folder) => folder,
         Locked::Theirs => {
             return Err(Failure::could_not(format!(
@@ -98,8 +92,9 @@ async fn serve(
         })
         .map_err(could_not)?,
     );
-    usage::restore(&node, &gateway);
-    let saving = tokio::spawn(usage::save_while_running(Arc::clone(&node), Arc::clone(&gateway)));
+    bastide_admin::restore_usage(&node, &gateway);
+    let saving =
+        tokio::spawn(bastide_admin::save_usage_while_running(Arc::clone(&node), Arc::clone(&gateway)));
     let admin = Arc::new(Admin::new(Arc::clone(&node), Some(Arc::clone(&gateway))));
     let control = control::listen(admin, node.dir())?;
     let (stop, stopping) = watch::channel(false);
@@ -112,7 +107,7 @@ async fn serve(
 
     let whole = control.stop().await;
     saving.abort();
-    usage::save(&node, &gateway);
+    bastide_admin::save_usage(&node, &gateway);
     let log = node.log.clone();
     if whole {
         log.record(Event::Stopped { at: node.clock.now() }).await.map_err(could_not)?;
@@ -161,7 +156,7 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Failure> {
         .map_err(could_not)?
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .map_err(|e| failed(&tls.cert, crate::failure::chain(&e)))?;
+        .map_err(|e| failed(&tls.cert, bastide_admin::chain(&e)))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
@@ -306,6 +301,3 @@ fn log_to_stderr(format: LogFormat) -> Result<(), Failure> {
     };
     Ok(())
 }
-
-/// How often the day's usage is saved: what a crash forgets.
-pub(crate) const SAVE_EVERY: Duration = Duration::from_secs(5);

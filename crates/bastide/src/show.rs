@@ -1,11 +1,10 @@
 //! `bastide audit show` and `bastide audit erase`: what was asked, and how the answer is written.
 
+use bastide_admin::{Failure, Request};
 use serde_json::Value;
 
 use crate::cli::{Data, Output};
 use crate::client;
-use crate::failure::Failure;
-use crate::request::Request;
 
 pub(crate) fn show(data: &Data, exchange: String, reveal: bool, output: Output) -> Result<(), Failure> {
     let mut shown = client::execute(data, Request::ExchangeShow { exchange, reveal })?;

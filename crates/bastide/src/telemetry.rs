@@ -7,11 +7,11 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use bastide_admin::Failure;
 use bastide_gateway::{Endpoint, ExportHeaders, Sampler, Telemetry};
 use serde::Deserialize;
 
 use crate::config::field;
-use crate::failure::Failure;
 
 /// The variables, each read in one place.
 const DISABLED: &str = "OTEL_SDK_DISABLED";

@@ -43,6 +43,7 @@ const FLOORS: &[(&str, Floor)] = &[
     ("bastide-watch", Floor::Level(40)),
     ("bastide-respond", Floor::Level(40)),
     ("bastide-govern", Floor::Level(40)),
+    ("bastide-admin", Floor::Level(45)),
     ("bastide-api", Floor::Level(50)),
     ("bastide-console", Floor::Level(50)),
     ("bastide", Floor::Level(60)),

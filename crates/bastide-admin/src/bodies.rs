@@ -63,7 +63,7 @@ struct Shown {
 
 impl Admin {
     /// The entries and bodies of an exchange.
-    pub(crate) async fn exchange_show(
+    pub async fn exchange_show(
         &self,
         actor: ActorRef,
         exchange: &str,
@@ -89,7 +89,7 @@ impl Admin {
     }
 
     /// Destroys the key of a subject: its digests and bodies say nothing from then on.
-    pub(crate) async fn subject_erase(&self, turn: &mut Turn<'_>, key: &str) -> Result<Value, Failure> {
+    pub async fn subject_erase(&self, turn: &mut Turn<'_>, key: &str) -> Result<Value, Failure> {
         let id = self.subject(key)?;
         let shown = |erased: bool| json!({"id": id.to_string(), "erased": erased});
         let Some(key) = self.node.subjects.key_digest(id).map_err(could_not)? else {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bastide_gateway::{Gateway, KeyUsage};
 use bastide_types::Timestamp;
@@ -9,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::folder::write_private;
 use crate::node::Node;
-use crate::serve::SAVE_EVERY;
 
 const FILE: &str = "usage.json";
+const SAVE_EVERY: Duration = Duration::from_secs(5);
 
 /// A line of the file.
 #[derive(Serialize, Deserialize)]
@@ -44,14 +45,14 @@ pub(crate) fn read(dir: &Path) -> Option<Vec<KeyUsage>> {
 }
 
 /// Puts the saved usage back.
-pub(crate) fn restore(node: &Node, gateway: &Gateway) {
+pub fn restore_usage(node: &Node, gateway: &Gateway) {
     if let Some(saved) = read(node.dir()) {
         gateway.ledger().restore(&saved);
     }
 }
 
 /// Saves it.
-pub(crate) fn save(node: &Node, gateway: &Gateway) {
+pub fn save_usage(node: &Node, gateway: &Gateway) {
     let entries: Vec<Saved> = gateway
         .ledger()
         .snapshot()
@@ -73,7 +74,7 @@ pub(crate) fn save(node: &Node, gateway: &Gateway) {
 }
 
 /// Saves it every few seconds when it changed.
-pub(crate) async fn save_while_running(node: Arc<Node>, gateway: Arc<Gateway>) {
+pub async fn save_usage_while_running(node: Arc<Node>, gateway: Arc<Gateway>) {
     let mut before = Vec::new();
     loop {
         tokio::time::sleep(SAVE_EVERY).await;
@@ -81,7 +82,7 @@ pub(crate) async fn save_while_running(node: Arc<Node>, gateway: Arc<Gateway>) {
         now.sort_unstable_by_key(|usage| usage.key);
         if now != before {
             let (node, gateway) = (Arc::clone(&node), Arc::clone(&gateway));
-            let _ = tokio::task::spawn_blocking(move || save(&node, &gateway)).await;
+            let _ = tokio::task::spawn_blocking(move || save_usage(&node, &gateway)).await;
             before = now;
         }
     }

@@ -22,7 +22,6 @@ use bastide_types::Secret;
 use rustix::fs::FlockOperation;
 use zeroize::Zeroizing;
 
-use crate::cli::Data;
 use crate::failure::Failure;
 
 const PLAIN_HEADER: &str = "bastide-key-v1 plain";
@@ -33,7 +32,7 @@ const KEY_FILE_BYTES: u64 = 4_096;
 
 /// A folder that this process holds alone.
 #[derive(Debug)]
-pub(crate) struct Folder {
+pub struct Folder {
     dir: PathBuf,
     passphrase: Option<Secret<String>>,
     _lock: File,
@@ -46,26 +45,29 @@ struct KeyRead {
 }
 
 /// What the lock said.
-pub(crate) enum Locked {
+pub enum Locked {
+    /// It is this process's now.
     Mine(Folder),
     /// Another process holds it: a server, reached through its socket.
     Theirs,
 }
 
 /// The two keys of an installation.
-pub(crate) struct Keys {
-    pub(crate) root: RootKey,
-    pub(crate) log: SigningKey,
+pub struct Keys {
+    pub root: RootKey,
+    pub log: SigningKey,
     /// Made just now: this is the first start.
-    pub(crate) fresh: bool,
+    pub fresh: bool,
 }
 
 impl Folder {
-    /// Takes the folder, making it first.
-    pub(crate) fn take(data: &Data) -> Result<Locked, Failure> {
-        let dir = &data.dir;
+    /// Takes the folder, making it first. The passphrase that seals its keys is in the file, else in the environment.
+    ///
+    /// # Errors
+    /// When the passphrase is none, or the folder cannot be made, written or locked.
+    pub fn take(dir: &Path, passphrase_file: Option<&Path>) -> Result<Locked, Failure> {
         // First: a passphrase that is none must not leave a folder behind.
-        let passphrase = passphrase(data)?;
+        let passphrase = passphrase(passphrase_file)?;
         let could_not = |what: &str, e: io::Error| {
             let remedy = match e.kind() {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -101,15 +103,17 @@ impl Folder {
             Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Locked::Theirs),
             Err(e) => return Err(could_not("lock the data folder", e.into())),
         }
-        Ok(Locked::Mine(Folder { dir: dir.clone(), passphrase, _lock: lock }))
+        Ok(Locked::Mine(Folder { dir: dir.to_owned(), passphrase, _lock: lock }))
     }
 
-    pub(crate) fn dir(&self) -> &Path {
+    /// Where it is.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Reads the keys, or makes them at the first start.
-    pub(crate) fn keys(&self) -> Result<Keys, Failure> {
+    pub fn keys(&self) -> Result<Keys, Failure> {
         let dir = self.dir.join("keys");
         if !dir.is_dir() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|e| failed(&dir, &e))?;
@@ -122,7 +126,7 @@ impl Folder {
 
     /// Seals the keys that are not sealed yet under the passphrase; how many those were. Cut off in the middle, it is
     /// done by doing it again.
-    pub(crate) fn seal(&self) -> Result<usize, Failure> {
+    pub fn seal(&self) -> Result<usize, Failure> {
         if self.passphrase.is_none() {
             return Err(Failure::usage(
                 "there is no passphrase to seal the keys under; set `BASTIDE_PASSPHRASE` or give `--passphrase-file FILE`",
@@ -223,9 +227,9 @@ impl Folder {
     }
 }
 
-fn passphrase(data: &Data) -> Result<Option<Secret<String>>, Failure> {
+fn passphrase(file: Option<&Path>) -> Result<Option<Secret<String>>, Failure> {
     const VARIABLE: &str = "BASTIDE_PASSPHRASE";
-    let (given, from) = if let Some(path) = &data.passphrase_file {
+    let (given, from) = if let Some(path) = file {
         let text = Zeroizing::new(fs::read_to_string(path).map_err(|e| failed(path, &e))?);
         (text.trim_end_matches(['\n', '\r']).to_owned(), format!("the passphrase in `{}`", path.display()))
     } else {
@@ -247,7 +251,7 @@ fn passphrase(data: &Data) -> Result<Option<Secret<String>>, Failure> {
 }
 
 /// A path as one word of a shell.
-pub(crate) fn shell_word(path: &Path) -> String {
+pub fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./+:@%,=".contains(&b);
     if !text.is_empty() && text.bytes().all(plain) {

@@ -22,21 +22,28 @@ use crate::time::{expiry, show_time};
 use crate::usage;
 
 /// Executes requests on a node.
-pub(crate) struct Admin {
-    pub(crate) node: Arc<Node>,
+pub struct Admin {
+    /// The installation.
+    pub node: Arc<Node>,
     /// The running gateway, to be told of changes.
-    pub(crate) gateway: Option<Arc<Gateway>>,
-    pub(crate) changes: Changes,
+    pub gateway: Option<Arc<Gateway>>,
+    /// Who may change something now.
+    pub changes: Changes,
 }
 
 impl Admin {
-    pub(crate) fn new(node: Arc<Node>, gateway: Option<Arc<Gateway>>) -> Self {
+    /// On a node, and on the gateway that serves from it.
+    #[must_use]
+    pub fn new(node: Arc<Node>, gateway: Option<Arc<Gateway>>) -> Self {
         Admin { changes: Changes::new(Arc::clone(&node)), node, gateway }
     }
 
     /// Executes one request for the operator on this machine. A change goes on to its end when the caller stops
     /// waiting.
-    pub(crate) async fn execute(self: &Arc<Self>, uid: u32, request: Request) -> Result<Value, Failure> {
+    ///
+    /// # Errors
+    /// What was wrong with the request, or why it could not be done.
+    pub async fn execute(self: &Arc<Self>, uid: u32, request: Request) -> Result<Value, Failure> {
         match request {
             Request::KeyList => self.keys(),
             Request::ProviderList => self.providers(),
@@ -355,7 +362,9 @@ impl Admin {
     }
 }
 
-pub(crate) fn no_such(what: &str, given: &str) -> Failure {
+/// There is nothing of this kind with the name that was given.
+#[must_use]
+pub fn no_such(what: &str, given: &str) -> Failure {
     let shown: String = given.chars().filter(|c| !c.is_control()).take(100).collect();
     Failure::could_not(format!("there is no {what} `{shown}`; `bastide {what} list` shows them"))
 }

@@ -15,7 +15,7 @@ use crate::failure::{Failure, chain, could_not};
 use crate::node::Node;
 
 /// Who may change something now.
-pub(crate) struct Changes {
+pub struct Changes {
     node: Arc<Node>,
     state: Mutex<State>,
 }
@@ -29,7 +29,7 @@ struct State {
 }
 
 /// The right to make changes, for one request at a time.
-pub(crate) struct Turn<'a> {
+pub struct Turn<'a> {
     node: &'a Node,
     state: MutexGuard<'a, State>,
     actor: ActorRef,
@@ -37,20 +37,22 @@ pub(crate) struct Turn<'a> {
 }
 
 /// What is changed.
-pub(crate) struct What {
-    pub(crate) action: &'static str,
-    pub(crate) resource: String,
+pub struct What {
+    pub action: &'static str,
+    pub resource: String,
     /// Digest of the new state, where there is one.
-    pub(crate) state: Option<Digest>,
+    pub state: Option<Digest>,
 }
 
 impl Changes {
-    pub(crate) fn new(node: Arc<Node>) -> Self {
+    /// Nobody has changed anything yet.
+    #[must_use]
+    pub fn new(node: Arc<Node>) -> Self {
         Changes { node, state: Mutex::default() }
     }
 
     /// Waits for the changes before it, and for the log to have the outcome of the last one.
-    pub(crate) async fn turn(&self, actor: ActorRef) -> Result<Turn<'_>, Failure> {
+    pub async fn turn(&self, actor: ActorRef) -> Result<Turn<'_>, Failure> {
         let mut state = self.state.lock().await;
         if state.closed {
             return Err(Failure::could_not("the server stops; ask again when it has stopped or started"));
@@ -63,7 +65,7 @@ impl Changes {
 
     /// Waits for the change that runs, records what is owed and permits no further one. `false` when the log still
     /// lacks an outcome, or a change did not end within `limit`: then the log must not say that all is in order.
-    pub(crate) async fn close(&self, limit: Duration) -> bool {
+    pub async fn close(&self, limit: Duration) -> bool {
         let closing = async {
             let mut state = self.state.lock().await;
             state.closed = true;
@@ -85,7 +87,7 @@ impl State {
 
 impl Turn<'_> {
     /// Makes a change. `apply` gets the index of the intent, writes the row that carries it and puts it in force.
-    pub(crate) async fn change<T>(
+    pub async fn change<T>(
         &mut self,
         what: What,
         apply: impl FnOnce(u64) -> Result<T, Failure>,
@@ -130,12 +132,12 @@ impl Turn<'_> {
     }
 
     /// Notes what the caller should be told besides the result.
-    pub(crate) fn warn(&mut self, warning: Option<String>) {
+    pub fn warn(&mut self, warning: Option<String>) {
         self.warnings.extend(warning);
     }
 
     /// What was noted.
-    pub(crate) fn into_warnings(self) -> Vec<String> {
+    pub fn into_warnings(self) -> Vec<String> {
         self.warnings
     }
 }

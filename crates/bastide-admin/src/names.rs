@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What there is.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    pub(crate) organisations: BTreeSet<String>,
+    pub organisations: BTreeSet<String>,
     /// Name by id.
-    pub(crate) projects: BTreeMap<String, String>,
+    pub projects: BTreeMap<String, String>,
     /// By name: policies call providers so.
-    pub(crate) providers: BTreeSet<String>,
+    pub providers: BTreeSet<String>,
     /// Name by id.
-    pub(crate) keys: BTreeMap<String, String>,
+    pub keys: BTreeMap<String, String>,
 }
 
 /// Warnings at most: a text of eight megabytes may name a hundred thousand things.

@@ -13,7 +13,7 @@ use crate::node::Node;
 impl Node {
     /// The providers in the store, ready to be used. One that cannot be used must not keep the others from serving: it
     /// keeps its place, and its requests fail.
-    pub(crate) fn catalogue(&self) -> Result<Catalogue, Failure> {
+    pub fn catalogue(&self) -> Result<Catalogue, Failure> {
         let mut providers = Vec::new();
         for row in self.store.providers().map_err(could_not)? {
             let provider = self.provider(&row).unwrap_or_else(|failure| {
@@ -43,7 +43,7 @@ impl Node {
     }
 
     /// Nonce and ciphertext, bound to the provider's id.
-    pub(crate) fn seal_credential(&self, value: &Secret<String>, id: ProviderId) -> CredentialSource {
+    pub fn seal_credential(&self, value: &Secret<String>, id: ProviderId) -> CredentialSource {
         let nonce: [u8; 12] = SystemRandom.bytes();
         let mut blob = nonce.to_vec();
         blob.extend(seal(&self.credential_key(), nonce, id.as_bytes(), value.expose().as_bytes()));
@@ -95,12 +95,14 @@ fn named(source: &CredentialSource) -> String {
 }
 
 /// The name of the provider that `serve --upstream` makes.
-pub(crate) const FIXED: &str = "upstream";
+pub const FIXED: &str = "upstream";
 
 /// The server named on the command line.
-pub(crate) struct Fixed {
-    pub(crate) provider: Arc<Provider>,
-    pub(crate) base_url: String,
+pub struct Fixed {
+    /// Ready to be used.
+    pub provider: Arc<Provider>,
+    /// Where its API is.
+    pub base_url: String,
     /// Where its credential is from, as `bastide provider list` says it.
-    pub(crate) credential: String,
+    pub credential: String,
 }

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 const LONGEST: Duration = Duration::from_secs(3_653 * 86_400);
 
 /// RFC 3339 in UTC.
-pub(crate) fn show_time(at: Timestamp) -> String {
+pub fn show_time(at: Timestamp) -> String {
     i64::try_from(at.as_micros())
         .ok()
         .and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok())

@@ -1,7 +1,6 @@
 //! How a command ends badly: a message that says what to do, and an exit code.
 
 use std::fmt;
-use std::process::ExitCode;
 
 use bastide_identity::IdentityError;
 use bastide_store::StoreError;
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 
 /// A failed command.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     message: String,
     code: u8,
     /// It stands in the JSON that was printed.
@@ -23,53 +22,58 @@ impl Failure {
         Failure { message: message.into(), code, told: false }
     }
 
-    pub(crate) fn does_not_hold(message: impl Into<String>) -> Self {
+    /// What was checked does not hold.
+    pub fn does_not_hold(message: impl Into<String>) -> Self {
         Failure::new(message, 1)
     }
 
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
+    /// What was asked for cannot be meant.
+    pub fn usage(message: impl Into<String>) -> Self {
         Failure::new(message, 2)
     }
 
-    pub(crate) fn could_not(message: impl Into<String>) -> Self {
+    /// It could not be done here and now.
+    pub fn could_not(message: impl Into<String>) -> Self {
         Failure::new(message, 3)
     }
 
     /// As another process reports it.
-    pub(crate) fn reported(message: impl Into<String>, code: u64) -> Self {
+    pub fn reported(message: impl Into<String>, code: u64) -> Self {
         Failure::new(message, u8::try_from(code).ok().filter(|c| *c > 0).unwrap_or(3))
     }
 
     /// The same failure, with a remark.
-    pub(crate) fn and(mut self, remark: impl fmt::Display) -> Self {
+    pub fn and(mut self, remark: impl fmt::Display) -> Self {
         self.message.push_str(&format!("; {remark}"));
         self
     }
 
     /// The same failure, which the result that was printed tells already.
-    pub(crate) fn told(self) -> Self {
+    pub fn told(self) -> Self {
         Failure { told: true, ..self }
     }
 
-    pub(crate) const fn is_told(&self) -> bool {
+    /// Whether the result that was printed tells it.
+    #[must_use]
+    pub const fn is_told(&self) -> bool {
         self.told
     }
 
     /// For a program: `{"message","exit"}`.
-    pub(crate) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         json!({"message": self.message, "exit": self.code})
     }
 
-    pub(crate) const fn code(&self) -> u8 {
+    /// The exit code.
+    #[must_use]
+    pub const fn code(&self) -> u8 {
         self.code
     }
 
-    pub(crate) fn message(&self) -> &str {
+    /// What went wrong and what to do.
+    #[must_use]
+    pub fn message(&self) -> &str {
         &self.message
-    }
-
-    pub(crate) fn exit(&self) -> ExitCode {
-        ExitCode::from(self.code)
     }
 }
 
@@ -82,7 +86,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// An error with its causes, once each.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -97,7 +101,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Any error becomes `could not`, with its chain.
-pub(crate) fn could_not(error: impl std::error::Error) -> Failure {
+pub fn could_not(error: impl std::error::Error) -> Failure {
     Failure::could_not(chain(&error))
 }
 

@@ -20,29 +20,36 @@ use crate::folder::Folder;
 use crate::providers::Fixed;
 
 /// Everything that a data folder holds.
-pub(crate) struct Node {
-    pub(crate) store: Arc<Store>,
-    pub(crate) identity: Arc<Identity>,
-    pub(crate) log: Log,
-    pub(crate) subjects: Arc<Subjects>,
-    pub(crate) root: Arc<RootKey>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) fresh: bool,
+pub struct Node {
+    /// The records.
+    pub store: Arc<Store>,
+    /// Keys.
+    pub identity: Arc<Identity>,
+    /// The log.
+    pub log: Log,
+    /// The keys of the log's subjects.
+    pub subjects: Arc<Subjects>,
+    /// The root of all derived keys.
+    pub root: Arc<RootKey>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Made by this start.
+    pub fresh: bool,
     /// The server named on the command line.
-    pub(crate) fixed_provider: Option<Fixed>,
+    pub fixed_provider: Option<Fixed>,
     /// The built-in demo model, where it may answer.
-    pub(crate) demo_provider: Option<Arc<Provider>>,
+    pub demo_provider: Option<Arc<Provider>>,
     folder: Folder,
 }
 
 impl Node {
     /// Opens everything, and mends what a crash left between a change and its outcome.
-    pub(crate) fn open(folder: Folder) -> Result<Node, Failure> {
+    pub fn open(folder: Folder) -> Result<Node, Failure> {
         Node::open_on(Arc::new(LocalDisk), folder)
     }
 
     /// As [`Node::open`], with the log on any disk.
-    pub(crate) fn open_on(disk: Arc<dyn Disk>, folder: Folder) -> Result<Node, Failure> {
+    pub fn open_on(disk: Arc<dyn Disk>, folder: Folder) -> Result<Node, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let keys = folder.keys()?;
         let root = Arc::new(keys.root);
@@ -84,12 +91,14 @@ impl Node {
         })
     }
 
-    pub(crate) fn dir(&self) -> &Path {
+    /// The data folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
         self.folder.dir()
     }
 
     /// The policies in force: those that were set, or the starter policy.
-    pub(crate) fn policies(&self) -> Result<PolicySet, Failure> {
+    pub fn policies(&self) -> Result<PolicySet, Failure> {
         match self.store.active_policy().map_err(could_not)? {
             None => Ok(PolicySet::starter()),
             Some(row) => PolicySet::parse(&row.text).map_err(|e| {
@@ -103,7 +112,7 @@ impl Node {
     }
 
     /// Makes the organisation and project that a new installation begins with.
-    pub(crate) fn bootstrap(&self) -> Result<(), Failure> {
+    pub fn bootstrap(&self) -> Result<(), Failure> {
         let uid = rustix::process::geteuid().as_raw();
         let mut open = None;
         let made = self.identity.bootstrap(|intent| {
@@ -128,7 +137,7 @@ impl Node {
     /// Gives every change that a crash left without an outcome the outcome that the records show.
     ///
     /// After an orderly stop there is none, and nothing is read; `all` looks anyway.
-    pub(crate) fn reconcile(&self, all: bool) -> Result<(), Failure> {
+    pub fn reconcile(&self, all: bool) -> Result<(), Failure> {
         let reader = LogReader::open(self.folder.dir().join("log")).map_err(could_not)?;
         let mut finished = HashSet::new();
         let mut open = Vec::new();
@@ -186,14 +195,14 @@ impl Node {
     }
 
     /// A key for the demo model, for this process only: it is in no record and ends with it.
-    pub(crate) fn demo_key(&self) -> Result<Secret<String>, Failure> {
+    pub fn demo_key(&self) -> Result<Secret<String>, Failure> {
         let projects = self.store.projects().map_err(could_not)?;
         let project = projects.first().ok_or_else(|| Failure::could_not("there is no project"))?;
         self.identity.demo_key(project.id).map_err(could_not)
     }
 
     /// Records an event and waits for the disk.
-    pub(crate) fn record(&self, event: Event) -> Result<Recorded, Failure> {
+    pub fn record(&self, event: Event) -> Result<Recorded, Failure> {
         self.log.submit(event).map_err(could_not)?.wait().map_err(could_not)
     }
 }

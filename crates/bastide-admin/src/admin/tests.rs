@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use bastide_audit::{Disk, DiskFile, DiskTree, LocalDisk, LogReader};
 
 use super::*;
-use crate::cli::Data;
 use crate::folder::{Folder, Locked};
 
 /// A disk on which so many further commits of the log succeed; the others find it full.
@@ -95,8 +94,7 @@ impl Disk for Filling {
 }
 
 fn node(dir: &Path, disk: &Filling) -> Arc<Node> {
-    let data = Data { dir: dir.to_owned(), passphrase_file: None };
-    let Ok(Locked::Mine(folder)) = Folder::take(&data) else { panic!("the folder is ours") };
+    let Ok(Locked::Mine(folder)) = Folder::take(dir, None) else { panic!("the folder is ours") };
     let node = Node::open_on(Arc::new(disk.clone()), folder).expect("opens");
     node.bootstrap().expect("the defaults are made");
     node.reconcile(false).expect("reconciles");

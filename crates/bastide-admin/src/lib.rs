@@ -1,0 +1,29 @@
+//! The operations of an installation: everything that may be asked of it besides serving.
+//!
+//! Owns: the data folder and its lock, the opened installation ([`Node`]), changes with their intent and outcome in the
+//! log, and what the command line, the console and the management API can ask ([`Request`], [`Admin`]). Knows nothing of
+//! how a question arrives or how an answer is shown.
+
+mod admin;
+mod bodies;
+mod change;
+mod clock;
+mod failure;
+mod folder;
+mod mask;
+mod names;
+mod node;
+mod providers;
+mod request;
+mod time;
+mod usage;
+
+pub use admin::{Admin, no_such};
+pub use change::Changes;
+pub use failure::{Failure, chain, could_not};
+pub use folder::{Folder, Locked, shell_word};
+pub use node::Node;
+pub use providers::{FIXED, Fixed};
+pub use request::{CredentialGiven, KeyWanted, ProviderWanted, Request};
+pub use time::show_time;
+pub use usage::{restore_usage, save_usage, save_usage_while_running};

@@ -1,0 +1,131 @@
+//! What may be asked of an installation besides serving: the one vocabulary of the command line, the console and the
+//! management API. Over the control socket it goes as one line of JSON.
+
+use serde::{Deserialize, Serialize};
+
+/// A request.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Make a key; the answer is the only place where it ever stands.
+    KeyCreate(KeyWanted),
+    /// All keys, revoked and expired ones included.
+    KeyList,
+    /// Refuse a key from now on, in running streams too.
+    KeyRevoke {
+        /// Its id, or its name where only one has it.
+        key: String,
+    },
+    /// Add a provider of models.
+    ProviderAdd(ProviderWanted),
+    /// All providers.
+    ProviderList,
+    /// Remove a provider.
+    ProviderRemove {
+        /// Its name.
+        name: String,
+    },
+    /// Make a project.
+    ProjectCreate {
+        /// Its name.
+        name: String,
+    },
+    /// All projects.
+    ProjectList,
+    /// The policies in force.
+    PolicyShow,
+    /// What a policy text names that there is not.
+    PolicyNames {
+        /// The text.
+        text: String,
+    },
+    /// Put policies in force.
+    PolicySet {
+        /// The text.
+        text: String,
+    },
+    /// Bring the published log up to date.
+    LogPublish,
+    /// The entries and kept bodies of an exchange.
+    ExchangeShow {
+        /// Its id.
+        exchange: String,
+        /// Without masks; the look is recorded first.
+        reveal: bool,
+    },
+    /// Destroy the key of one of the log's subjects.
+    SubjectErase {
+        /// The subject's key: its id, or its name where only one ever had it.
+        key: String,
+    },
+}
+
+/// A key to be, as it was asked for. A limit that is left out does not hold.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyWanted {
+    /// What people call it.
+    pub name: String,
+    /// Its project, by name or id; the first one when left out.
+    pub project: Option<String>,
+    /// An RFC 3339 time or a span from now (`30d`).
+    pub expires: Option<String>,
+    /// Requests in any minute.
+    pub requests_per_minute: Option<u64>,
+    /// Tokens in any minute.
+    pub tokens_per_minute: Option<u64>,
+    /// Tokens in a day (UTC).
+    pub tokens_per_day: Option<u64>,
+    /// Exchanges at the same time.
+    pub concurrency: Option<u32>,
+}
+
+/// A provider to be, as it was asked for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderWanted {
+    /// What policies, models' prefixes and the log call it.
+    pub name: String,
+    /// Where its API is.
+    pub base_url: String,
+    /// Where its credential is.
+    pub credential: CredentialGiven,
+    /// The operator agreed to plain HTTP to another machine.
+    pub plain_http: bool,
+    /// Whose it is, by name or id; everybody's when left out.
+    pub project: Option<String>,
+}
+
+/// How a provider's credential is given.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CredentialGiven {
+    /// It needs none.
+    None,
+    /// In an environment variable of the server.
+    Env {
+        /// The variable.
+        name: String,
+    },
+    /// In a file that the server can read.
+    File {
+        /// The file.
+        path: String,
+    },
+    /// Here; it is kept sealed.
+    Sealed {
+        /// The credential.
+        value: String,
+    },
+}
+
+impl std::fmt::Debug for CredentialGiven {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            CredentialGiven::None => "none",
+            CredentialGiven::Env { .. } => "env",
+            CredentialGiven::File { .. } => "file",
+            CredentialGiven::Sealed { .. } => "[secret]",
+        })
+    }
+}
