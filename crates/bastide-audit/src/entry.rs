@@ -5,7 +5,7 @@
 
 use bastide_types::{
     ActorRef, DecisionRecord, Denial, Event, ExchangeOutcome, ExchangeRequest, FindingRecord, GuardRecord,
-    Mutation, MutationPhase, PolicyEffect, Reveal, Timestamp, UsageRecord,
+    Mutation, MutationPhase, PolicyEffect, Reveal, Timestamp, TimingRecord, UsageRecord,
 };
 
 use crate::cbor::Cbor;
@@ -116,9 +116,21 @@ fn request(e: &ExchangeRequest, keep: usize, truncated: bool, cbor: &mut Cbor<'_
     }
 }
 
+fn timing(timing: TimingRecord, cbor: &mut Cbor<'_>) {
+    let steps =
+        [("decided", timing.decided), ("recorded", timing.recorded), ("first_byte", timing.first_byte)];
+    cbor.text("timing");
+    cbor.map(steps.iter().filter(|(_, at)| at.is_some()).count());
+    for (step, at) in steps {
+        if let Some(at) = at {
+            cbor.uint_at(step, at);
+        }
+    }
+}
+
 fn outcome(e: &ExchangeOutcome, keep: usize, truncated: bool, cbor: &mut Cbor<'_>) {
     let optional = [e.guard.is_some(), truncated].into_iter().filter(|present| *present).count();
-    begin(cbor, 14 + optional, e.at);
+    begin(cbor, 15 + optional, e.at);
     cbor.text_at("kind", "outcome");
     cbor.bytes_at("sent", &e.sent.0);
     if let Some(record) = &e.guard {
@@ -127,6 +139,7 @@ fn outcome(e: &ExchangeOutcome, keep: usize, truncated: bool, cbor: &mut Cbor<'_
     usage(e.usage, cbor);
     cbor.text_at("ending", e.ending.as_str());
     cbor.uint_at("status", e.status);
+    timing(e.timing, cbor);
     cbor.text_at("exchange", &e.exchange.to_string());
     cbor.bytes_at("received", &e.received.0);
     cbor.text_at("upstream", &e.upstream);

@@ -46,6 +46,7 @@ mod search;
 mod segment;
 mod stats;
 mod subjects;
+mod tail;
 mod value;
 mod writer;
 

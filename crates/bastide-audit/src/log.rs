@@ -8,6 +8,7 @@ use std::thread::{Builder, JoinHandle};
 use bastide_crypto::SigningKey;
 use bastide_tlog::{NoteKey, leaf_hash};
 use bastide_types::{Clock, Event};
+use tokio::sync::watch;
 
 use crate::disk::{Disk, DiskTree, LocalDisk};
 use crate::entry::encode;
@@ -17,9 +18,11 @@ use crate::options::LogOptions;
 use crate::outlet::Outlet;
 use crate::publisher::Publisher;
 use crate::queue::Queue;
+use crate::reader::LogEntry;
 use crate::record::{Pending, Record, Recorded, Signer};
 use crate::recovery::{Recovery, recover};
 use crate::stats::{Counters, LogStats};
+use crate::tail::Tail;
 use crate::writer::{Writer, begin_segment};
 
 /// A log, open for writing. Clones share it; the last one dropped without [`Log::close`] ends it in the background.
@@ -29,6 +32,7 @@ pub struct Log(Arc<Handle>);
 struct Handle {
     queue: Arc<Queue>,
     outlet: Arc<Outlet>,
+    tail: Arc<Tail>,
     keeper: Arc<Keeper>,
     counters: Arc<Counters>,
     durable: Arc<AtomicU64>,
@@ -96,6 +100,7 @@ impl Log {
             recovered.reserve_ready,
         ));
         let outlet = Arc::new(Outlet::new(recovery.published, recovery.entries > 0));
+        let tail = Arc::new(Tail::new(recovery.entries));
         let durable = Arc::new(AtomicU64::new(recovery.entries));
         let counters = Arc::new(Counters::default());
         let publisher = Publisher::new(
@@ -118,6 +123,7 @@ impl Log {
             queue: Arc::clone(&queue),
             keeper: Arc::clone(&keeper),
             outlet: Arc::clone(&outlet),
+            tail: Arc::clone(&tail),
             counters: Arc::clone(&counters),
             durable: Arc::clone(&durable),
             active: recovered.active,
@@ -137,7 +143,7 @@ impl Log {
         };
         let threads = Mutex::new(Some(threads));
         Ok((
-            Log(Arc::new(Handle { queue, outlet, keeper, counters, durable, key: public, threads })),
+            Log(Arc::new(Handle { queue, outlet, tail, keeper, counters, durable, key: public, threads })),
             recovery,
         ))
     }
@@ -179,6 +185,25 @@ impl Log {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.0.durable.load(Ordering::Acquire)
+    }
+
+    /// Up to `most` of the newest entries that are held in memory, from index `from` on, oldest first. What is older
+    /// than the first one held is for a [`LogReader`](crate::LogReader).
+    #[must_use]
+    pub fn newest(&self, from: u64, most: usize) -> Vec<LogEntry> {
+        self.0.tail.since(from, most)
+    }
+
+    /// The index of the first entry that is held in memory.
+    #[must_use]
+    pub fn newest_from(&self) -> u64 {
+        self.0.tail.first()
+    }
+
+    /// Entries on disk, now and whenever there are more.
+    #[must_use]
+    pub fn grown(&self) -> watch::Receiver<u64> {
+        self.0.tail.grown()
     }
 
     /// Entries under the newest checkpoint.

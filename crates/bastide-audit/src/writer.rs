@@ -22,6 +22,7 @@ use crate::segment::{
     record_bytes, segment_path,
 };
 use crate::stats::Counters;
+use crate::tail::Tail;
 
 /// The segment being written.
 pub(crate) struct Active {
@@ -66,6 +67,7 @@ pub(crate) struct Writer {
     pub(crate) queue: Arc<Queue>,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) outlet: Arc<Outlet>,
+    pub(crate) tail: Arc<Tail>,
     pub(crate) counters: Arc<Counters>,
     /// Entries on disk.
     pub(crate) durable: Arc<AtomicU64>,
@@ -134,6 +136,7 @@ impl Writer {
         self.durable.store(first.saturating_add(count), Ordering::Release);
         self.queue.succeeded();
         self.outlet.push(items.iter().map(|item| Arc::clone(&item.record)));
+        self.tail.push(items.iter().map(|item| Arc::clone(&item.record)));
         let leaves = items.iter().map(|item| item.record.leaf).collect();
         let batch = Arc::new(Batch::new(first, leaves, Arc::clone(&self.signer)));
         for (position, item) in items.into_iter().enumerate() {

@@ -68,7 +68,12 @@ fn presented(headers: &HeaderMap) -> Result<&str, Refused> {
 
 /// Refuses names that are not ours: a web page that rebinds its own name to loopback (DNS rebinding) arrives under that
 /// name.
-pub(crate) fn host(headers: &HeaderMap, uri_host: Option<&str>, settings: &Settings) -> Result<(), Problem> {
+pub(crate) fn host(
+    headers: &HeaderMap,
+    uri_host: Option<&str>,
+    settings: &Settings,
+    listen: SocketAddr,
+) -> Result<(), Problem> {
     let mut values = headers.get_all(HOST).iter();
     let header = match (values.next(), values.next()) {
         (Some(one), None) => Some(one.to_str().map_err(|_| raise::bad_host())?),
@@ -80,12 +85,8 @@ pub(crate) fn host(headers: &HeaderMap, uri_host: Option<&str>, settings: &Setti
     let loopback = name.eq_ignore_ascii_case("localhost")
         || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     let listed = settings.allowed_hosts.iter().any(|h| h.eq_ignore_ascii_case(name));
-    let open = !settings.listen.ip().is_loopback() && settings.allowed_hosts.is_empty();
-    if loopback || listed || open || is_listen(name, settings.listen) {
-        Ok(())
-    } else {
-        Err(raise::bad_host())
-    }
+    let open = !listen.ip().is_loopback() && settings.allowed_hosts.is_empty();
+    if loopback || listed || open || is_listen(name, listen) { Ok(()) } else { Err(raise::bad_host()) }
 }
 
 fn is_listen(name: &str, listen: SocketAddr) -> bool {
@@ -148,16 +149,19 @@ mod tests {
             telemetry: None,
         };
         for ok in ["localhost:8800", "127.0.0.1", "[::1]:8800", "LOCALHOST", "AI.example:443"] {
-            assert!(host(&headers(&[("host", ok)]), None, &settings).is_ok(), "{ok}");
+            assert!(host(&headers(&[("host", ok)]), None, &settings, settings.listen).is_ok(), "{ok}");
         }
         for bad in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8800", ""] {
-            assert!(host(&headers(&[("host", bad)]), None, &settings).is_err(), "{bad}");
+            assert!(host(&headers(&[("host", bad)]), None, &settings, settings.listen).is_err(), "{bad}");
         }
         let two = headers(&[("host", "localhost"), ("host", "evil.example")]);
-        assert!(host(&two, None, &settings).is_err());
+        assert!(host(&two, None, &settings, settings.listen).is_err());
         settings.listen = "10.0.0.5:443".parse().expect("an address");
-        assert!(host(&headers(&[("host", "other")]), None, &settings).is_err(), "a list is a list");
+        assert!(
+            host(&headers(&[("host", "other")]), None, &settings, settings.listen).is_err(),
+            "a list is a list"
+        );
         settings.allowed_hosts.clear();
-        assert!(host(&headers(&[("host", "other")]), None, &settings).is_ok());
+        assert!(host(&headers(&[("host", "other")]), None, &settings, settings.listen).is_ok());
     }
 }

@@ -7,17 +7,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use bastide_audit::{Bodies, Log, Subjects};
 use bastide_crypto::{Random, RootKey};
-use bastide_identity::Identity;
+use bastide_identity::{Identity, Principal};
 use bastide_policy::PolicySet;
 use bastide_types::{Clock, ExchangeId};
+use bytes::Bytes;
+use http::Response;
 use tokio::sync::{Notify, watch};
 
 use crate::bodies::Gathering;
+use crate::exchange;
 use crate::guard::Guard;
 use crate::limits::Ledger;
 use crate::metrics::Metrics;
+use crate::problem::{self, raise};
+use crate::relay::Body;
 use crate::settings::Settings;
-use crate::trace::Tracer;
+use crate::trace::{Trace, Tracer};
 use crate::upstream::{Catalogue, Client};
 
 /// Everything the gateway is made of.
@@ -149,6 +154,43 @@ impl Gateway {
     /// Where bodies are kept.
     pub const fn bodies(&self) -> &Bodies {
         &self.bodies
+    }
+
+    /// A chat completion for a principal that was authenticated before: what `POST /v1/chat/completions` does, for a
+    /// caller inside this process.
+    pub async fn chat(self: &Arc<Self>, principal: Arc<Principal>, body: Bytes) -> Response<Body> {
+        if self.is_stopping() {
+            return problem::response(&raise::stopping(), None, None);
+        }
+        match exchange::chat(Arc::clone(self), principal, body, Trace::default()).await {
+            Ok(response) => response,
+            Err(refused) => {
+                self.metrics.problem(refused.problem.code);
+                refused.into_response()
+            }
+        }
+    }
+
+    /// The guard in force.
+    #[must_use]
+    pub fn guard(&self) -> Arc<Guard> {
+        self.guard.load_full()
+    }
+
+    /// Uses another guard from now on; running exchanges keep theirs.
+    pub fn set_guard(&self, guard: Arc<Guard>) {
+        self.guard.store(guard);
+    }
+
+    /// The policies in force.
+    #[must_use]
+    pub fn policies(&self) -> Arc<PolicySet> {
+        self.policies.load_full()
+    }
+
+    /// Counters and histograms.
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// New exchanges are refused from now on.

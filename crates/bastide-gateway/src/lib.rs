@@ -26,6 +26,7 @@ mod route;
 mod server;
 mod settings;
 mod stall;
+mod surface;
 mod trace;
 mod upstream;
 
@@ -36,7 +37,8 @@ pub use metrics::Metrics;
 pub use problem::{EXCHANGE_HEADER, RECEIPT_HEADER};
 pub use relay::Body;
 pub use route::{Access, NoRoute, Route};
-pub use server::serve;
+pub use server::{Door, serve};
 pub use settings::{AuditMode, Limits, Settings};
+pub use surface::{Answer, Surface, Visitor};
 pub use trace::{Endpoint, ExportHeaders, Sampler, Telemetry, TelemetryError};
 pub use upstream::{Catalogue, Credential, PlainHttp, Provider, ProviderError, Target};

@@ -15,6 +15,7 @@ use bastide_types::{Category, DecisionRecord, Ending, GuardMode, Problem, Score,
 use bastide_wire::{ChatChunk, Limits, SseDecoder, SseEvent, Usage};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
@@ -38,12 +39,21 @@ pub struct Body(Kind);
 #[derive(Debug)]
 enum Kind {
     Full(Option<Bytes>),
+    Other(UnsyncBoxBody<Bytes, std::convert::Infallible>),
     Relay(Box<Relay>),
 }
 
 impl Body {
-    pub(crate) fn full(bytes: Bytes) -> Self {
+    /// All of it.
+    #[must_use]
+    pub fn full(bytes: Bytes) -> Self {
         Body(Kind::Full((!bytes.is_empty()).then_some(bytes)))
+    }
+
+    /// Whatever a surface sends.
+    #[must_use]
+    pub const fn other(body: UnsyncBoxBody<Bytes, std::convert::Infallible>) -> Self {
+        Body(Kind::Other(body))
     }
 
     pub(crate) fn relay(relay: Relay) -> Self {
@@ -61,12 +71,17 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.0 {
             Kind::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            Kind::Other(body) => Pin::new(body).poll_frame(cx),
             Kind::Relay(relay) => relay.poll(cx).map(|frame| frame.map(|b| Ok(Frame::data(b)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.0, Kind::Full(None))
+        match &self.0 {
+            Kind::Full(bytes) => bytes.is_none(),
+            Kind::Other(body) => body.is_end_stream(),
+            Kind::Relay(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -74,6 +89,7 @@ impl http_body::Body for Body {
             Kind::Full(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| u64::try_from(b.len()).unwrap_or(u64::MAX)))
             }
+            Kind::Other(body) => body.size_hint(),
             Kind::Relay(_) => SizeHint::default(),
         }
     }
@@ -263,7 +279,7 @@ impl Relay {
             return None;
         }
         if std::mem::take(&mut self.first) {
-            self.exchange.gateway.metrics.first_token(self.exchange.started.elapsed());
+            self.exchange.first_byte();
         }
         // The digest of what was sent ends where the receipt begins: a receipt cannot vouch for itself.
         if matches!(self.state, State::Running) {

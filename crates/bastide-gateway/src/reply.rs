@@ -286,7 +286,7 @@ async fn whole(
             return exchange.fail(problem, Ending::UpstreamFailed).await;
         }
     };
-    exchange.gateway.metrics.first_token(exchange.started.elapsed());
+    exchange.first_byte();
     let checked = check(&exchange, &document, &body, &vault);
     exchange.own += own.elapsed();
     exchange.trace.guarded_response(own);

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,6 +27,7 @@ use crate::problem::{self, raise};
 use crate::relay::Body;
 use crate::route::{Access, NoRoute, Route};
 use crate::stall::Stalling;
+use crate::surface::{Surface, Visitor};
 use crate::trace::Trace;
 use crate::{auth, expiry, models};
 
@@ -38,27 +39,91 @@ const MAX_HEADERS: usize = 64;
 /// Bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 
+/// A listener, and what is behind it.
+pub struct Door {
+    /// Where connections arrive.
+    pub listener: TcpListener,
+    /// Set: connections are encrypted.
+    pub tls: Option<TlsAcceptor>,
+    /// Whether the data plane answers here.
+    pub data_plane: bool,
+    /// What else answers here.
+    pub surface: Option<Arc<dyn Surface>>,
+}
+
 /// Serves until `stop` becomes true, then drains.
 ///
 /// # Errors
-/// When the listener fails for good.
-pub async fn serve(
-    gateway: Arc<Gateway>,
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    mut stop: watch::Receiver<bool>,
-) -> io::Result<()> {
+/// When a listener fails for good.
+pub async fn serve(gateway: Arc<Gateway>, doors: Vec<Door>, stop: watch::Receiver<bool>) -> io::Result<()> {
     let limits = gateway.settings.limits.clone();
     let slots = Arc::new(Semaphore::new(limits.connections));
-    let (closing, _) = watch::channel(false);
     let denials = Arc::new(Denials::default());
-    let mut running = JoinSet::new();
     let expiring = tokio::spawn(expiry::watch(Arc::clone(&gateway)));
+    let (closing, _) = watch::channel(false);
+    let mut accepting = JoinSet::new();
+    for door in doors {
+        let listen = door.listener.local_addr()?;
+        let Door { listener, tls, data_plane, surface } = door;
+        let behind = Behind {
+            gateway: Arc::clone(&gateway),
+            denials: Arc::clone(&denials),
+            listen,
+            tls: tls.is_some(),
+            data_plane,
+            surface,
+        };
+        accepting.spawn(accept(
+            Arc::new(behind),
+            listener,
+            tls,
+            Arc::clone(&slots),
+            closing.clone(),
+            stop.clone(),
+        ));
+    }
+    let mut running = Vec::new();
+    while let Some(accepted) = accepting.join_next().await {
+        running.push(accepted.map_err(io::Error::other)??);
+        gateway.stop();
+    }
+    let _ = closing.send(true);
+    // Running exchanges end by themselves or with the drain time.
+    let drained = async {
+        for running in &mut running {
+            while running.join_next().await.is_some() {}
+        }
+    };
+    if tokio::time::timeout(limits.drain_time, drained).await.is_err() {
+        tracing::warn!("the drain time is over; running exchanges are cut");
+    }
+    // Cut ones record their end as they are dropped, and the log is still there to take it.
+    for mut running in running {
+        running.shutdown().await;
+    }
+    expiring.abort();
+    if let Some(tracer) = &gateway.tracer {
+        tracer.close().await;
+    }
+    Ok(())
+}
+
+/// Accepts connections until `stop` becomes true; the running ones.
+async fn accept(
+    behind: Arc<Behind>,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    slots: Arc<Semaphore>,
+    closing: watch::Sender<bool>,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<JoinSet<()>> {
+    let limits = behind.gateway.settings.limits.clone();
+    let mut running = JoinSet::new();
     loop {
         while running.try_join_next().is_some() {}
         let slot = tokio::select! {
             slot = Arc::clone(&slots).acquire_owned() => slot.map_err(io::Error::other)?,
-            () = until(&mut stop) => break,
+            () = until(&mut stop) => return Ok(running),
         };
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -70,11 +135,10 @@ pub async fn serve(
                     continue;
                 }
             },
-            () = until(&mut stop) => break,
+            () = until(&mut stop) => return Ok(running),
         };
         let connection = Connection {
-            gateway: Arc::clone(&gateway),
-            denials: Arc::clone(&denials),
+            behind: Arc::clone(&behind),
             peer: peer.ip().to_canonical(),
             closing: closing.subscribe(),
             header_time: limits.header_time,
@@ -82,32 +146,27 @@ pub async fn serve(
         };
         let tls = tls.clone();
         running.spawn(async move {
-            connection.gateway.metrics.connection_opened();
+            let metrics = &connection.behind.gateway.metrics;
+            metrics.connection_opened();
             connection.run(stream, tls).await;
-            connection.gateway.metrics.connection_closed();
+            metrics.connection_closed();
             drop(slot);
         });
     }
-    gateway.stop();
-    drop(listener);
-    let _ = closing.send(true);
-    // Running exchanges end by themselves or with the drain time.
-    let drained = async { while running.join_next().await.is_some() {} };
-    if tokio::time::timeout(limits.drain_time, drained).await.is_err() {
-        tracing::warn!("the drain time is over; running exchanges are cut");
-    }
-    // Cut ones record their end as they are dropped, and the log is still there to take it.
-    running.shutdown().await;
-    expiring.abort();
-    if let Some(tracer) = &gateway.tracer {
-        tracer.close().await;
-    }
-    Ok(())
+}
+
+/// What is behind a door.
+struct Behind {
+    gateway: Arc<Gateway>,
+    denials: Arc<Denials>,
+    listen: SocketAddr,
+    tls: bool,
+    data_plane: bool,
+    surface: Option<Arc<dyn Surface>>,
 }
 
 struct Connection {
-    gateway: Arc<Gateway>,
-    denials: Arc<Denials>,
+    behind: Arc<Behind>,
     peer: IpAddr,
     closing: watch::Receiver<bool>,
     header_time: Duration,
@@ -139,8 +198,8 @@ impl Connection {
         I: hyper::rt::Read + hyper::rt::Write + Unpin,
     {
         let service = service_fn(|request| {
-            let (gateway, denials, peer) = (Arc::clone(&self.gateway), Arc::clone(&self.denials), self.peer);
-            async move { Ok::<_, Infallible>(handle(gateway, denials, peer, request).await) }
+            let (behind, peer) = (Arc::clone(&self.behind), self.peer);
+            async move { Ok::<_, Infallible>(handle(behind, peer, request).await) }
         });
         let mut closing = self.closing.clone();
         let connection = hyper::server::conn::http1::Builder::new()
@@ -172,15 +231,19 @@ fn debug_end(result: Result<(), hyper::Error>) {
     }
 }
 
-async fn handle(
-    gateway: Arc<Gateway>,
-    denials: Arc<Denials>,
-    peer: IpAddr,
-    request: Request<Incoming>,
-) -> Response<Body> {
-    let mut trace = Trace::begin(&gateway, &request);
+async fn handle(behind: Arc<Behind>, peer: IpAddr, request: Request<Incoming>) -> Response<Body> {
+    let gateway = &behind.gateway;
+    if let Some(surface) = behind.surface.as_ref().filter(|s| s.owns(request.uri().path())) {
+        let (headers, named) = (request.headers(), request.uri().host());
+        if let Err(problem) = auth::host(headers, named, &gateway.settings, behind.listen) {
+            return problem::response(&problem, None, None);
+        }
+        let visitor = Visitor { address: peer, tls: behind.tls };
+        return Arc::clone(surface).answer(visitor, request).await;
+    }
+    let mut trace = Trace::begin(gateway, &request);
     let log = trace.log_span();
-    match dispatch(&gateway, &denials, peer, request, &mut trace).instrument(log).await {
+    match dispatch(&behind, peer, request, &mut trace).instrument(log).await {
         Ok(response) => response,
         Err(problem) => {
             gateway.metrics.problem(problem.code);
@@ -197,13 +260,16 @@ async fn handle(
 }
 
 async fn dispatch(
-    gateway: &Arc<Gateway>,
-    denials: &Denials,
+    behind: &Behind,
     peer: IpAddr,
     request: Request<Incoming>,
     trace: &mut Trace,
 ) -> Result<Response<Body>, Problem> {
-    auth::host(request.headers(), request.uri().host(), &gateway.settings)?;
+    let (gateway, denials) = (&behind.gateway, &*behind.denials);
+    auth::host(request.headers(), request.uri().host(), &gateway.settings, behind.listen)?;
+    if !behind.data_plane {
+        return Err(raise::not_found());
+    }
     let route = match Route::find(request.method(), request.uri().path()) {
         Ok(route) => route,
         Err(NoRoute::Path) => return Err(raise::not_found()),

@@ -193,6 +193,8 @@ pub struct ExchangeOutcome {
     pub guard: Option<GuardRecord>,
     /// Tokens used.
     pub usage: UsageRecord,
+    /// When its steps were done.
+    pub timing: TimingRecord,
     /// Time spent in bastide itself, in microseconds.
     pub own_micros: u64,
     /// Time until the end, in microseconds.
@@ -240,6 +242,18 @@ pub struct UsageRecord {
     pub output_tokens: u64,
     /// Whether the numbers are ours because the upstream gave none.
     pub estimated: bool,
+}
+
+/// When the steps of an exchange were done, in microseconds since its whole request was there. A step that was not
+/// reached has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct TimingRecord {
+    /// The request was inspected and decided on.
+    pub decided: Option<u64>,
+    /// The log had the decision on disk.
+    pub recorded: Option<u64>,
+    /// The first byte of the answer was ready for the caller.
+    pub first_byte: Option<u64>,
 }
 
 /// A refusal before an exchange began.

@@ -27,7 +27,7 @@ mod verdict;
 pub use category::{Category, Guarded, ParseCategoryError};
 pub use event::{
     ActorRef, DecisionRecord, Denial, Digest, Ending, Event, ExchangeOutcome, ExchangeRequest, FindingRecord,
-    GuardRecord, Mutation, MutationPhase, PolicyEffect, Pseudonym, Reveal, UsageRecord,
+    GuardRecord, Mutation, MutationPhase, PolicyEffect, Pseudonym, Reveal, TimingRecord, UsageRecord,
 };
 pub use finding::{Finding, Score, Severity, Span, View};
 pub use id::{ExchangeId, KeyId, OrganisationId, ParseIdError, ProjectId, ProviderId};

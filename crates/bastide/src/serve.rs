@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bastide_admin::{Admin, FIXED, Failure, Fixed, Folder, Locked, Node, chain, could_not, shell_word};
 use bastide_audit::Bodies;
 use bastide_crypto::{SystemRandom, sha256};
-use bastide_gateway::{AuditMode, Catalogue, Credential, Gateway, Guard, Parts, PlainHttp, Provider};
+use bastide_gateway::{AuditMode, Catalogue, Credential, Door, Gateway, Guard, Parts, PlainHttp, Provider};
 use bastide_store::CredentialSource;
 use bastide_types::{Digest, Event, GuardMode, Secret};
 use rustls::pki_types::pem::PemObject as _;
@@ -103,7 +103,8 @@ async fn serve(
     let scheme = if tls.is_some() { "https" } else { "http" };
     greet(&node, &gateway.catalogue(), &settings, listen, scheme, demo_key.as_ref())?;
     let listener = TcpListener::from_std(listener).map_err(could_not)?;
-    bastide_gateway::serve(Arc::clone(&gateway), listener, tls, stopping).await.map_err(could_not)?;
+    let door = Door { listener, tls, data_plane: true, surface: None };
+    bastide_gateway::serve(Arc::clone(&gateway), vec![door], stopping).await.map_err(could_not)?;
 
     let whole = control.stop().await;
     saving.abort();

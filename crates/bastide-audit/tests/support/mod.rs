@@ -13,7 +13,7 @@ use bastide_crypto::SigningKey;
 use bastide_types::{
     ActorRef, Category, Clock, DecisionRecord, Denial, Digest, Direction, Ending, Event, ExchangeId,
     ExchangeOutcome, ExchangeRequest, FindingRecord, GuardMode, GuardRecord, Mutation, MutationPhase, Origin,
-    PolicyEffect, ProjectId, Pseudonym, Reveal, Score, Timestamp, UsageRecord, Verdict, View,
+    PolicyEffect, ProjectId, Pseudonym, Reveal, Score, Timestamp, TimingRecord, UsageRecord, Verdict, View,
 };
 
 pub(crate) const ORIGIN: &str = "default/node-1";
@@ -130,6 +130,7 @@ pub(crate) fn outcome() -> Event {
         decisions: decisions(),
         guard: Some(guard(2)),
         usage: UsageRecord { input_tokens: 100, output_tokens: 300, estimated: true },
+        timing: TimingRecord { decided: Some(50), recorded: Some(400), first_byte: None },
         own_micros: 80,
         total_micros: 1_000_000,
     }))

@@ -8,12 +8,13 @@ use bastide_audit::Pending;
 use bastide_identity::Principal;
 use bastide_policy::{Facts, Invoke, Refusal, Release, Resource};
 use bastide_types::{
-    Category, Digest, Direction, Event, ExchangeId, ExchangeRequest, Origin, Problem, Score, Verdict,
+    Category, Digest, Direction, Event, ExchangeId, ExchangeRequest, Origin, Problem, Score, TimingRecord,
+    Verdict,
 };
 use bastide_wire::ChatRequest;
 use bytes::Bytes;
 
-use super::{Exchange, Refused, Ticket, actor, off_the_worker, standing, subject};
+use super::{Exchange, Refused, Ticket, actor, micros, off_the_worker, standing, subject};
 use crate::bodies::Kept;
 use crate::gateway::Gateway;
 use crate::problem::raise;
@@ -157,6 +158,7 @@ pub(super) async fn begin(
         principal,
         started,
         own: own_before_log,
+        timing: TimingRecord { decided: Some(micros(own_before_log)), ..TimingRecord::default() },
         kept,
         trace: std::mem::take(trace),
         input_estimate,
@@ -176,6 +178,7 @@ pub(super) async fn begin(
             return Err(log_failed(error).into());
         }
         exchange.gateway.metrics.commit(waited.elapsed());
+        exchange.timing.recorded = Some(micros(started.elapsed()));
         exchange.trace.committed(waited, None);
     }
     Ok((exchange, Outbound { body: sealed, stream, context: None }, target, vault))

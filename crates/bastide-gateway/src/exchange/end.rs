@@ -1,7 +1,5 @@
 //! The end of an exchange: limits settled, the outcome in the log, the receipt.
 
-use std::time::Duration;
-
 use bastide_audit::{Pending, Receipt};
 use bastide_types::{
     DecisionRecord, Digest, Direction, Ending, Event, ExchangeOutcome, Problem, UsageRecord,
@@ -9,7 +7,7 @@ use bastide_types::{
 use bytes::Bytes;
 use http::Response;
 
-use super::{Exchange, Ticket};
+use super::{Exchange, Ticket, micros};
 use crate::guard::Tally;
 use crate::problem;
 use crate::relay::Body;
@@ -84,6 +82,7 @@ impl Exchange {
             decisions: end.decisions,
             guard: end.tally.map(|t| t.record(&self.guard, Direction::Response, t.unscanned())),
             usage,
+            timing: self.timing,
             own_micros: micros(self.own),
             total_micros: micros(total),
         })))
@@ -140,8 +139,4 @@ pub(crate) async fn receipt(pending: Result<Pending, bastide_audit::AuditError>)
         Ok(pending) => pending.await.map(|recorded| recorded.receipt()).ok(),
         Err(_) => None,
     }
-}
-
-fn micros(d: Duration) -> u64 {
-    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
 }

@@ -16,7 +16,7 @@ use bastide_identity::Principal;
 use bastide_policy::{Facts, Invoke, PolicySet, Receive, Refusal, Resource, Restore, Subject};
 use bastide_types::{
     ActorRef, Category, DecisionRecord, Digest, Ending, ExchangeId, GuardMode, Problem, ProjectId, Score,
-    Verdict,
+    TimingRecord, Verdict,
 };
 use bytes::Bytes;
 use http::Response;
@@ -76,6 +76,7 @@ pub(crate) struct Exchange {
     pub(crate) stream: bool,
     pub(crate) started: Instant,
     pub(crate) own: Duration,
+    pub(crate) timing: TimingRecord,
     pub(crate) kept: Kept,
     pub(crate) trace: Trace,
     input_estimate: u64,
@@ -163,6 +164,13 @@ fn note_health(provider: &Provider, response: &Response<UpstreamBody>, exchange:
 }
 
 impl Exchange {
+    /// Notes that the first byte of the answer is ready.
+    pub(crate) fn first_byte(&mut self) {
+        let after = self.started.elapsed();
+        self.gateway.metrics.first_token(after);
+        self.timing.first_byte = Some(micros(after));
+    }
+
     /// A digest of a body of this exchange, to be fed in pieces.
     pub(crate) fn digest(&self) -> HmacContext {
         self.digest_key.context()
@@ -247,6 +255,10 @@ impl Exchange {
         let resource = self.resource();
         self.policies.authorize::<Invoke>(&subject(&self.principal), &resource, &facts).is_ok()
     }
+}
+
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Runs the guard over a body. A long one takes milliseconds: another worker takes over this one's other connections
