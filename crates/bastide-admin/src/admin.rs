@@ -2,7 +2,7 @@
 //! command that holds the folder itself.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bastide_crypto::SystemRandom;
 use bastide_gateway::{Credential, Gateway, PlainHttp, Provider};
@@ -13,6 +13,7 @@ use bastide_types::{ActorRef, KeyId, ProjectId, ProviderId, Secret, Timestamp};
 use serde_json::{Value, json};
 
 use crate::change::{Changes, Turn, What};
+use crate::exchanges::KeyNames;
 use crate::failure::{Failure, chain, could_not, identity_refused, store_refused};
 use crate::names::Names;
 use crate::node::Node;
@@ -29,13 +30,14 @@ pub struct Admin {
     pub gateway: Option<Arc<Gateway>>,
     /// Who may change something now.
     pub changes: Changes,
+    names: Mutex<Option<Arc<KeyNames>>>,
 }
 
 impl Admin {
     /// On a node, and on the gateway that serves from it.
     #[must_use]
     pub fn new(node: Arc<Node>, gateway: Option<Arc<Gateway>>) -> Self {
-        Admin { changes: Changes::new(Arc::clone(&node)), node, gateway }
+        Admin { changes: Changes::new(Arc::clone(&node)), names: Mutex::default(), node, gateway }
     }
 
     /// Executes one request for the operator on this machine. A change goes on to its end when the caller stops
@@ -73,6 +75,19 @@ impl Admin {
                 changing.await.map_err(could_not)?
             }
         }
+    }
+
+    /// The keys by their names in the log, which are asked for with every list.
+    pub(crate) fn key_names(&self) -> Result<Arc<KeyNames>, Failure> {
+        let mut held = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*held {
+            Some(names) => Ok(Arc::clone(names)),
+            None => Ok(Arc::clone(held.insert(Arc::new(self.node.key_names()?)))),
+        }
+    }
+
+    fn names_changed(&self) {
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     async fn change(&self, uid: u32, request: Request) -> Result<Value, Failure> {
@@ -120,6 +135,7 @@ impl Admin {
         let (row, key) = turn
             .change(what, |intent| {
                 let made = self.node.identity.create_prepared(prepared, intent).map_err(identity_refused)?;
+                self.names_changed();
                 if let Some(gateway) = &self.gateway {
                     gateway.keys_changed();
                 }

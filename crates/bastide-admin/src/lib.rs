@@ -8,6 +8,8 @@ mod admin;
 mod bodies;
 mod change;
 mod clock;
+mod entries;
+mod exchanges;
 mod failure;
 mod folder;
 mod mask;
@@ -20,6 +22,8 @@ mod usage;
 
 pub use admin::{Admin, no_such};
 pub use change::Changes;
+pub use entries::{Actor, Decided, Entry, Found, Guarded, OutcomeEntry, RequestEntry, Says};
+pub use exchanges::{ExchangeFilter, ExchangePage, ExchangeRow, KeyName};
 pub use failure::{Failure, chain, could_not};
 pub use folder::{Folder, Locked, shell_word};
 pub use node::Node;

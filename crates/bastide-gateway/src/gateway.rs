@@ -23,6 +23,7 @@ use crate::problem::{self, raise};
 use crate::relay::Body;
 use crate::settings::Settings;
 use crate::trace::{Trace, Tracer};
+use crate::traffic::Traffic;
 use crate::upstream::{Catalogue, Client};
 
 /// Everything the gateway is made of.
@@ -69,6 +70,7 @@ pub struct Gateway {
     pub(crate) random: Arc<dyn Random + Send + Sync>,
     pub(crate) client: Client,
     pub(crate) metrics: Metrics,
+    pub(crate) traffic: Traffic,
     pub(crate) tracer: Option<Arc<Tracer>>,
     pub(crate) rights: watch::Sender<u64>,
     pub(crate) keys: Notify,
@@ -112,6 +114,7 @@ impl Gateway {
             random: parts.random,
             client,
             metrics,
+            traffic: Traffic::default(),
             tracer,
             rights: watch::Sender::new(0),
             keys: Notify::new(),
@@ -186,6 +189,11 @@ impl Gateway {
     #[must_use]
     pub fn policies(&self) -> Arc<PolicySet> {
         self.policies.load_full()
+    }
+
+    /// What passed of late.
+    pub const fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Counters and histograms.

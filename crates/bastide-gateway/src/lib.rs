@@ -28,6 +28,7 @@ mod settings;
 mod stall;
 mod surface;
 mod trace;
+mod traffic;
 mod upstream;
 
 pub use gateway::{Gateway, Parts};
@@ -41,4 +42,5 @@ pub use server::{Door, serve};
 pub use settings::{AuditMode, Limits, Settings};
 pub use surface::{Answer, Surface, Visitor};
 pub use trace::{Endpoint, ExportHeaders, Sampler, Telemetry, TelemetryError};
+pub use traffic::{ModelUse, Noted, Slot, Times, Traffic};
 pub use upstream::{Catalogue, Credential, PlainHttp, Provider, ProviderError, Target};

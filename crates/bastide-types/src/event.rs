@@ -106,6 +106,19 @@ pub struct GuardRecord {
 impl GuardRecord {
     /// A leaf has at most 16 KiB; a finding takes under 100 bytes.
     pub const MAX_FINDINGS: usize = 100;
+
+    /// How many of each category are listed.
+    #[must_use]
+    pub fn counts(&self) -> Vec<(Category, u32)> {
+        let mut counts: Vec<(Category, u32)> = Vec::new();
+        for finding in &self.findings {
+            match counts.iter_mut().find(|(category, _)| *category == finding.category) {
+                Some((_, count)) => *count = count.saturating_add(1),
+                None => counts.push((finding.category, 1)),
+            }
+        }
+        counts
+    }
 }
 
 /// A finding without its value.

@@ -8,8 +8,8 @@ use bastide_audit::Pending;
 use bastide_identity::Principal;
 use bastide_policy::{Facts, Invoke, Refusal, Release, Resource};
 use bastide_types::{
-    Category, Digest, Direction, Event, ExchangeId, ExchangeRequest, Origin, Problem, Score, TimingRecord,
-    Verdict,
+    Category, Digest, Direction, Event, ExchangeId, ExchangeRequest, GuardRecord, Origin, Problem, Score,
+    TimingRecord, Verdict,
 };
 use bastide_wire::ChatRequest;
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use crate::gateway::Gateway;
 use crate::problem::raise;
 use crate::settings::AuditMode;
 use crate::trace::Trace;
+use crate::traffic::Noted;
 use crate::upstream::{Outbound, Target};
 
 pub(super) async fn begin(
@@ -216,6 +217,18 @@ impl Draft<'_> {
         self.record.verdict = Verdict::Block;
         self.record.sent = None;
         self.kept.refused();
+        let counts = self.record.guard.as_ref().map(GuardRecord::counts).unwrap_or_default();
+        self.gateway.traffic.note(&Noted {
+            at: self.record.at,
+            model: &self.record.model,
+            verdict: Verdict::Block,
+            ending: None,
+            findings: &counts,
+            input_tokens: 0,
+            output_tokens: 0,
+            own_micros: 0,
+            total_micros: 0,
+        });
         self.trace.decided(&self.record);
         let (exchange, waited) = (Some(self.id), Instant::now());
         match self.gateway.log.record(Event::Request(self.record)).await {

@@ -12,6 +12,7 @@ use crate::guard::Tally;
 use crate::problem;
 use crate::relay::Body;
 use crate::trace;
+use crate::traffic::Noted;
 
 /// What the end of an exchange knows.
 pub(crate) struct End<'a> {
@@ -51,6 +52,20 @@ impl Exchange {
         if std::mem::take(&mut self.counted) {
             metrics.exchange_left();
         }
+        let (own_micros, total_micros) = (micros(self.own), micros(total));
+        let mut findings = self.request_findings.clone();
+        findings.extend(end.tally.iter().flat_map(|tally| tally.counts()));
+        self.gateway.traffic.note(&Noted {
+            at: self.gateway.clock.now(),
+            model: &self.model,
+            verdict: end.tally.map_or(self.request_verdict, |t| t.verdict().max(self.request_verdict)),
+            ending: Some(end.ending),
+            findings: &findings,
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
+            own_micros,
+            total_micros,
+        });
         let in_log = self.request_leaf.is_some();
         let (request_index, request_leaf) = match self.request_leaf.take() {
             Some(Ticket::Durable(recorded)) => (recorded.index(), recorded.leaf()),
@@ -83,8 +98,8 @@ impl Exchange {
             guard: end.tally.map(|t| t.record(&self.guard, Direction::Response, t.unscanned())),
             usage,
             timing: self.timing,
-            own_micros: micros(self.own),
-            total_micros: micros(total),
+            own_micros,
+            total_micros,
         })))
     }
 
