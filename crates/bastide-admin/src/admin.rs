@@ -12,6 +12,7 @@ use bastide_store::{CredentialSource, NewProvider, ProviderRow};
 use bastide_types::{ActorRef, KeyId, ProjectId, ProviderId, Secret, Timestamp};
 use serde_json::{Value, json};
 
+use crate::bodies::Look;
 use crate::change::{Changes, Turn, What};
 use crate::exchanges::KeyNames;
 use crate::failure::{Failure, chain, could_not, identity_refused, store_refused};
@@ -67,7 +68,9 @@ impl Admin {
                 Ok(json!({ "size": size }))
             }
             Request::ExchangeShow { exchange, reveal } => {
-                self.exchange_show(ActorRef::LocalOperator { uid }, &exchange, reveal).await
+                let look = Look { reveal, segments: false };
+                let shown = self.exchange_show(ActorRef::LocalOperator { uid }, &exchange, look).await?;
+                serde_json::to_value(shown).map_err(could_not)
             }
             change => {
                 let admin = Arc::clone(self);

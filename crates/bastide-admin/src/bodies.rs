@@ -10,13 +10,16 @@ use bastide_audit::{
     BodyKind, BodyReader, ExchangeEntries, ExchangeKeys, LogEntry, LogReader, OpenError, SealedBody,
 };
 use bastide_types::{ActorRef, Event, ExchangeId, KeyId, Pseudonym, Reveal, Timestamp};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::admin::{Admin, no_such};
 use crate::change::{Turn, What};
+use crate::entries::Entry;
 use crate::failure::{Failure, could_not};
 use crate::mask::Masker;
 use crate::node::Node;
+use crate::segments::{Reader, Said};
 use crate::time::show_time;
 
 /// The name of the change that an erasure is.
@@ -50,6 +53,82 @@ impl From<OpenError> for Unreadable {
     }
 }
 
+/// An exchange with what is left of its bodies.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExchangeShown {
+    /// Its id.
+    pub exchange: String,
+    /// When its request was complete, RFC 3339.
+    pub at: String,
+    /// The key that asked, unless its subject was erased.
+    pub key: Option<KeyShown>,
+    /// The entry of its request.
+    pub request: EntryShown,
+    /// The entry of its outcome.
+    pub outcome: Option<EntryShown>,
+    /// The entry that this look without masks is recorded in.
+    pub revealed: Option<u64>,
+    /// Every body that the log speaks of.
+    pub bodies: Vec<BodyShown>,
+}
+
+/// A key behind an exchange.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyShown {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: Option<String>,
+}
+
+/// An entry of the log.
+#[derive(Clone, Debug, Serialize)]
+pub struct EntryShown {
+    /// Its index.
+    pub index: u64,
+    /// What it says.
+    pub entry: Value,
+    #[serde(skip)]
+    log: LogEntry,
+}
+
+impl EntryShown {
+    /// What it says, read.
+    #[must_use]
+    pub fn read(&self) -> Option<Entry> {
+        Entry::read(&self.log)
+    }
+}
+
+/// A kept body, with masks unless it was revealed.
+#[derive(Clone, Debug, Serialize)]
+pub struct BodyShown {
+    /// Which.
+    pub kind: &'static str,
+    /// `kept`, `as received`, `empty`, `erased`, `damaged` or `missing`.
+    pub state: &'static str,
+    /// Bytes of the whole.
+    pub size: Option<u64>,
+    /// Whether only its beginning was kept.
+    pub cut: bool,
+    /// Whether it is what the log's digest is of; unknown for one whose end is missing.
+    pub matches: Option<bool>,
+    /// Its text.
+    pub text: Option<String>,
+    /// Its text by who said what; of a look at segments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<Said>,
+}
+
+/// How an exchange is looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    /// Without masks; recorded first.
+    pub reveal: bool,
+    /// Texts by who said what.
+    pub segments: bool,
+}
+
 /// One body as it is shown.
 struct Shown {
     kind: BodyKind,
@@ -67,8 +146,8 @@ impl Admin {
         &self,
         actor: ActorRef,
         exchange: &str,
-        reveal: bool,
-    ) -> Result<Value, Failure> {
+        look: Look,
+    ) -> Result<ExchangeShown, Failure> {
         let exchange: ExchangeId = exchange.parse().map_err(|e| {
             Failure::usage(format!("{e}; an exchange's id is in the `bastide-exchange` header of its answer"))
         })?;
@@ -80,12 +159,12 @@ impl Admin {
         let node = Arc::clone(&self.node);
         let found = off_the_runtime(move || find(&node, exchange)).await??;
         let mut revealed = None;
-        if reveal && !found.bodies.is_empty() {
+        if look.reveal && !found.bodies.is_empty() {
             let event = Event::Revealed(Box::new(Reveal { at: self.node.clock.now(), actor, exchange }));
             revealed = Some(self.node.log.record(event).await.map_err(could_not)?.index());
         }
         let node = Arc::clone(&self.node);
-        off_the_runtime(move || show(&node, &found, revealed)).await?
+        off_the_runtime(move || show(&node, &found, revealed, look.segments)).await?
     }
 
     /// Destroys the key of a subject: its digests and bodies say nothing from then on.
@@ -153,14 +232,15 @@ fn find(node: &Node, exchange: ExchangeId) -> Result<Found, Failure> {
     Ok(Found { exchange, entries, subject, keys, bodies })
 }
 
-fn show(node: &Node, found: &Found, revealed: Option<u64>) -> Result<Value, Failure> {
+fn show(node: &Node, found: &Found, revealed: Option<u64>, segments: bool) -> Result<ExchangeShown, Failure> {
     let request = read(&found.entries.request)?;
     let outcome = found.entries.outcome.as_ref().map(read).transpose()?;
     let mut masker = match revealed {
         None => Some(Masker::new()?),
         Some(_) => None,
     };
-    let bodies: Vec<Value> = shown(found, &request, outcome.as_ref())
+    let mut reader = segments.then(Reader::new).transpose()?;
+    let bodies: Vec<BodyShown> = shown(found, &request, outcome.as_ref())
         .into_iter()
         .map(|body| {
             let is_request = matches!(body.kind, BodyKind::RequestReceived | BodyKind::RequestSent);
@@ -168,30 +248,36 @@ fn show(node: &Node, found: &Found, revealed: Option<u64>) -> Result<Value, Fail
                 Some(masker) => masker.body(is_request, &text, body.cut),
                 None => String::from_utf8_lossy(&text).into_owned(),
             });
-            json!({
-                "kind": body.kind.as_str(),
-                "state": body.state,
-                "size": body.size,
-                "cut": body.cut,
-                "matches": body.matches,
-                "text": text,
-            })
+            let said = match (&mut reader, &text) {
+                (Some(reader), Some(text)) => reader.said(is_request, text, revealed.is_some()),
+                _ => Vec::new(),
+            };
+            BodyShown {
+                kind: body.kind.as_str(),
+                state: body.state,
+                size: body.size,
+                cut: body.cut,
+                matches: body.matches,
+                text,
+                said,
+            }
         })
         .collect();
     let name = found.subject.and_then(|id| {
         let keys = node.store.keys().ok()?;
         keys.into_iter().find(|k| k.id == id).map(|k| k.name)
     });
-    let entry = |entry: &LogEntry, value: &Value| json!({"index": entry.index, "entry": value});
-    Ok(json!({
-        "exchange": found.exchange.to_string(),
-        "at": show_time(time(&request)),
-        "key": found.subject.map(|id| json!({"id": id.to_string(), "name": name})),
-        "request": entry(&found.entries.request, &request),
-        "outcome": found.entries.outcome.as_ref().zip(outcome.as_ref()).map(|(e, v)| entry(e, v)),
-        "revealed": revealed,
-        "bodies": bodies,
-    }))
+    let at = show_time(time(&request));
+    let entry = |log: &LogEntry, entry: Value| EntryShown { index: log.index, entry, log: log.clone() };
+    Ok(ExchangeShown {
+        exchange: found.exchange.to_string(),
+        at,
+        key: found.subject.map(|id| KeyShown { id: id.to_string(), name }),
+        request: entry(&found.entries.request, request),
+        outcome: found.entries.outcome.as_ref().zip(outcome).map(|(log, value)| entry(log, value)),
+        revealed,
+        bodies,
+    })
 }
 
 /// Every body that the log speaks of, with what is left of it.

@@ -138,6 +138,40 @@ impl Runs {
     }
 }
 
+/// Every run in a whole text, with its place and what it decodes to in each notation that it is written in.
+pub(crate) fn decode_runs(text: &[u8], sink: &mut dyn FnMut(View, Span, Vec<u8>)) {
+    let mut from = 0;
+    while let Some(start) = next_run(text, from) {
+        let rest = text.get(start..).unwrap_or_default();
+        let length = rest.iter().position(|&b| base64(b).is_none()).unwrap_or(rest.len());
+        let run = rest.get(..length).unwrap_or_default();
+        for notation in [BASE64_NOTATION, HEX_NOTATION] {
+            let mut values = Vec::with_capacity(length);
+            values.extend(run.iter().map_while(|&b| (notation.value)(b)));
+            if values.len() == length && length >= SHORTEST_RUN {
+                sink(notation.view, Span::new(start, start + length), decode(&values, notation.bits));
+            }
+        }
+        from = start + length.max(1);
+    }
+}
+
+/// The whole bytes that values of so many bits spell.
+fn decode(values: &[u8], bits: u32) -> Vec<u8> {
+    let (mut held, mut count) = (0_u32, 0);
+    let mut out = Vec::new();
+    for value in values {
+        held = held << bits | u32::from(*value);
+        count += bits;
+        if count >= 8 {
+            count -= 8;
+            out.extend((held >> count).to_be_bytes().last());
+            held &= (1 << count) - 1;
+        }
+    }
+    out
+}
+
 /// The start of the next run in `text` from `from` on that is long enough or reaches the end of the text.
 fn next_run(text: &[u8], from: usize) -> Option<usize> {
     let in_run = |at: usize| text.get(at).is_some_and(|&b| base64(b).is_some());

@@ -42,10 +42,10 @@ fn guard(direction: Direction, category: Option<Category>, verdict: Verdict) -> 
 /// Number `n` of a mixture: every third is answered with a secret, every fifth refused by a policy, some still run.
 fn record(node: &Node, n: u64) {
     let exchange = ExchangeId::at(Timestamp::from_micros(n * 1000), [7; 10]);
-    let denied = n % 5 == 0;
+    let denied = n.is_multiple_of(5);
     let effect = if denied { PolicyEffect::Deny } else { PolicyEffect::Permit };
     let decisions = vec![DecisionRecord { action: "invoke", effect, policies: vec!["p".to_owned()] }];
-    let asked = (n % 4 == 0).then_some(Category::EmailAddress);
+    let asked = n.is_multiple_of(4).then_some(Category::EmailAddress);
     let verdict = if denied { Verdict::Block } else { Verdict::Flag };
     let request = Event::Request(Box::new(ExchangeRequest {
         exchange,
@@ -66,10 +66,10 @@ fn record(node: &Node, n: u64) {
         verdict,
     }));
     let pending = node.log.submit(request).expect("submitted");
-    if denied || n % 7 == 0 {
+    if denied || n.is_multiple_of(7) {
         return drop(pending.wait().expect("recorded"));
     }
-    let answered = (n % 3 == 0).then_some(Category::Secret);
+    let answered = n.is_multiple_of(3).then_some(Category::Secret);
     let outcome = Event::Outcome(Box::new(ExchangeOutcome {
         exchange,
         at: Timestamp::from_micros(n * 1000 + 1),
@@ -125,7 +125,9 @@ fn pages_hold_every_exchange_once_with_its_outcome() {
             for row in &rows {
                 let n = row.at.as_micros() / 1000;
                 assert_eq!(row.outcome.is_some(), n % 5 != 0 && n % 7 != 0, "{n}");
-                assert!(row.outcome.as_ref().is_none_or(|o| o.input_tokens == n && o.decided_micros == Some(5)));
+                assert!(
+                    row.outcome.as_ref().is_none_or(|o| o.input_tokens == n && o.decided_micros == Some(5))
+                );
             }
         }
     });

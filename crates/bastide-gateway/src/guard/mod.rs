@@ -115,6 +115,20 @@ impl Guard {
         self.mode
     }
 
+    /// What it does about what it finds.
+    #[must_use]
+    pub const fn profile(&self) -> &GuardProfile {
+        &self.profile
+    }
+
+    /// What it finds in a text on its way in this direction.
+    #[must_use]
+    pub fn find(&self, direction: Direction, text: &str) -> Vec<Finding> {
+        let mut found = Vec::new();
+        self.inspect(direction, text, Syntax::Plain, &mut found);
+        found
+    }
+
     /// Digest of its profile.
     #[must_use]
     pub const fn digest(&self) -> Digest {
