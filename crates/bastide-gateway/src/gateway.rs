@@ -19,6 +19,7 @@ use crate::exchange;
 use crate::guard::Guard;
 use crate::limits::Ledger;
 use crate::metrics::Metrics;
+use crate::models::{self, Probe};
 use crate::problem::{self, raise};
 use crate::relay::Body;
 use crate::settings::Settings;
@@ -172,6 +173,13 @@ impl Gateway {
                 refused.into_response()
             }
         }
+    }
+
+    /// Asks the provider of this name for its models; `None`: there is none.
+    pub async fn probe(&self, provider: &str) -> Option<Probe> {
+        let catalogue = self.catalogue();
+        let provider = catalogue.providers().iter().find(|p| p.name() == provider)?;
+        Some(models::probe(self, provider).await)
     }
 
     /// The guard in force.

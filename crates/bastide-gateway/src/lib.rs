@@ -35,6 +35,7 @@ pub use gateway::{Gateway, Parts};
 pub use guard::{Coverage, Guard, Inspected};
 pub use limits::{KeyUsage, Ledger, Reservation};
 pub use metrics::Metrics;
+pub use models::Probe;
 pub use problem::{EXCHANGE_HEADER, RECEIPT_HEADER};
 pub use relay::Body;
 pub use route::{Access, NoRoute, Route};

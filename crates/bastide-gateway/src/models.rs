@@ -1,5 +1,7 @@
 //! `GET /v1/models`: what a key can call.
 
+use std::time::Duration;
+
 use bastide_identity::Principal;
 use bastide_policy::{Facts, Invoke, Resource};
 use bastide_types::Problem;
@@ -56,32 +58,75 @@ async fn visible(gateway: &Gateway, principal: &Principal) -> Vec<Value> {
     models
 }
 
-/// The names a provider gives. Only the names go on: the rest of its answer is text that nobody inspected.
+/// The names a provider gives; none when it does not answer.
 async fn ids(gateway: &Gateway, provider: &Provider) -> Vec<String> {
-    const MOST: usize = 2_000;
-    const LONGEST: usize = 200;
     if provider.is_demo() {
         return vec![DEMO.to_owned()];
     }
     if provider.unusable_because().is_some() {
         return Vec::new();
     }
-    let body = match gateway.client.models(provider, gateway.settings.limits.idle_time).await {
-        Ok(body) => body,
+    match gateway.client.models(provider, gateway.settings.limits.idle_time).await {
+        Ok(body) => names(&body).unwrap_or_default(),
         Err(error) => {
             tracing::warn!(provider = provider.name(), %error, "an upstream gave no list of models");
-            return Vec::new();
+            Vec::new()
         }
-    };
-    let Ok(value) = serde_json::from_slice::<Value>(&body) else { return Vec::new() };
-    let listed = value["data"].as_array().map(Vec::as_slice).unwrap_or_default();
-    listed
+    }
+}
+
+/// The names in a list of models; `None` when it is none. Only the names go on: the rest is text that nobody inspected.
+fn names(body: &[u8]) -> Option<Vec<String>> {
+    const MOST: usize = 2_000;
+    const LONGEST: usize = 200;
+    let value = serde_json::from_slice::<Value>(body).ok()?;
+    let names = value["data"]
+        .as_array()?
         .iter()
         .filter_map(|m| m["id"].as_str())
         .filter(|id| id.len() <= LONGEST && id.bytes().all(|b| b.is_ascii_graphic()))
-        .take(MOST)
-        .map(str::to_owned)
-        .collect()
+        .take(MOST);
+    Some(names.map(str::to_owned).collect())
+}
+
+/// What became of asking a provider for its models.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// The models it names.
+    pub models: Vec<String>,
+    /// Why it cannot be used; `None`: it answered.
+    pub failure: Option<String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How long a provider may take to answer a probe: somebody is waiting.
+const PROBE_TIME: Duration = Duration::from_secs(10);
+
+/// Asks a provider for its models, as the first request to it would reach it.
+pub(crate) async fn probe(gateway: &Gateway, provider: &Provider) -> Probe {
+    let began = gateway.clock.monotonic();
+    let answer = if provider.is_demo() {
+        Ok(vec![DEMO.to_owned()])
+    } else if let Some(why) = provider.unusable_because() {
+        Err(why.to_owned())
+    } else {
+        match gateway.client.models(provider, PROBE_TIME).await {
+            Ok(body) => names(&body).ok_or_else(|| {
+                "it answered, but with no list of models: is the base URL the one that ends in `/v1`?"
+                    .to_owned()
+            }),
+            Err(error) => Err(match std::error::Error::source(&error) {
+                Some(cause) => format!("it {error}: {cause}"),
+                None => format!("it {error}"),
+            }),
+        }
+    };
+    let took = gateway.clock.monotonic().saturating_sub(began);
+    match answer {
+        Ok(models) => Probe { models, failure: None, took },
+        Err(failure) => Probe { models: Vec::new(), failure: Some(failure), took },
+    }
 }
 
 fn respond(value: &Value) -> Response<Body> {

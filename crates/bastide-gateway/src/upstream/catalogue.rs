@@ -223,6 +223,12 @@ impl Provider {
         self.credential.as_ref()
     }
 
+    /// Whether it is left alone for a while, after failures in a row.
+    #[must_use]
+    pub fn rests(&self, now: Duration) -> bool {
+        !self.available(now)
+    }
+
     /// Whether the breaker lets requests through at this time (monotonic). After its rest one failure reopens it,
     /// because the count stands just below the limit.
     pub(crate) fn available(&self, now: Duration) -> bool {

@@ -35,6 +35,16 @@ pub(crate) enum SendError {
     Timeout,
 }
 
+impl std::error::Error for SendError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // Displayed already; its cause is what is worth adding.
+            SendError::Connect(e) | SendError::Broken(e) => e.source(),
+            SendError::Timeout => None,
+        }
+    }
+}
+
 impl std::fmt::Display for SendError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
