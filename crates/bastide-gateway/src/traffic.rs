@@ -86,7 +86,7 @@ pub struct Slot {
     pub exchanges: u32,
     /// Those that were refused before anything left.
     pub refused: u32,
-    endings: [u32; ENDINGS.len()],
+    endings: [u32; Ending::ALL.len()],
     verdicts: [u32; Verdict::ALL.len()],
     findings: [u32; Category::ALL.len()],
     /// Tokens in.
@@ -98,15 +98,6 @@ pub struct Slot {
     /// Time until the end.
     pub total: Times,
 }
-
-const ENDINGS: [Ending; 6] = [
-    Ending::Complete,
-    Ending::Blocked,
-    Ending::ClientLeft,
-    Ending::UpstreamFailed,
-    Ending::UpstreamError,
-    Ending::Failed,
-];
 
 fn add_to(counts: &mut [u32], place: Option<usize>, n: u32) {
     if let Some(count) = place.and_then(|at| counts.get_mut(at)) {
@@ -124,7 +115,7 @@ impl Slot {
         match noted.ending {
             None => self.refused = self.refused.saturating_add(1),
             Some(ending) => {
-                add_to(&mut self.endings, ENDINGS.iter().position(|e| *e == ending), 1);
+                add_to(&mut self.endings, Ending::ALL.iter().position(|e| *e == ending), 1);
                 self.input_tokens = self.input_tokens.saturating_add(noted.input_tokens);
                 self.output_tokens = self.output_tokens.saturating_add(noted.output_tokens);
                 self.own.add(noted.own_micros);
@@ -152,7 +143,11 @@ impl Slot {
     /// Exchanges that ended so.
     #[must_use]
     pub fn ended(&self, ending: Ending) -> u32 {
-        ENDINGS.iter().position(|e| *e == ending).and_then(|at| self.endings.get(at).copied()).unwrap_or(0)
+        Ending::ALL
+            .iter()
+            .position(|e| *e == ending)
+            .and_then(|at| self.endings.get(at).copied())
+            .unwrap_or(0)
     }
 
     /// Exchanges with this verdict.

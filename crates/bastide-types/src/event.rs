@@ -2,6 +2,9 @@
 //!
 //! Nothing here holds payload text: texts are digests under a salt, principals are pseudonyms.
 
+use std::str::FromStr;
+
+use crate::problem::unknown_name;
 use crate::{Category, Direction, ExchangeId, GuardMode, Origin, ProjectId, Score, Timestamp, Verdict, View};
 
 /// A SHA-256 digest, or one of the keyed or salted digests of the same size.
@@ -232,6 +235,16 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// Every ending.
+    pub const ALL: &'static [Ending] = &[
+        Ending::Complete,
+        Ending::Blocked,
+        Ending::ClientLeft,
+        Ending::UpstreamFailed,
+        Ending::UpstreamError,
+        Ending::Failed,
+    ];
+
     /// The name used in the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -243,6 +256,18 @@ impl Ending {
             Ending::UpstreamError => "upstream_error",
             Ending::Failed => "failed",
         }
+    }
+}
+
+impl FromStr for Ending {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Ending::ALL
+            .iter()
+            .copied()
+            .find(|e| e.as_str() == s)
+            .ok_or_else(|| unknown_name("ending", s, Ending::ALL.iter().map(|e| e.as_str())))
     }
 }
 
