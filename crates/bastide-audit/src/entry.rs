@@ -207,6 +207,11 @@ fn actor(actor: ActorRef, cbor: &mut Cbor<'_>) {
             cbor.text_at("type", "key");
             cbor.text_at("project", &project.to_string());
         }
+        ActorRef::User { user } => {
+            cbor.map(2);
+            cbor.text_at("type", "user");
+            cbor.bytes_at("user", &user.0);
+        }
         ActorRef::LocalOperator { uid } => {
             cbor.map(2);
             cbor.uint_at("uid", uid);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bastide_crypto::{HmacKey, Random, RootKey, SystemRandom, open, seal};
-use bastide_types::{Digest, ExchangeId, KeyId, Pseudonym};
+use bastide_types::{Digest, ExchangeId, KeyId, Pseudonym, UserId};
 use zeroize::Zeroizing;
 
 use crate::bodies::BodyKey;
@@ -20,6 +20,8 @@ const FILE_BYTES: usize = 8 + NONCE_BYTES + 32 + 16;
 /// message, so none of these tags is ever a salt.
 const BODY_LABEL: &[u8] = b"bastide/subject/body/v1";
 const IDENTITY_LABEL: &[u8] = b"bastide/subject/identity/v1";
+/// Before a person's id. A key's id is signed bare; the lengths differ, so neither is ever the other's name.
+const USER_LABEL: &[u8] = b"bastide/user/v1";
 const NUMBER_LABEL: &[u8] = b"bastide/subject/number/v1";
 
 /// The subjects' keys in a folder: a file for each, sealed under the root key and bound to its subject's id.
@@ -176,11 +178,13 @@ impl Subjects {
     /// The subject's name in the log: the first 16 bytes of `HMAC(pseudonym key, id)`.
     #[must_use]
     pub fn pseudonym(&self, subject: KeyId) -> Pseudonym {
-        let mut out = [0; 16];
-        for (to, from) in out.iter_mut().zip(self.pseudonyms.sign(&[subject.as_bytes()])) {
-            *to = from;
-        }
-        Pseudonym(out)
+        first_half(self.pseudonyms.sign(&[subject.as_bytes()]))
+    }
+
+    /// A person's name in the log: the first 16 bytes of `HMAC(pseudonym key, label and id)`.
+    #[must_use]
+    pub fn user_pseudonym(&self, user: UserId) -> Pseudonym {
+        first_half(self.pseudonyms.sign(&[USER_LABEL, user.as_bytes()]))
     }
 
     /// Destroys the subject's key for good: overwritten, removed, both made durable. Digests made with it can never
@@ -261,4 +265,12 @@ impl Subjects {
         })();
         stored.map_err(|e| AuditError::io("write", path, e))
     }
+}
+
+fn first_half(tag: [u8; 32]) -> Pseudonym {
+    let mut out = [0; 16];
+    for (to, from) in out.iter_mut().zip(tag) {
+        *to = from;
+    }
+    Pseudonym(out)
 }

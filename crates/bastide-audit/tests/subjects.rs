@@ -4,7 +4,7 @@
 
 use bastide_audit::{AuditError, Subjects};
 use bastide_crypto::RootKey;
-use bastide_types::{ExchangeId, KeyId};
+use bastide_types::{ExchangeId, KeyId, UserId};
 
 fn digest(subjects: &Subjects, subject: u8, exchange: u8) -> [u8; 32] {
     let key = subjects
@@ -70,4 +70,17 @@ fn pseudonyms_are_stable_and_depend_on_the_root() {
     assert_eq!(subjects.pseudonym(id), subjects.pseudonym(id));
     assert_ne!(subjects.pseudonym(id), subjects.pseudonym(KeyId::from_bytes([2; 16])));
     assert_ne!(subjects.pseudonym(id), other.pseudonym(id));
+}
+
+#[test]
+fn names_in_the_log_stay_and_people_have_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let subjects = Subjects::open(dir.path(), &RootKey::from_bytes([1; 32])).unwrap();
+    // A log that is there speaks of keys by these names: computed before people had any.
+    let key = subjects.pseudonym(KeyId::from_bytes([7; 16])).0;
+    assert_eq!(key.map(|b| format!("{b:02x}")).concat(), "204db22cb3a194ce4d11db50f2120810");
+    let user = subjects.user_pseudonym(UserId::from_bytes([7; 16])).0;
+    assert_ne!(user, key, "the same bytes as another kind of id");
+    assert_eq!(subjects.user_pseudonym(UserId::from_bytes([7; 16])).0, user);
+    assert_ne!(subjects.user_pseudonym(UserId::from_bytes([8; 16])).0, user);
 }

@@ -1,6 +1,6 @@
 //! The one place where bastide touches cryptographic primitives.
 //!
-//! Owns: SHA-256, HMAC and HKDF over it, Ed25519, AES-256-GCM, passphrase sealing (Argon2id), comparison in constant
+//! Owns: SHA-256, HMAC and HKDF over it, Ed25519, AES-256-GCM, passphrase sealing and password hashes (Argon2id), comparison in constant
 //! time, and the source of randomness as an argument. Knows nothing of what is hashed, signed or sealed, of files, or
 //! of where keys come from. The primitives are those of AWS-LC; nothing here is an own cipher.
 //!
@@ -20,6 +20,7 @@
 mod aead;
 mod hash;
 mod mac;
+mod password;
 mod random;
 mod root;
 mod sealed;
@@ -27,7 +28,10 @@ mod sign;
 
 pub use aead::{NotAuthentic, open, seal, seal_append};
 pub use hash::{Sha256, sha256};
-pub use mac::{HkdfLengthError, HmacContext, HmacKey, constant_time_eq, hkdf_sha256, hmac_sha256};
+pub use mac::{HkdfLengthError, HmacContext, HmacKey, constant_time_eq, hkdf_sha256, hmac_sha1, hmac_sha256};
+pub use password::{
+    PasswordError, hash_password, password_needs_rehash, unmatched_password_hash, verify_password,
+};
 pub use random::{Random, SystemRandom};
 pub use root::RootKey;
 pub use sealed::{SealedError, SealedFile};

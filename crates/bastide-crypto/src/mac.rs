@@ -63,6 +63,16 @@ impl HmacContext {
     }
 }
 
+/// HMAC-SHA1, for one-time codes after RFC 4226 and nothing else: there it is what authenticator apps compute, and its
+/// weakness against collisions does not matter.
+#[must_use]
+pub fn hmac_sha1(key: &[u8], message: &[u8]) -> [u8; 20] {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key), message);
+    let mut out = [0; 20];
+    out.copy_from_slice(tag.as_ref());
+    out
+}
+
 /// Whether both are equal, in time that depends on their lengths only.
 #[must_use]
 pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
@@ -118,6 +128,12 @@ mod tests {
         assert_eq!(tag[..4], [0xf7, 0xbc, 0x83, 0xf4]);
         assert!(key.verify(&[b"The quick brown fox jumps over the lazy dog"], &tag));
         assert!(!key.verify(&[b"The quick brown fox jumps over the lazy cat"], &tag));
+    }
+
+    #[test]
+    fn the_second_sha1_vector_of_rfc_2202() {
+        let tag = hmac_sha1(b"Jefe", b"what do ya want for nothing?");
+        assert_eq!(tag.map(|b| format!("{b:02x}")).concat(), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
     }
 
     #[test]

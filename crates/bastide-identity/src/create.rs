@@ -78,7 +78,7 @@ impl Identity {
             id: KeyId::from_bytes(id),
             new,
             maker: maker.map(|m| m.key),
-            secret: text::generate(&*self.random),
+            secret: text::generate(text::KEY_PREFIX, &*self.random),
         })
     }
 

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
 
 use bastide_crypto::{HmacKey, Random, RootKey, SystemRandom, constant_time_eq};
 use bastide_store::{KeyRow, Store};
@@ -12,6 +11,7 @@ use bastide_types::{Clock, KeyId, OrganisationId, ProjectId, Timestamp};
 
 use crate::error::{AuthError, IdentityError};
 use crate::principal::{Maker, Principal, State};
+use crate::steady::SteadyTime;
 use crate::text::{self, Flaw};
 
 /// Under which a fingerprint of the lookup key is kept, to notice a root key that is not this folder's.
@@ -21,12 +21,10 @@ const FINGERPRINT: &str = "identity.lookup_fingerprint";
 pub struct Identity {
     pub(crate) store: Arc<Store>,
     lookup: HmacKey,
-    clock: Arc<dyn Clock>,
+    time: SteadyTime,
     pub(crate) random: Arc<dyn Random>,
     table: RwLock<Table>,
     epoch: AtomicU64,
-    /// Civil and monotonic time when it was opened.
-    opened: (Timestamp, Duration),
 }
 
 #[derive(Default)]
@@ -71,14 +69,12 @@ impl Identity {
             Some(_) => {}
             None => store.set_meta(FINGERPRINT, &fingerprint)?,
         }
-        let opened = (clock.now(), clock.monotonic());
         let identity = Identity {
             lookup,
-            clock,
+            time: SteadyTime::new(clock),
             random,
             table: RwLock::default(),
             epoch: AtomicU64::new(0),
-            opened,
             store,
         };
         for project in identity.store.projects()? {
@@ -136,8 +132,7 @@ impl Identity {
     /// Now, never earlier than the time since opening allows: setting the clock back revives no expired key.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        let (civil, monotonic) = self.opened;
-        self.clock.now().max(civil.plus(self.clock.monotonic().saturating_sub(monotonic)))
+        self.time.now()
     }
 
     /// Who presents this key? Takes the same steps for every key of ours, whatever its state.
@@ -157,7 +152,7 @@ impl Identity {
             entry.map(|e| Arc::clone(&e.principal))
         };
         // Only who is unknown is told why: a key that is known has its form.
-        let principal = principal.ok_or_else(|| match text::check(presented) {
+        let principal = principal.ok_or_else(|| match text::check(text::KEY_PREFIX, presented) {
             Err(Flaw::Form) => AuthError::Malformed,
             Err(Flaw::Checksum) => AuthError::Checksum,
             Ok(()) => AuthError::Unknown,

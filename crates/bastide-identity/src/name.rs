@@ -6,24 +6,28 @@ const MAX_CHARS: usize = 64;
 
 /// Checks a name: it will stand in tables, logs and policies.
 pub(crate) fn check(what: &'static str, name: &str) -> Result<(), IdentityError> {
-    let invalid = |detail: &'static str| {
+    flaw(name).map_or(Ok(()), |detail| {
         let shown = name.chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect();
         Err(IdentityError::Name { what, name: shown, detail })
-    };
+    })
+}
+
+/// What is wrong with a name, and what to do.
+pub(crate) fn flaw(name: &str) -> Option<&'static str> {
     if name.is_empty() {
-        return invalid("it is empty; give it 1 to 64 characters");
+        return Some("it is empty; give it 1 to 64 characters");
     }
     if name.chars().nth(MAX_CHARS).is_some() {
-        return invalid("it has more than 64 characters; shorten it");
+        return Some("it has more than 64 characters; shorten it");
     }
     // Control, bidirectional and invisible characters would let one name pass for another.
     if !name.chars().all(|c| c.is_alphanumeric() || " -_.@/:+".contains(c)) {
-        return invalid("only letters, digits, blanks and `-_.@/:+` are allowed");
+        return Some("only letters, digits, blanks and `-_.@/:+` are allowed");
     }
     if !name.starts_with(char::is_alphanumeric) || name.ends_with(' ') {
-        return invalid("it must begin with a letter or digit and not end with a blank");
+        return Some("it must begin with a letter or digit and not end with a blank");
     }
-    Ok(())
+    None
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The form of a key: `bst_`, 52 characters that carry 256 random bits, 6 that check them.
+//! The form of a key or of a session's token: a prefix (`bst_` for keys), 52 characters that carry 256 random bits, 6
+//! that check them.
 //!
 //! The prefix lets secret scanners find a key that was published; the checksum lets them, and us, tell a key from a
 //! typing error without asking any table.
@@ -9,13 +10,17 @@ use zeroize::Zeroize;
 
 /// What every key begins with.
 pub const KEY_PREFIX: &str = "bst_";
+/// What the value of every session cookie begins with.
+pub const COOKIE_PREFIX: &str = "bss_";
+/// What every API token of a person begins with.
+pub const TOKEN_PREFIX: &str = "bsa_";
 
 /// Lower-case Crockford base32, as in ids: no `i l o u`.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const RANDOM_BYTES: usize = 32;
 const RANDOM_CHARS: usize = 52;
 const CHECK_CHARS: usize = 6;
-/// Length of a key in bytes.
+/// Length of a key or token in bytes.
 pub(crate) const KEY_LEN: usize = 4 + RANDOM_CHARS + CHECK_CHARS;
 /// How much of a key is kept for people to recognise it by: 30 of its 256 bits.
 const HINT_LEN: usize = 4 + 6;
@@ -29,12 +34,12 @@ pub(crate) enum Flaw {
     Checksum,
 }
 
-/// A fresh key.
-pub(crate) fn generate(random: &dyn Random) -> Secret<String> {
+/// A fresh key or token with a prefix of four characters.
+pub(crate) fn generate(prefix: &'static str, random: &dyn Random) -> Secret<String> {
     let mut bytes = [0u8; RANDOM_BYTES];
     random.fill(&mut bytes);
     let mut text = String::with_capacity(KEY_LEN);
-    text.push_str(KEY_PREFIX);
+    text.push_str(prefix);
     encode(&bytes, RANDOM_CHARS, &mut text);
     bytes.zeroize();
     let check = sha256(text.as_bytes());
@@ -42,9 +47,9 @@ pub(crate) fn generate(random: &dyn Random) -> Secret<String> {
     Secret::new(text)
 }
 
-/// Whether a text is a key, as far as it can say itself.
-pub(crate) fn check(text: &str) -> Result<(), Flaw> {
-    let body = text.strip_prefix(KEY_PREFIX).ok_or(Flaw::Form)?;
+/// Whether a text is a key or token with this prefix, as far as it can say itself.
+pub(crate) fn check(prefix: &str, text: &str) -> Result<(), Flaw> {
+    let body = text.strip_prefix(prefix).ok_or(Flaw::Form)?;
     if text.len() != KEY_LEN || !body.bytes().all(|b| ALPHABET.contains(&b)) {
         return Err(Flaw::Form);
     }
@@ -58,7 +63,7 @@ pub(crate) fn check(text: &str) -> Result<(), Flaw> {
 /// Whether a text has the form of a bastide key and the right checksum: for scanners of configuration and logs.
 #[must_use]
 pub fn looks_like_a_key(text: &str) -> bool {
-    check(text).is_ok()
+    check(KEY_PREFIX, text).is_ok()
 }
 
 /// The beginning of a key, enough to recognise it.
@@ -66,8 +71,31 @@ pub(crate) fn hint(text: &str) -> &str {
     text.get(..HINT_LEN).unwrap_or(KEY_PREFIX)
 }
 
+/// A code that people type: without blanks and hyphens, in lower case, with the letters that the alphabet leaves out read
+/// as the digits they look like. `None` when that is not `chars` characters of the alphabet.
+pub(crate) fn normalise(typed: &str, chars: usize) -> Option<String> {
+    // Long enough for every way of grouping; more is no code.
+    if typed.len() > 4 * chars {
+        return None;
+    }
+    let mut code = String::with_capacity(chars);
+    for c in typed.chars().filter(|c| !matches!(c, ' ' | '-')) {
+        let c = match c.to_ascii_lowercase() {
+            'o' => '0',
+            'i' | 'l' => '1',
+            c => c,
+        };
+        let known = u8::try_from(c).is_ok_and(|b| ALPHABET.contains(&b));
+        if !known || code.len() == chars {
+            return None;
+        }
+        code.push(c);
+    }
+    (code.len() == chars).then_some(code)
+}
+
 /// The first `chars` groups of five bits, the last padded with zeroes.
-fn encode(bytes: &[u8], chars: usize, out: &mut String) {
+pub(crate) fn encode(bytes: &[u8], chars: usize, out: &mut String) {
     let (mut window, mut bits, mut written) = (0u16, 0u8, 0usize);
     let mut bytes = bytes.iter();
     while written < chars {
@@ -118,7 +146,7 @@ mod tests {
                     out.copy_from_slice(&self.0);
                 }
             }
-            generate(&Given(bytes)).expose().clone()
+            generate(KEY_PREFIX, &Given(bytes)).expose().clone()
         };
         let zero = key([0; 32]);
         for bit in 0..256 {
@@ -130,9 +158,9 @@ mod tests {
 
     #[test]
     fn any_one_wrong_character_is_noticed() {
-        let key = generate(&Fixed(3)).expose().clone();
+        let key = generate(KEY_PREFIX, &Fixed(3)).expose().clone();
         assert_eq!(key.len(), KEY_LEN);
-        assert!(check(&key).is_ok() && looks_like_a_key(&key));
+        assert!(check(KEY_PREFIX, &key).is_ok() && looks_like_a_key(&key));
         for i in KEY_PREFIX.len()..KEY_LEN {
             for c in ALPHABET {
                 let mut wrong = key.clone().into_bytes();
@@ -140,7 +168,11 @@ mod tests {
                     continue;
                 }
                 wrong[i] = *c;
-                assert_eq!(check(std::str::from_utf8(&wrong).unwrap()), Err(Flaw::Checksum), "{i}");
+                assert_eq!(
+                    check(KEY_PREFIX, std::str::from_utf8(&wrong).unwrap()),
+                    Err(Flaw::Checksum),
+                    "{i}"
+                );
             }
         }
     }
@@ -148,18 +180,18 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics_and_nothing_passes_by_chance(text in ".{0,80}") {
-            prop_assert!(check(&text).is_err());
+            prop_assert!(check(KEY_PREFIX, &text).is_err());
         }
 
         #[test]
         fn near_misses_do_not_pass(seed: u8, cut in 0usize..KEY_LEN, extra in "[ -~]{1,4}") {
-            let key = generate(&Fixed(seed)).expose().clone();
-            prop_assert!(check(&key).is_ok());
-            prop_assert_eq!(check(&key[..cut]), Err(Flaw::Form));
+            let key = generate(KEY_PREFIX, &Fixed(seed)).expose().clone();
+            prop_assert!(check(KEY_PREFIX, &key).is_ok());
+            prop_assert_eq!(check(KEY_PREFIX, &key[..cut]), Err(Flaw::Form));
             let long = format!("{key}{extra}");
-            prop_assert_eq!(check(&long), Err(Flaw::Form));
-            prop_assert_eq!(check(&key.to_uppercase()), Err(Flaw::Form));
-            prop_assert_eq!(check(&key.replacen("bst_", "sk-_", 1)), Err(Flaw::Form));
+            prop_assert_eq!(check(KEY_PREFIX, &long), Err(Flaw::Form));
+            prop_assert_eq!(check(KEY_PREFIX, &key.to_uppercase()), Err(Flaw::Form));
+            prop_assert_eq!(check(KEY_PREFIX, &key.replacen("bst_", "sk-_", 1)), Err(Flaw::Form));
         }
     }
 }

@@ -71,7 +71,7 @@ pub enum StoreError {
     /// The name or id is taken.
     #[error("there is already a {what} `{name}`; choose another name")]
     Duplicate {
-        /// `project`, `provider`, ...
+        /// `project`, `provider`, `user`, ...
         what: &'static str,
         /// The name as given.
         name: String,
@@ -90,6 +90,12 @@ pub enum StoreError {
         /// The leaf's index.
         index: u64,
     },
+    /// Nobody would be left who may manage users.
+    #[error("this is the last administrator who can sign in; make another one first")]
+    LastAdministrator,
+    /// Someone was to be the first user, and there is one.
+    #[error("there is already a user; sign in, or ask an administrator")]
+    NotFirst,
     /// A value does not fit the schema.
     #[error("{what} cannot be stored: {detail}")]
     Invalid {
@@ -123,6 +129,12 @@ impl StoreError {
             }
             StoreError::Invalid { .. } => {
                 Problem::new("store.invalid", 400, Fault::Client, Retry::Never, self.to_string())
+            }
+            StoreError::LastAdministrator => {
+                Problem::new("store.last_administrator", 409, Fault::Client, Retry::Never, self.to_string())
+            }
+            StoreError::NotFirst => {
+                Problem::new("store.not_first", 409, Fault::Client, Retry::Never, self.to_string())
             }
             StoreError::IntentApplied { .. } => {
                 Problem::new("store.applied", 409, Fault::Us, Retry::Never, self.to_string())

@@ -1,4 +1,4 @@
-//! The records of a bastide: who may call, where calls go, which policies hold. The only SQL of the project.
+//! The records of a bastide: who may call, who may sign in, where calls go, which policies hold. The only SQL of the project.
 //!
 //! Owns: the database file, its schema and migrations, its durability, and one narrow method per thing that is asked
 //! or changed. Knows nothing of credentials in clear, of what a policy means, of the log beyond the leaf index that
@@ -30,18 +30,24 @@
 
 mod database;
 mod error;
+mod guard_profiles;
 mod keys;
 mod migrations;
 mod open;
 mod organisations;
 mod policies;
 mod providers;
+mod sessions;
 mod settings;
 mod sql;
+mod users;
 
 pub use database::Store;
 pub use error::StoreError;
+pub use guard_profiles::{GuardProfileRow, NewGuardProfile};
 pub use keys::{KeyLimits, KeyRow, NewKeyRow};
 pub use organisations::{NewProject, OrganisationRow, ProjectRow};
 pub use policies::PolicyRow;
 pub use providers::{CredentialSource, NewProvider, ProviderRow};
+pub use sessions::{NewSessionRow, SessionCarrier, SessionRow};
+pub use users::{NewUserRow, UserRow};

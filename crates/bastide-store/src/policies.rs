@@ -18,13 +18,15 @@ pub struct PolicyRow {
     pub digest: Digest,
     /// When it came into force.
     pub set_at: Timestamp,
+    /// Who set it, in words; `None` where that was not noted.
+    pub set_by: Option<String>,
     /// Whether it is the one in force.
     pub active: bool,
     /// The log entry that announced it.
     pub intent_index: u64,
 }
 
-const COLUMNS: &str = "version, text, digest, set_at, active, intent_index";
+const COLUMNS: &str = "version, text, digest, set_at, set_by, active, intent_index";
 
 fn policy(row: &Row<'_>) -> rusqlite::Result<PolicyRow> {
     Ok(PolicyRow {
@@ -32,8 +34,9 @@ fn policy(row: &Row<'_>) -> rusqlite::Result<PolicyRow> {
         text: row.get(1)?,
         digest: Digest(row.get(2)?),
         set_at: timestamp(row, 3)?,
-        active: row.get(4)?,
-        intent_index: unsigned(row, 5)?,
+        set_by: row.get(4)?,
+        active: row.get(5)?,
+        intent_index: unsigned(row, 6)?,
     })
 }
 
@@ -50,13 +53,29 @@ impl Store {
         at: Timestamp,
         intent_index: u64,
     ) -> Result<u64, StoreError> {
+        self.set_policy_by(text, digest, None, at, intent_index)
+    }
+
+    /// As [`Store::set_policy`], noting who did.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn set_policy_by(
+        &self,
+        text: &str,
+        digest: Digest,
+        set_by: Option<&str>,
+        at: Timestamp,
+        intent_index: u64,
+    ) -> Result<u64, StoreError> {
         let at = instant(at)?;
         self.change(intent_index, "policy.set", |tx, intent| {
             tx.execute("UPDATE policies SET active = 0 WHERE active = 1", [])
                 .and_then(|_| {
                     tx.execute(
-                        "INSERT INTO policies (text, digest, set_at, active, intent_index) VALUES (?1, ?2, ?3, 1, ?4)",
-                        (text, digest.0, at, intent),
+                        "INSERT INTO policies (text, digest, set_at, set_by, active, intent_index) \
+                         VALUES (?1, ?2, ?3, ?4, 1, ?5)",
+                        (text, digest.0, at, set_by, intent),
                     )
                 })
                 .map_err(|e| self.error(e))?;

@@ -1,5 +1,7 @@
 //! Between our types and SQLite's.
 
+use std::str::FromStr;
+
 use bastide_types::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Error, Row, RowIndex};
@@ -40,4 +42,15 @@ pub(crate) fn timestamp_opt<I: RowIndex + Copy>(
     column: I,
 ) -> Result<Option<Timestamp>, Error> {
     Ok(unsigned_opt(row, column)?.map(Timestamp::from_micros))
+}
+
+/// A column that holds the name of one of a closed set.
+pub(crate) fn named<T: FromStr>(row: &Row<'_>, column: usize) -> Result<T, Error> {
+    named_opt(row, column)?.ok_or_else(|| Error::InvalidColumnType(column, "absent".into(), Type::Null))
+}
+
+pub(crate) fn named_opt<T: FromStr>(row: &Row<'_>, column: usize) -> Result<Option<T>, Error> {
+    let name: Option<String> = row.get(column)?;
+    let parse = |name: String| name.parse().map_err(|_| Error::InvalidColumnType(column, name, Type::Text));
+    name.map(parse).transpose()
 }

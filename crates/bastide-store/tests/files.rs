@@ -40,6 +40,9 @@ fn read_everything(store: &Store) -> Result<(), StoreError> {
     store.keys()?;
     store.all_providers()?;
     store.policies(10)?;
+    store.all_users()?;
+    store.live_sessions(Timestamp::from_micros(0))?;
+    store.guard_profiles(10)?;
     store.sealed("x")?;
     store.meta("x")?;
     store.last_intent()?;

@@ -54,6 +54,11 @@ pub enum ActorRef {
         /// Its project.
         project: ProjectId,
     },
+    /// A person, signed in to the console or the management API.
+    User {
+        /// The person.
+        user: Pseudonym,
+    },
     /// The operator on this machine, through the control socket or the data folder.
     LocalOperator {
         /// The operating system's user id.

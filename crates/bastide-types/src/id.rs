@@ -98,6 +98,8 @@ ids! {
     ProjectId, "prj_", "A project of an organisation.";
     KeyId, "key_", "A key: the stable id, not the credential.";
     ProviderId, "prv_", "A provider: a base URL and its credential.";
+    UserId, "usr_", "A person who signs in to the console and the management API.";
+    SessionId, "ses_", "A session of a person in a browser, or an API token of theirs: the stable id, not the credential.";
     ExchangeId, "exc_", "One request and its response. Its ids are in the order of their beginning.";
 }
 

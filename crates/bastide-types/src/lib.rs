@@ -1,7 +1,7 @@
 //! The vocabulary of bastide: the words every other crate speaks, and nothing else.
 //!
 //! Owns: identifiers, instants, secrets that do not print, categories, findings, verdicts, the segments of the
-//! message model, the events of the log, and what a problem is. Knows nothing of bytes on a wire, of detection, of
+//! message model, the events of the log, the roles of people, and what a problem is. Knows nothing of bytes on a wire, of detection, of
 //! policy, of files, sockets or clocks.
 //!
 //! ```
@@ -20,6 +20,7 @@ mod finding;
 mod id;
 mod message;
 mod problem;
+mod role;
 mod secret;
 mod time;
 mod verdict;
@@ -30,9 +31,10 @@ pub use event::{
     GuardRecord, Mutation, MutationPhase, PolicyEffect, Pseudonym, Reveal, TimingRecord, UsageRecord,
 };
 pub use finding::{Finding, Score, Severity, Span, View};
-pub use id::{ExchangeId, KeyId, OrganisationId, ParseIdError, ProjectId, ProviderId};
+pub use id::{ExchangeId, KeyId, OrganisationId, ParseIdError, ProjectId, ProviderId, SessionId, UserId};
 pub use message::{Direction, Origin, Segment, SegmentKind, Trust};
 pub use problem::{Fault, Problem, Retry};
+pub use role::{ParseRoleError, Permission, Role};
 pub use secret::{Secret, Sensitive};
 pub use time::{Clock, Timestamp};
 pub use verdict::{GuardMode, Verdict};

@@ -9,11 +9,14 @@ const FAMILIES: [&str; 13] = [
     "audit", "auth", "guard", "http", "identity", "limit", "log", "model", "policy", "server", "store",
     "upstream", "wire",
 ];
-/// Literals of the same form that are something else: an action of the log, a setting, files, a row of the records,
+/// Literals of the same form that are something else: actions of the log, permissions, a setting, files, a row of the records,
 /// attributes of spans.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 11] = [
     "policy.set",
+    "guard.set",
+    "guard.manage",
     "guard.mode",
+    "log.view",
     "log.key",
     "log.vkey",
     "identity.lookup_fingerprint",

@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod chromium;
 mod floors;
 mod kill9;
 mod python;

@@ -1,4 +1,4 @@
-//! The official Python SDKs, in a virtual environment of our own outside of the checkout.
+//! Python for the suites under `tests/`, each in a virtual environment of our own outside of the checkout.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,25 +7,25 @@ use crate::shell::{Fallible, capture, find_program, run};
 use crate::workspace::root;
 
 /// The folder that holds the environment: kept between runs, shared by checkouts.
-fn folder() -> Fallible<PathBuf> {
+fn folder(suite: &str) -> Fallible<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = set("XDG_CACHE_HOME")
         .or_else(|| set("HOME").map(|home| home.join(".cache")))
         .ok_or("neither XDG_CACHE_HOME nor HOME is set: there is no place for the Python environment")?;
-    Ok(cache.join("bastide").join("venv"))
+    Ok(cache.join("bastide").join("venv").join(suite))
 }
 
 fn python_of(folder: &Path) -> PathBuf {
     if cfg!(windows) { folder.join("Scripts").join("python.exe") } else { folder.join("bin").join("python") }
 }
 
-/// A Python that has everything in `tests/python/requirements.txt`; made or brought up to date when it has not. The
+/// A Python that has everything in `tests/SUITE/requirements.txt`; made or brought up to date when it has not. The
 /// error says what a person can do.
-pub(crate) fn environment() -> Fallible<PathBuf> {
-    let requirements = root().join("tests").join("python").join("requirements.txt");
+pub(crate) fn environment(suite: &str) -> Fallible<PathBuf> {
+    let requirements = root().join("tests").join(suite).join("requirements.txt");
     let wanted = std::fs::read_to_string(&requirements)
         .map_err(|e| format!("cannot read `{}`: {e}", requirements.display()))?;
-    let folder = folder()?;
+    let folder = folder(suite)?;
     let python = python_of(&folder);
     let stamp = folder.join("installed-requirements.txt");
     if python.exists() && std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
@@ -48,7 +48,7 @@ pub(crate) fn environment() -> Fallible<PathBuf> {
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
     install.arg(&requirements);
     if !run(&mut install)? {
-        return Err("pip could not install the SDKs (see above): is the package index reachable? An index or a folder \
+        return Err("pip could not install what the suite needs (see above): is the package index reachable? An index or a folder \
                     of wheels can be named in PIP_INDEX_URL or PIP_FIND_LINKS"
             .into());
     }

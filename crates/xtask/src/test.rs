@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::shell::{Fallible, Outcome, cargo, has_cargo_command, run as run_command, seconds};
 use crate::workspace::{in_ci, root, target_folder};
-use crate::{floors, python, supply};
+use crate::{chromium, floors, python, supply};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -46,6 +46,7 @@ const STEPS: &[Step] = &[
     Step { name: "unit", what: "unit, property and integration tests", run: unit },
     Step { name: "doc", what: "examples in the documentation", run: doc },
     Step { name: "python", what: "the official Python SDK through bastide", run: sdk },
+    Step { name: "browser", what: "the console in Chromium, and its accessibility", run: browser },
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Fallible<Outcome> {
@@ -142,7 +143,7 @@ fn doc() -> Fallible<Ended> {
 
 /// The SDK's tests against the binaries of the same profile as the other tests.
 fn sdk() -> Fallible<Ended> {
-    let python = match python::environment() {
+    let python = match python::environment("python") {
         Ok(python) => python,
         Err(why) => {
             eprintln!("{why}");
@@ -173,4 +174,27 @@ fn sdk() -> Fallible<Ended> {
         (Ended::Passed, Ended::Passed) => Ended::Passed,
         _ => Ended::Failed,
     })
+}
+
+/// The console's pages as people use them.
+fn browser() -> Fallible<Ended> {
+    let tools = chromium::program().and_then(|chromium| Ok((chromium, python::environment("browser")?)));
+    let (chromium, python) = match tools {
+        Ok(tools) => tools,
+        Err(why) => {
+            eprintln!("{why}");
+            return Ok(Ended::Skipped { why: "no browser, see above".to_owned(), fatal_in_ci: true });
+        }
+    };
+    let mut build = cargo();
+    build.current_dir(root()).args(["build", "--locked", "-p", "bastide", "-p", "bastide-testkit", "--bins"]);
+    if !run_command(&mut build)? {
+        return Ok(Ended::Failed);
+    }
+    let folder = target_folder()?.join("debug");
+    let mut command = Command::new(&python);
+    command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).arg(root().join("tests").join("browser"));
+    command.env("PYTHONDONTWRITEBYTECODE", "1").env("CHROMIUM", chromium);
+    command.env("BASTIDE_BIN", folder.join("bastide")).env("MOCK_BIN", folder.join("mock-upstream"));
+    passed(&mut command)
 }

@@ -158,6 +158,7 @@ pub(crate) fn every_event() -> Vec<Event> {
     let Event::Changed(change) = changed(MutationPhase::Intent) else { panic!("a change") };
     let mut stateless = change.clone();
     stateless.state = None;
+    stateless.actor = ActorRef::User { user: Pseudonym([2; 16]) };
     vec![
         Event::Started { at: Timestamp::from_micros(1), version: "0.1.0".into(), config: Digest([1; 32]) },
         Event::Stopped { at: Timestamp::from_micros(2) },

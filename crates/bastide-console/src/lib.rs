@@ -1,0 +1,33 @@
+//! The web console: pages from the server, on the gateway's own listener or one for administrators.
+//!
+//! Owns: what the console looks like (`design`: parts, charts, style and script), which pages there are and who may open
+//! them (`web/route.rs`), and how a visit becomes an answer. Knows nothing of where anything is stored or how it is
+//! changed: it asks [`bastide_admin::Admin`], as the command line does.
+//!
+//! The life of a visit: [`Console`] finds the route, reads the form, looks the session up, checks permission and
+//! freshness (`web/server.rs`); `pages/` answers; `web/reply.rs` adds the headers that keep a page to itself.
+//!
+//! A page is put together from parts, each a value that is `Into<Html>`:
+//!
+//! ```
+//! use bastide_console::{Badge, Column, Context, Href, Html, Link, Row, Shell, Table};
+//! use bastide_types::Verdict;
+//!
+//! fn keys_page(context: &Context) -> String {
+//!     let keys = Table::new("Keys", [Column::text("Name"), Column::text("Last verdict"), Column::number("Requests")])
+//!         .row(Row::new([Html::from("<billing>"), Badge::from(Verdict::Redact).into(), Html::from("1,204")]));
+//!     let new = Link::button(Href::page("/console/keys/new"), "New key").primary();
+//!     Shell::new("Keys", &Href::page("/console/keys"), context).action(new).body(keys).render()
+//! }
+//! # let page = keys_page(&bastide_console::example_context(Default::default()));
+//! # assert!(page.contains("&#60;billing&#62;"));
+//! ```
+
+mod design;
+mod nav;
+mod pages;
+mod web;
+
+pub use design::*;
+pub use web::route::{Access, Route};
+pub use web::server::Console;

@@ -1,0 +1,7 @@
+//! Findings.
+
+use crate::web::{Refusal, Reply, Visit};
+
+pub(super) async fn show(visit: &Visit<'_>) -> Result<Reply, Refusal> {
+    Err(Refusal::no("page", visit.route.path()))
+}

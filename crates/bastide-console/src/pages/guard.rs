@@ -1,0 +1,23 @@
+//! Guard.
+
+use crate::web::{Refusal, Reply, Visit};
+
+pub(super) async fn show(visit: &Visit<'_>) -> Result<Reply, Refusal> {
+    Err(Refusal::no("page", visit.route.path()))
+}
+
+pub(super) async fn edit(visit: &Visit<'_>) -> Result<Reply, Refusal> {
+    Err(Refusal::no("page", visit.route.path()))
+}
+
+pub(super) async fn preview(visit: &Visit<'_>) -> Result<Reply, Refusal> {
+    Err(Refusal::no("page", visit.route.path()))
+}
+
+pub(super) async fn set(visit: &Visit<'_>) -> Result<Reply, Refusal> {
+    Err(Refusal::no("page", visit.route.path()))
+}
+
+pub(super) async fn version(visit: &Visit<'_>) -> Result<Reply, Refusal> {
+    Err(Refusal::no("page", visit.route.path()))
+}

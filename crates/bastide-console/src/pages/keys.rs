@@ -1,0 +1,27 @@
+//! Keys.
+
+use crate::web::{Refusal, Reply, Visit};
+
+pub(super) async fn list(visit: &Visit<'_>) -> Result<Reply, Refusal> {
+    Err(Refusal::no("page", visit.route.path()))
+}
+
+pub(super) async fn create(visit: &Visit<'_>) -> Result<Reply, Refusal> {
+    Err(Refusal::no("page", visit.route.path()))
+}
+
+pub(super) async fn show(visit: &Visit<'_>) -> Result<Reply, Refusal> {
+    Err(Refusal::no("page", visit.route.path()))
+}
+
+pub(super) async fn rotate(visit: &Visit<'_>) -> Result<Reply, Refusal> {
+    Err(Refusal::no("page", visit.route.path()))
+}
+
+pub(super) async fn revoke(visit: &Visit<'_>) -> Result<Reply, Refusal> {
+    Err(Refusal::no("page", visit.route.path()))
+}
+
+pub(super) async fn erase(visit: &Visit<'_>) -> Result<Reply, Refusal> {
+    Err(Refusal::no("page", visit.route.path()))
+}

@@ -1,0 +1,16 @@
+//! The console's way from a request to an answer: who asks, whether they may, which page.
+
+mod cookie;
+mod form;
+mod refusal;
+mod reply;
+pub(crate) mod route;
+mod server;
+mod visit;
+
+pub(crate) use form::{Fields, segment};
+pub(crate) use refusal::Refusal;
+pub(crate) use reply::Reply;
+pub(crate) use server::{Console, SESSION_COOKIE};
+pub(crate) use visit::{Visit, flash};
+pub(crate) use {cookie::Lasts, cookie::write as write_cookie};
