@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bastide_crypto::SystemRandom;
 use bastide_gateway::{Credential, Gateway, PlainHttp, Provider};
-use bastide_identity::{KeyLimits, KeyRow, NewKey, ProjectRow};
+use bastide_identity::{Authorized, KeyLimits, KeyRow, NewKey, ProjectRow};
 use bastide_policy::PolicySet;
 use bastide_store::{CredentialSource, NewProvider, ProviderRow};
 use bastide_types::{ActorRef, KeyId, ProjectId, ProviderId, Secret, Timestamp};
@@ -41,12 +41,18 @@ impl Admin {
         Admin { changes: Changes::new(Arc::clone(&node)), names: Mutex::default(), node, gateway }
     }
 
-    /// Executes one request for the operator on this machine. A change goes on to its end when the caller stops
-    /// waiting.
+    /// Executes one request for somebody who may. A change goes on to its end when the caller stops waiting.
     ///
     /// # Errors
     /// What was wrong with the request, or why it could not be done.
-    pub async fn execute(self: &Arc<Self>, uid: u32, request: Request) -> Result<Value, Failure> {
+    pub async fn execute(self: &Arc<Self>, by: &Authorized, request: Request) -> Result<Value, Failure> {
+        if !by.covers(request.permission()) {
+            let needed = request.permission();
+            return Err(Failure::denied(format!(
+                "this needs the permission `{needed}`, which was not given"
+            )));
+        }
+        let actor = by.actor();
         match request {
             Request::KeyList => self.keys(),
             Request::ProviderList => self.providers(),
@@ -69,12 +75,12 @@ impl Admin {
             }
             Request::ExchangeShow { exchange, reveal } => {
                 let look = Look { reveal, segments: false };
-                let shown = self.exchange_show(ActorRef::LocalOperator { uid }, &exchange, look).await?;
+                let shown = self.exchange_show(actor, &exchange, look).await?;
                 serde_json::to_value(shown).map_err(could_not)
             }
             change => {
                 let admin = Arc::clone(self);
-                let changing = tokio::spawn(async move { admin.change(uid, change).await });
+                let changing = tokio::spawn(async move { admin.change(actor, change).await });
                 changing.await.map_err(could_not)?
             }
         }
@@ -93,8 +99,24 @@ impl Admin {
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    async fn change(&self, uid: u32, request: Request) -> Result<Value, Failure> {
-        let mut turn = self.changes.turn(ActorRef::LocalOperator { uid }).await?;
+    /// Makes one change in a task of its own: what it gives, and what there is to know about it.
+    pub(crate) async fn make<T: Send + 'static>(
+        self: &Arc<Self>,
+        actor: ActorRef,
+        what: What,
+        apply: impl FnOnce(u64) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<(T, Vec<String>), Failure> {
+        let admin = Arc::clone(self);
+        let making = tokio::spawn(async move {
+            let mut turn = admin.changes.turn(actor).await?;
+            let made = turn.change(what, apply).await?;
+            Ok((made, turn.into_warnings()))
+        });
+        making.await.map_err(could_not)?
+    }
+
+    async fn change(&self, actor: ActorRef, request: Request) -> Result<Value, Failure> {
+        let mut turn = self.changes.turn(actor).await?;
         let mut answer = match request {
             Request::KeyCreate(wanted) => self.key_create(&mut turn, wanted).await?,
             Request::KeyRevoke { key } => self.key_revoke(&mut turn, &key).await?,
@@ -385,7 +407,7 @@ impl Admin {
 #[must_use]
 pub fn no_such(what: &str, given: &str) -> Failure {
     let shown: String = given.chars().filter(|c| !c.is_control()).take(100).collect();
-    Failure::could_not(format!("there is no {what} `{shown}`; `bastide {what} list` shows them"))
+    Failure::not_found(format!("there is no {what} `{shown}`; `bastide {what} list` shows them"))
 }
 
 fn expired(key: &KeyRow, now: Timestamp) -> bool {

@@ -10,36 +10,66 @@ use serde_json::{Value, json};
 #[derive(Debug)]
 pub struct Failure {
     message: String,
-    code: u8,
+    kind: Kind,
     /// It stands in the JSON that was printed.
     told: bool,
+}
+
+/// What kind of failure it is: an exit code for a command, a status for a page or program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What was checked does not hold.
+    DoesNotHold,
+    /// What was asked for cannot be meant.
+    Usage,
+    /// There is no such thing.
+    NotFound,
+    /// Whoever asks may not.
+    Denied,
+    /// It could not be done here and now.
+    CouldNot,
 }
 
 /// `1`: what was checked does not hold. `2`: the command cannot be meant, whatever the installation holds. `3`: it could
 /// not be done here and now. `docs/commands.md` has the table.
 impl Failure {
-    fn new(message: impl Into<String>, code: u8) -> Self {
-        Failure { message: message.into(), code, told: false }
+    fn new(message: impl Into<String>, kind: Kind) -> Self {
+        Failure { message: message.into(), kind, told: false }
     }
 
     /// What was checked does not hold.
     pub fn does_not_hold(message: impl Into<String>) -> Self {
-        Failure::new(message, 1)
+        Failure::new(message, Kind::DoesNotHold)
     }
 
     /// What was asked for cannot be meant.
     pub fn usage(message: impl Into<String>) -> Self {
-        Failure::new(message, 2)
+        Failure::new(message, Kind::Usage)
     }
 
     /// It could not be done here and now.
     pub fn could_not(message: impl Into<String>) -> Self {
-        Failure::new(message, 3)
+        Failure::new(message, Kind::CouldNot)
+    }
+
+    /// There is no such thing.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Failure::new(message, Kind::NotFound)
+    }
+
+    /// Whoever asks may not.
+    pub fn denied(message: impl Into<String>) -> Self {
+        Failure::new(message, Kind::Denied)
     }
 
     /// As another process reports it.
     pub fn reported(message: impl Into<String>, code: u64) -> Self {
-        Failure::new(message, u8::try_from(code).ok().filter(|c| *c > 0).unwrap_or(3))
+        let kind = match code {
+            1 => Kind::DoesNotHold,
+            2 => Kind::Usage,
+            _ => Kind::CouldNot,
+        };
+        Failure::new(message, kind)
     }
 
     /// The same failure, with a remark.
@@ -61,13 +91,23 @@ impl Failure {
 
     /// For a program: `{"message","exit"}`.
     pub fn to_json(&self) -> Value {
-        json!({"message": self.message, "exit": self.code})
+        json!({"message": self.message, "exit": self.code()})
     }
 
     /// The exit code.
     #[must_use]
     pub const fn code(&self) -> u8 {
-        self.code
+        match self.kind {
+            Kind::DoesNotHold => 1,
+            Kind::Usage => 2,
+            Kind::NotFound | Kind::Denied | Kind::CouldNot => 3,
+        }
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// What went wrong and what to do.

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bastide_audit::{Disk, LocalDisk, Log, LogOptions, LogReader, Recorded, Subjects};
-use bastide_crypto::RootKey;
+use bastide_crypto::{RootKey, SystemRandom};
 use bastide_gateway::Provider;
-use bastide_identity::Identity;
+use bastide_identity::{Accounts, Identity, SessionLifetimes};
 use bastide_policy::PolicySet;
 use bastide_store::Store;
 use bastide_types::{ActorRef, Clock, Event, KeyId, Mutation, MutationPhase, Secret};
@@ -25,6 +25,8 @@ pub struct Node {
     pub store: Arc<Store>,
     /// Keys.
     pub identity: Arc<Identity>,
+    /// The people who may sign in, and their sessions.
+    pub accounts: Arc<Accounts>,
     /// The log.
     pub log: Log,
     /// The keys of the log's subjects.
@@ -77,9 +79,23 @@ impl Node {
         let subjects = Arc::new(Subjects::open(folder.dir().join("subjects"), &root).map_err(could_not)?);
         let identity =
             Arc::new(Identity::open(Arc::clone(&store), &root, Arc::clone(&clock)).map_err(could_not)?);
+        let pseudonyms = {
+            let subjects = Arc::clone(&subjects);
+            Box::new(move |user| subjects.user_pseudonym(user))
+        };
+        let accounts = Accounts::open(
+            Arc::clone(&store),
+            &root,
+            Arc::clone(&clock),
+            Arc::new(SystemRandom),
+            SessionLifetimes::default(),
+            pseudonyms,
+        );
+        let accounts = Arc::new(accounts.map_err(could_not)?);
         Ok(Node {
             store,
             identity,
+            accounts,
             log,
             subjects,
             root,
@@ -211,7 +227,7 @@ impl Node {
 const BATCH: u64 = 256;
 
 /// The changes there are.
-const ACTIONS: [&str; 8] = [
+const ACTIONS: &[&str] = &[
     "organisation.create",
     "project.create",
     "key.create",
@@ -219,6 +235,20 @@ const ACTIONS: [&str; 8] = [
     "provider.add",
     "provider.remove",
     "policy.set",
+    "session.create",
+    "session.rotate",
+    "session.revoke",
+    "token.create",
+    "user.create",
+    "user.role",
+    "user.disable",
+    "user.enable",
+    "user.remove",
+    "user.end_sessions",
+    "user.password",
+    "user.totp",
+    "user.totp_remove",
+    "user.totp_defer",
     ERASE,
 ];
 

@@ -1,6 +1,7 @@
 //! What may be asked of an installation besides serving: the one vocabulary of the command line, the console and the
 //! management API. Over the control socket it goes as one line of JSON.
 
+use bastide_types::Permission;
 use serde::{Deserialize, Serialize};
 
 /// A request.
@@ -58,6 +59,28 @@ pub enum Request {
         /// The subject's key: its id, or its name where only one ever had it.
         key: String,
     },
+}
+
+impl Request {
+    /// What whoever asks must be permitted.
+    #[must_use]
+    pub const fn permission(&self) -> Permission {
+        match self {
+            Request::KeyCreate(_) | Request::KeyRevoke { .. } => Permission::KeysManage,
+            Request::ProviderAdd(_) | Request::ProviderRemove { .. } => Permission::ProvidersManage,
+            Request::ProjectCreate { .. } => Permission::ProjectsManage,
+            Request::PolicySet { .. } => Permission::PoliciesManage,
+            Request::KeyList
+            | Request::ProviderList
+            | Request::ProjectList
+            | Request::PolicyShow
+            | Request::PolicyNames { .. } => Permission::ConfigView,
+            Request::LogPublish => Permission::LogView,
+            Request::ExchangeShow { reveal: false, .. } => Permission::TrafficView,
+            Request::ExchangeShow { reveal: true, .. } => Permission::BodiesReveal,
+            Request::SubjectErase { .. } => Permission::SubjectsErase,
+        }
+    }
 }
 
 /// A key to be, as it was asked for. A limit that is left out does not hold.

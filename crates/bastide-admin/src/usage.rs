@@ -87,3 +87,25 @@ pub async fn save_usage_while_running(node: Arc<Node>, gateway: Arc<Gateway>) {
         }
     }
 }
+
+/// How often it is noted when sessions were last used.
+const NOTE_EVERY: Duration = Duration::from_secs(60);
+
+/// Notes in the records when sessions were last used.
+pub fn note_sessions(node: &Node) {
+    if let Err(error) = node.accounts.flush() {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "when sessions were last used cannot be noted"
+        );
+    }
+}
+
+/// Notes it every minute.
+pub async fn note_sessions_while_running(node: Arc<Node>) {
+    loop {
+        tokio::time::sleep(NOTE_EVERY).await;
+        let node = Arc::clone(&node);
+        let _ = tokio::task::spawn_blocking(move || note_sessions(&node)).await;
+    }
+}

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bastide_admin::{
-    Admin, CredentialGiven, Failure, Folder, KeyWanted, Locked, Node, ProviderWanted, Request, could_not,
-    shell_word,
+    Admin, Authorized, CredentialGiven, Failure, Folder, KeyWanted, Locked, Node, ProviderWanted, Request,
+    could_not, shell_word,
 };
 use serde_json::{Value, json};
 
@@ -62,9 +62,9 @@ pub(crate) fn execute(data: &Data, request: Request) -> Result<Value, Failure> {
             node.bootstrap()?;
             node.reconcile(false)?;
             let admin = Arc::new(Admin::new(Arc::clone(&node), None));
-            let uid = rustix::process::geteuid().as_raw();
+            let by = Authorized::local_operator(rustix::process::geteuid().as_raw());
             let result = runtime.block_on(async {
-                let result = admin.execute(uid, request).await;
+                let result = admin.execute(&by, request).await;
                 // What is owed to the log gets a last chance here, and else the next start.
                 admin.changes.close(LAST_WORD).await;
                 result

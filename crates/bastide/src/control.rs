@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bastide_admin::{Admin, Failure, Request};
+use bastide_admin::{Admin, Authorized, Failure, Request};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
@@ -125,7 +125,7 @@ async fn answer(admin: Arc<Admin>, stream: tokio::net::UnixStream, mut stopping:
         Ok(Err(_) | Ok(0)) => return,
         Ok(Ok(_)) => match serde_json::from_str::<Request>(&line) {
             // Not timed: a change that is stopped in the middle would be worse than one that takes long.
-            Ok(request) => admin.execute(uid, request).await,
+            Ok(request) => admin.execute(&Authorized::local_operator(uid), request).await,
             Err(_) => Err(Failure::could_not(
                 "the running server does not know this request; it is of another version: restart it",
             )),

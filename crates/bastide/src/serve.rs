@@ -6,10 +6,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use bastide_admin::{Admin, FIXED, Failure, Fixed, Folder, Locked, Node, chain, could_not, shell_word};
+use bastide_admin::{
+    Admin, FIXED, Failure, Fixed, Folder, Locked, Node, chain, could_not, note_sessions,
+    note_sessions_while_running, recall_traffic, shell_word,
+};
 use bastide_audit::Bodies;
+use bastide_console::Console;
 use bastide_crypto::{SystemRandom, sha256};
-use bastide_gateway::{AuditMode, Catalogue, Credential, Door, Gateway, Guard, Parts, PlainHttp, Provider};
+use bastide_gateway::{
+    AuditMode, Catalogue, Credential, Door, Gateway, Guard, Parts, PlainHttp, Provider, Surface,
+};
 use bastide_store::CredentialSource;
 use bastide_types::{Digest, Event, GuardMode, Secret};
 use rustls::pki_types::pem::PemObject as _;
@@ -96,18 +102,28 @@ async fn serve(
     let saving =
         tokio::spawn(bastide_admin::save_usage_while_running(Arc::clone(&node), Arc::clone(&gateway)));
     let admin = Arc::new(Admin::new(Arc::clone(&node), Some(Arc::clone(&gateway))));
-    let control = control::listen(admin, node.dir())?;
+    let control = control::listen(Arc::clone(&admin), node.dir())?;
     let (stop, stopping) = watch::channel(false);
+    let console: Arc<dyn Surface> = Arc::new(Console::new(admin, stopping.clone()));
+    let recalling = {
+        let (node, gateway, before) = (Arc::clone(&node), Arc::clone(&gateway), node.log.size());
+        tokio::task::spawn_blocking(move || recall_traffic(&node, &gateway, before))
+    };
+    let seeing = tokio::spawn(note_sessions_while_running(Arc::clone(&node)));
     tokio::spawn(wait_for_signal(stop));
 
     let scheme = if tls.is_some() { "https" } else { "http" };
-    greet(&node, &gateway.catalogue(), &settings, listen, scheme, demo_key.as_ref())?;
+    let setup = node.accounts.new_setup_code();
+    greet(&node, &gateway.catalogue(), &settings, listen, scheme, demo_key.as_ref(), setup.as_ref())?;
     let listener = TcpListener::from_std(listener).map_err(could_not)?;
-    let door = Door { listener, tls, data_plane: true, surface: None };
+    let door = Door { listener, tls, data_plane: true, surface: Some(console) };
     bastide_gateway::serve(Arc::clone(&gateway), vec![door], stopping).await.map_err(could_not)?;
 
     let whole = control.stop().await;
     saving.abort();
+    seeing.abort();
+    recalling.abort();
+    note_sessions(&node);
     bastide_admin::save_usage(&node, &gateway);
     let log = node.log.clone();
     if whole {
@@ -205,6 +221,7 @@ fn greet(
     listen: SocketAddr,
     scheme: &str,
     demo_key: Option<&Secret<String>>,
+    setup: Option<&Secret<String>>,
 ) -> Result<(), Failure> {
     let shown = if listen.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
         format!("localhost:{}", listen.port())
@@ -231,6 +248,13 @@ fn greet(
             "first start     keys, records and log were made in the data folder; back up its `keys`\n",
         );
     }
+    text.push_str(&match setup {
+        None => format!("console         {scheme}://{shown}/console\n"),
+        Some(code) => format!(
+            "console         open {scheme}://{shown}/console/setup and enter the code {} (once, within 15 minutes)\n",
+            code.expose()
+        ),
+    });
     if let Some(key) = demo_key {
         let key = key.expose();
         text.push_str(&format!(

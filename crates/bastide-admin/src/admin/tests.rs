@@ -130,7 +130,7 @@ fn revoke(name: &str) -> Request {
 }
 
 async fn key(admin: &Arc<Admin>, name: &str) -> String {
-    let made = admin.execute(0, create(name)).await.expect("a key");
+    let made = admin.execute(&Authorized::local_operator(0), create(name)).await.expect("a key");
     made["key"].as_str().expect("shown once").to_owned()
 }
 
@@ -155,18 +155,24 @@ fn a_change_whose_outcome_the_log_did_not_take_is_in_force_and_says_so() {
         let secret = key(&admin, "ci").await;
         assert!(admin.node.identity.authenticate(&secret).is_ok());
         disk.room_for(1);
-        let answer = admin.execute(0, revoke("ci")).await.expect("it is done");
+        let answer = admin.execute(&Authorized::local_operator(0), revoke("ci")).await.expect("it is done");
         assert_eq!(answer["state"], "revoked");
         let warning = answer["warnings"][0].as_str().expect("a warning");
         assert!(warning.contains("in force") && warning.contains("no space left"), "{warning}");
         assert!(admin.node.identity.authenticate(&secret).is_err(), "refused from now on");
 
-        let refused = admin.execute(0, create("second")).await.expect_err("the log takes nothing");
+        let refused = admin
+            .execute(&Authorized::local_operator(0), create("second"))
+            .await
+            .expect_err("the log takes nothing");
         assert!(refused.message().contains("nothing was changed"), "{refused}");
         assert_eq!(admin.node.store.keys().expect("readable").len(), 1);
 
         disk.room_for(u64::MAX);
-        let answer = admin.execute(0, create("second")).await.expect("there is room again");
+        let answer = admin
+            .execute(&Authorized::local_operator(0), create("second"))
+            .await
+            .expect("there is room again");
         assert_eq!(answer["warnings"], json!([]));
     });
     assert_eq!(
@@ -189,14 +195,17 @@ fn an_outcome_that_is_owed_is_recorded_when_the_server_stops_or_starts() {
     with_node(dir.path(), &disk, async |admin| {
         key(&admin, "first").await;
         disk.room_for(1);
-        admin.execute(0, revoke("first")).await.expect("it is done");
+        admin.execute(&Authorized::local_operator(0), revoke("first")).await.expect("it is done");
         assert!(
             !admin.changes.close(Duration::from_secs(5)).await,
             "the log must not say that all is in order"
         );
         disk.room_for(u64::MAX);
         assert!(admin.changes.close(Duration::from_secs(5)).await);
-        let late = admin.execute(0, create("late")).await.expect_err("the server stops");
+        let late = admin
+            .execute(&Authorized::local_operator(0), create("late"))
+            .await
+            .expect_err("the server stops");
         assert!(late.message().contains("stops"), "{late}");
     });
     assert_eq!(
@@ -207,7 +216,7 @@ fn an_outcome_that_is_owed_is_recorded_when_the_server_stops_or_starts() {
     with_node(dir.path(), &disk, async |admin| {
         key(&admin, "second").await;
         disk.room_for(1);
-        admin.execute(0, revoke("second")).await.expect("it is done");
+        admin.execute(&Authorized::local_operator(0), revoke("second")).await.expect("it is done");
     });
     assert_eq!(changes(dir.path()).last().map(String::as_str), Some("key.revoke intent"));
     disk.room_for(u64::MAX);
@@ -220,10 +229,14 @@ fn a_change_that_fails_says_why_even_when_the_log_fails_too() {
     let dir = tempfile::tempdir().expect("a folder");
     let disk = Filling::new();
     with_node(dir.path(), &disk, async |admin| {
-        admin.execute(0, Request::ProjectCreate { name: "search".to_owned() }).await.expect("made");
+        admin
+            .execute(&Authorized::local_operator(0), Request::ProjectCreate { name: "search".to_owned() })
+            .await
+            .expect("made");
         disk.room_for(1);
         let again = Request::ProjectCreate { name: "search".to_owned() };
-        let failure = admin.execute(0, again).await.expect_err("the name is taken");
+        let failure =
+            admin.execute(&Authorized::local_operator(0), again).await.expect_err("the name is taken");
         assert!(failure.message().contains("already a project `search`"), "{failure}");
         assert!(failure.message().contains("no space left"), "{failure}");
     });
@@ -235,7 +248,8 @@ fn a_change_goes_on_when_nobody_waits_for_it() {
     let disk = Filling::new();
     with_node(dir.path(), &disk, async |admin| {
         let secret = key(&admin, "ci").await;
-        let mut asked = Box::pin(admin.execute(0, revoke("ci")));
+        let by = Authorized::local_operator(0);
+        let mut asked = Box::pin(admin.execute(&by, revoke("ci")));
         // It has begun, and the caller leaves at once.
         std::future::poll_fn(|cx| {
             let _ = asked.as_mut().poll(cx);
@@ -261,11 +275,13 @@ fn of_many_keys_of_one_name_asked_for_at_once_one_is_made() {
         let mut asking = tokio::task::JoinSet::new();
         for _ in 0..8 {
             let admin = Arc::clone(&admin);
-            asking.spawn(async move { admin.execute(0, create("ci")).await.is_ok() });
+            asking.spawn(
+                async move { admin.execute(&Authorized::local_operator(0), create("ci")).await.is_ok() },
+            );
         }
         let made = asking.join_all().await.into_iter().filter(|made| *made).count();
         assert_eq!(made, 1);
-        admin.execute(0, revoke("ci")).await.expect("revoked");
-        admin.execute(0, create("ci")).await.expect("the name is free again");
+        admin.execute(&Authorized::local_operator(0), revoke("ci")).await.expect("revoked");
+        admin.execute(&Authorized::local_operator(0), create("ci")).await.expect("the name is free again");
     });
 }

@@ -26,9 +26,9 @@ use crate::web::{Refusal, Reply, Visit};
 /// Answers a visit that was let in.
 pub(crate) async fn answer(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     match visit.route {
-        Route::Assets => {
-            design::asset(visit.segment()).map(Reply::asset).ok_or_else(|| Refusal::no("file", visit.segment()))
-        }
+        Route::Assets => design::asset(visit.segment())
+            .map(Reply::asset)
+            .ok_or_else(|| Refusal::no("file", visit.segment())),
         Route::Design => Ok(Reply::page(design::gallery(visit.context().theme))),
         Route::Overview => overview::show(visit).await,
         Route::Live => live::show(visit).await,

@@ -36,6 +36,18 @@ impl Fields {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// Puts another value in the place of the first field of this name.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        if let Some((_, held)) = self.0.iter_mut().find(|(n, _)| n == name) {
+            value.clone_into(held);
+        }
+    }
+
+    /// Every field, in the order they came.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Whether a box of this name was ticked.
     pub(crate) fn ticked(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| value != "false" && !value.is_empty())

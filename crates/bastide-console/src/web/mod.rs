@@ -5,12 +5,12 @@ mod form;
 mod refusal;
 mod reply;
 pub(crate) mod route;
-mod server;
+pub(crate) mod server;
 mod visit;
 
-pub(crate) use form::{Fields, segment};
+pub(crate) use form::Fields;
 pub(crate) use refusal::Refusal;
 pub(crate) use reply::Reply;
-pub(crate) use server::{Console, SESSION_COOKIE};
+pub(crate) use server::SESSION_COOKIE;
 pub(crate) use visit::{Visit, flash};
 pub(crate) use {cookie::Lasts, cookie::write as write_cookie};

@@ -1,11 +1,12 @@
 //! Why a visitor does not get what they asked for, as a page.
 
-use bastide_admin::Failure;
+use bastide_admin::{Failure, Kind};
 use http::StatusCode;
 
 use super::reply::Reply;
+use super::server::{CONFIRM_CODE, CONFIRM_PASSWORD};
 use super::visit::Visit;
-use crate::design::{Callout, Href, Html, Link, Paragraph, Tone};
+use crate::design::{Button, Callout, Card, Field, Form, Hidden, Href, Html, Link, Paragraph, Tone};
 
 /// Why not.
 #[derive(Debug)]
@@ -17,7 +18,10 @@ pub(crate) enum Refusal {
     /// The form did not come from a page of ours, or its page is too old.
     Forged,
     /// They have not proved of late who they are, and this asks for it.
-    Stale,
+    Stale {
+        /// What they proved it with just now was wrong.
+        wrong: bool,
+    },
     /// The request cannot be read.
     Malformed(String),
     /// What was asked for was wrong, or could not be done.
@@ -26,7 +30,11 @@ pub(crate) enum Refusal {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Refusal::Failed(failure)
+        match failure.kind() {
+            Kind::NotFound => Refusal::NotFound(failure.message().to_owned()),
+            Kind::Denied => Refusal::Denied(failure.message().to_owned()),
+            Kind::Usage | Kind::DoesNotHold | Kind::CouldNot => Refusal::Failed(failure),
+        }
     }
 }
 
@@ -37,14 +45,14 @@ impl Refusal {
         Refusal::NotFound(format!("there is no {what} `{name}`"))
     }
 
-    pub(crate) fn status(&self) -> StatusCode {
+    fn status(&self) -> StatusCode {
         match self {
             Refusal::NotFound(_) => StatusCode::NOT_FOUND,
-            Refusal::Denied(_) | Refusal::Forged | Refusal::Stale => StatusCode::FORBIDDEN,
+            Refusal::Denied(_) | Refusal::Forged | Refusal::Stale { .. } => StatusCode::FORBIDDEN,
             Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
-            Refusal::Failed(failure) => match failure.code() {
-                1 | 2 => StatusCode::UNPROCESSABLE_ENTITY,
-                _ => StatusCode::CONFLICT,
+            Refusal::Failed(failure) => match failure.kind() {
+                Kind::CouldNot => StatusCode::CONFLICT,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
             },
         }
     }
@@ -59,10 +67,9 @@ impl Refusal {
                  Nothing was changed"
                     .to_owned(),
             ),
-            Refusal::Stale => (
-                "Confirm who you are",
-                "this is asked again before something that matters; nothing was changed".to_owned(),
-            ),
+            Refusal::Stale { .. } => {
+                ("Confirm who you are", "this is asked again before something that matters".to_owned())
+            }
             Refusal::Malformed(why) => ("The request cannot be read", why.clone()),
             Refusal::Failed(failure) => ("That could not be done", failure.message().to_owned()),
         }
@@ -71,10 +78,39 @@ impl Refusal {
     /// As a page of the console.
     pub(crate) fn into_reply(self, visit: &Visit<'_>) -> Reply {
         let (title, why) = self.words();
-        let page = visit
-            .shell(title, &Href::page("/console"))
-            .body(Callout::new(Tone::Block, title).body(Paragraph::new(Html::from(why))))
-            .body(Link::button(Href::page("/console"), "To the overview"));
+        let page = visit.shell(title, &Href::page("/console"));
+        let page = match self {
+            Refusal::Stale { wrong } => page.lead(why).body(confirm(visit, wrong)),
+            _ => page
+                .body(Callout::new(Tone::Block, title).body(Paragraph::new(Html::from(why))))
+                .body(Link::button(Href::page("/console"), "To the overview")),
+        };
         Reply::page_with(self.status(), page.render())
     }
+}
+
+/// The form that was sent, once more, with the proof beside it. Passwords in it are not given back.
+fn confirm(visit: &Visit<'_>, wrong: bool) -> Html {
+    let action = Href::parse(&visit.target).unwrap_or_else(|_| Href::page("/console"));
+    let mut form = Form::post(action, &visit.csrf());
+    for (name, value) in visit.form.iter() {
+        let ours = matches!(name, "csrf" | CONFIRM_PASSWORD | CONFIRM_CODE) || name.contains("password");
+        if !ours {
+            form = form.field(Hidden::new(name, value));
+        }
+    }
+    if visit.form.iter().any(|(name, _)| name == "password") {
+        let again = Field::password("password", "The new password, once more", "new-password");
+        form = form.field(again.required());
+    }
+    let password = Field::password(CONFIRM_PASSWORD, "Your password", "current-password").required();
+    let password = if wrong { password.error("password or code is not right") } else { password };
+    let code = Field::text(CONFIRM_CODE, "Code of your authenticator app")
+        .autocomplete("one-time-code")
+        .hint("Leave it empty if you have none.");
+    let form = form.field(password).field(code).button(Button::new("Confirm and go on").primary());
+    Card::new("Confirm who you are")
+        .note("What you filled in is kept; nothing was changed yet.")
+        .body(form)
+        .into()
 }

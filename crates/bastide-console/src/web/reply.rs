@@ -66,8 +66,7 @@ impl Reply {
 
     /// A file of the console's own.
     pub(crate) fn asset(asset: &'static design::Asset) -> Self {
-        let mut reply =
-            Reply::new(StatusCode::OK, asset.content_type, Bytes::from_static(asset.bytes));
+        let mut reply = Reply::new(StatusCode::OK, asset.content_type, Bytes::from_static(asset.bytes));
         let keep = HeaderValue::from_static(design::ASSET_CACHE_CONTROL);
         reply.0.headers_mut().insert(CACHE_CONTROL, keep);
         reply

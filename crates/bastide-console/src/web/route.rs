@@ -63,7 +63,8 @@ macro_rules! routes {
 use Access::{Fresh, May, SignedIn};
 
 const SIGN_IN: Access = Access::Public { because: "nobody is signed in yet; attempts are counted" };
-const SETUP: Access = Access::Public { because: "there is no user yet; the code in the server's output is asked for" };
+const SETUP: Access =
+    Access::Public { because: "there is no user yet; the code in the server's output is asked for" };
 
 routes! {
     Assets = GET "/console/assets/{}", Access::Public { because: "style and script, the same for everyone" };
@@ -195,7 +196,9 @@ mod tests {
         let find = |path| Route::find(&Method::GET, path).map(|(route, _)| route);
         assert_eq!(find("/console/log/checkpoint"), Ok(Route::LogCheckpoint));
         assert_eq!(find("/console/log/7"), Ok(Route::LogEntry));
-        for path in ["/console/", "/console//keys", "/Console", "/console/keys/", "/console/keys/a/b/c", "/", ""] {
+        for path in
+            ["/console/", "/console//keys", "/Console", "/console/keys/", "/console/keys/a/b/c", "/", ""]
+        {
             assert_eq!(find(path), Err(NoRoute::Path), "{path}");
         }
         assert_eq!(Route::find(&Method::DELETE, "/console/keys").map(|(r, _)| r), Err(NoRoute::Method));
@@ -219,7 +222,13 @@ mod tests {
         // This list only shrinks.
         assert_eq!(
             public,
-            ["/console/assets/{}", "/console/setup", "/console/setup", "/console/sign-in", "/console/sign-in"]
+            [
+                "/console/assets/{}",
+                "/console/setup",
+                "/console/setup",
+                "/console/sign-in",
+                "/console/sign-in"
+            ]
         );
     }
 }

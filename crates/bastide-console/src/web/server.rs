@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bastide_admin::Admin;
+use bastide_admin::{Admin, Credentials, Failure, NotIn};
 use bastide_gateway::{Answer, Body, Surface, Visitor};
+use bastide_identity::SessionCarrier;
 use bastide_identity::{AuthoriseError, SessionPrincipal};
+use bastide_types::Secret;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -13,7 +15,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
-use super::cookie;
+use super::cookie::{self, Lasts};
 use super::form::{Fields, segment};
 use super::refusal::Refusal;
 use super::reply::Reply;
@@ -26,6 +28,9 @@ use crate::pages;
 const ROOT: &str = "/console";
 /// The cookie that carries a session.
 pub(crate) const SESSION_COOKIE: &str = "bastide_session";
+/// With which fields a form proves anew who sends it.
+pub(crate) const CONFIRM_PASSWORD: &str = "confirm_password";
+pub(crate) const CONFIRM_CODE: &str = "confirm_code";
 /// The longest form: a policy text.
 const MOST_FORM_BYTES: usize = 8 << 20;
 /// How long a form may take to arrive.
@@ -88,6 +93,10 @@ impl Console {
         let query = Fields::parse(head.uri.query().unwrap_or_default().as_bytes());
         let mut parts =
             Parts { console: &self, visitor, route, target, segments, query, form, who, authorized: None };
+        let renewed = match self.renew(&mut parts, &head.headers).await {
+            Ok(cookie) => cookie,
+            Err(refusal) => return refusal.into_reply(&Visit::new(parts, &head.headers)).finish(visitor.tls),
+        };
         let refused = match self.admit(&mut parts) {
             Ok(()) => None,
             Err(Gate::SignIn) => {
@@ -101,19 +110,58 @@ impl Console {
             Err(Gate::Refused(refusal)) => Some(refusal),
         };
         let visit = Visit::new(parts, &head.headers);
-        let reply = match refused {
+        let mut reply = match refused {
             Some(refusal) => refusal.into_reply(&visit),
             None => match pages::answer(&visit).await {
                 Ok(reply) => reply,
                 Err(refusal) => refusal.into_reply(&visit),
             },
         };
+        if let Some(cookie) = renewed {
+            reply = reply.cookie(&cookie);
+        }
         reply.finish(visitor.tls)
+    }
+
+    /// Where a form carries the answer to [`Refusal::Stale`], proves anew who sent it. Gives the cookie of the session
+    /// that goes on.
+    async fn renew(&self, parts: &mut Parts<'_>, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+        let (Access::Fresh(_), Some(who)) = (parts.route.access(), parts.who.clone()) else {
+            return Ok(None);
+        };
+        let Some(password) = parts.form.get(CONFIRM_PASSWORD) else { return Ok(None) };
+        if !who.check_csrf(parts.form.get("csrf").unwrap_or_default()) {
+            return Err(Refusal::Forged);
+        }
+        let with = Credentials {
+            name: who.name.clone(),
+            password: Secret::new(password.to_owned()),
+            code: parts.form.given(CONFIRM_CODE).map(str::to_owned),
+            address: parts.visitor.address,
+            user_agent: user_agent(headers).to_owned(),
+        };
+        match self.admin.step_up(who, with).await {
+            Ok(issued) => {
+                let tls = parts.visitor.tls;
+                let cookie = cookie::write(SESSION_COOKIE, issued.token.expose(), tls, Lasts::Session);
+                // The token of the form was the session's of before.
+                parts.form.set("csrf", issued.session.csrf());
+                parts.who = Some(issued.session);
+                Ok(Some(cookie))
+            }
+            Err(NotIn::Refused) => Err(Refusal::Stale { wrong: true }),
+            Err(NotIn::Busy) => Err(Refusal::Failed(Failure::could_not(
+                "too many passwords are being checked just now; try again in a moment",
+            ))),
+            Err(NotIn::Failed(failure)) => Err(Refusal::Failed(failure)),
+        }
     }
 
     fn session(&self, headers: &HeaderMap) -> Option<Arc<SessionPrincipal>> {
         let token = cookie::read(headers, SESSION_COOKIE)?;
-        self.admin.node.accounts.authenticate(token).ok()
+        let who = self.admin.node.accounts.authenticate(token).ok()?;
+        // An API token is for programs: a browser that carries one was handed it by somebody else.
+        (who.carrier == SessionCarrier::Browser).then_some(who)
     }
 
     /// Whether the visitor may come in at all.
@@ -141,7 +189,7 @@ impl Console {
             }
         }
         if fresh && !accounts.is_fresh(&who, FRESH) {
-            return Err(Gate::Refused(Refusal::Stale));
+            return Err(Gate::Refused(Refusal::Stale { wrong: false }));
         }
         Ok(())
     }
@@ -195,6 +243,10 @@ impl Surface for Console {
     fn answer(self: Arc<Self>, visitor: Visitor, request: Request<Incoming>) -> Answer {
         Box::pin(self.serve(visitor, request))
     }
+}
+
+pub(crate) fn user_agent(headers: &HeaderMap) -> &str {
+    headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default()
 }
 
 /// An answer to what no page of ours sends.

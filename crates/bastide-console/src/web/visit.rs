@@ -13,7 +13,7 @@ use super::form::Fields;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::route::Route;
-use super::server::Console;
+use super::server::{Console, user_agent};
 use super::{cookie, cookie::Lasts};
 use crate::design::{Bare, Context, Csrf, Flash, Href, Shell, Text, Theme};
 use crate::nav;
@@ -57,7 +57,7 @@ const MOST_USER_AGENT: usize = 512;
 impl<'c> Visit<'c> {
     pub(crate) fn new(parts: Parts<'c>, headers: &HeaderMap) -> Self {
         let Parts { console, visitor, route, target, segments, query, form, who, authorized } = parts;
-        let user_agent = headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let user_agent = user_agent(headers);
         let theme = Theme::named(cookie::read(headers, THEME_COOKIE).unwrap_or_default());
         let said = cookie::read(headers, FLASH_COOKIE).and_then(super::form::segment);
         let flashes = said.and_then(|code| flash::read(&code)).into_iter().collect();
@@ -144,12 +144,7 @@ impl<'c> Visit<'c> {
     }
 }
 
-fn context(
-    console: &Console,
-    who: Option<&SessionPrincipal>,
-    theme: Theme,
-    flashes: Vec<Flash>,
-) -> Context {
+fn context(console: &Console, who: Option<&SessionPrincipal>, theme: Theme, flashes: Vec<Flash>) -> Context {
     Context {
         nav: who.map(nav::nav).unwrap_or_default(),
         user: who.map(|w| Text::from(w.name.as_str())).unwrap_or_default(),
@@ -202,7 +197,9 @@ pub(crate) mod flash {
             let mut code = String::from(if self.good { "g" } else { "w" });
             for byte in self.text.chars().take(MOST_CHARS).collect::<String>().bytes() {
                 match byte {
-                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => code.push(char::from(byte)),
+                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+                        code.push(char::from(byte))
+                    }
                     _ => code.push_str(&format!("%{byte:02X}")),
                 }
             }

@@ -190,7 +190,8 @@ fn number(value: f64) -> String {
 
 /// The opening of a drawing, with its name and what it shows for readers that speak.
 fn open(class: &str, height: f64, title: &Text, description: &str) -> String {
-    let (title, description) = (crate::design::html::escaped(title), crate::design::html::escaped(&description.into()));
+    let (title, description) =
+        (crate::design::html::escaped(title), crate::design::html::escaped(&description.into()));
     let height = number(height);
     format!(
         r#"<svg class="{class}" width="100%" height="{height}" role="img" aria-label="{title}"><title>{title}</title><desc>{description}</desc>"#

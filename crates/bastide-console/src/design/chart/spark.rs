@@ -35,7 +35,11 @@ impl From<Sparkline> for Html {
         let places: Vec<String> = spark.values.iter().enumerate().map(place).collect();
         let ends = match (spark.values.first(), spark.values.last()) {
             (Some(first), Some(last)) => {
-                format!("from {} to {}", crate::design::format::short(*first), crate::design::format::short(*last))
+                format!(
+                    "from {} to {}",
+                    crate::design::format::short(*first),
+                    crate::design::format::short(*last)
+                )
             }
             _ => "no values".to_owned(),
         };

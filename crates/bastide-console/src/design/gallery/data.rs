@@ -77,6 +77,9 @@ pub(super) fn section() -> Html {
         .body(Table::new("Exchanges", columns()).rows(rows()).pages(pages))
         .body(live)
         .body(empty)
-        .body(crate::design::Card::new("Key").body(crate::design::Facts::new().fact("Id", Id::new("key_01j8w3q5t9k2m4n6"))))
+        .body(
+            crate::design::Card::new("Key")
+                .body(crate::design::Facts::new().fact("Id", Id::new("key_01j8w3q5t9k2m4n6"))),
+        )
         .into()
 }

@@ -15,7 +15,7 @@ pub struct Csrf {
     token: String,
 }
 
-component!(Csrf, Field, Form);
+component!(Csrf, Field, Form, Hidden);
 
 impl Csrf {
     /// The token of this session.
@@ -28,6 +28,28 @@ impl Csrf {
 impl fmt::Debug for Csrf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Csrf(…)")
+    }
+}
+
+/// A field that nobody fills in.
+#[derive(Clone, Template)]
+#[template(source = r#"<input type="hidden" name="{{ name }}" value="{{ value }}">"#, ext = "html")]
+pub struct Hidden {
+    name: String,
+    value: String,
+}
+
+impl Hidden {
+    /// Sent as it is.
+    #[must_use]
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Hidden { name: name.into(), value: value.into() }
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hidden").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -26,7 +26,7 @@ pub use data::{Card, Columns, CopyText, Facts, Id, LineUp, Paragraph, Section, S
 pub use dialog::{Dialog, Disclosure};
 pub use diff::Diff;
 pub use filter::Filters;
-pub use form::{Choice, Csrf, Field, Form};
+pub use form::{Choice, Csrf, Field, Form, Hidden};
 pub use highlight::Language;
 pub use live::{Live, Refresh};
 pub use marked::Marked;
