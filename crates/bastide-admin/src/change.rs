@@ -38,7 +38,9 @@ pub struct Turn<'a> {
 
 /// What is changed.
 pub struct What {
+    /// As the log has it: `key.create`.
     pub action: &'static str,
+    /// The id or name of what is changed.
     pub resource: String,
     /// Digest of the new state, where there is one.
     pub state: Option<Digest>,

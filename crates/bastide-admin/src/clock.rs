@@ -6,12 +6,15 @@ use bastide_types::{Clock, Timestamp};
 
 /// The machine's clocks.
 #[derive(Debug)]
-pub(crate) struct SystemClock {
+pub struct SystemClock {
     start: Instant,
 }
 
 impl SystemClock {
-    pub(crate) fn new() -> Self {
+    /// Its monotonic time begins now.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "a clock that is read is no default value")]
+    pub fn new() -> Self {
         SystemClock { start: Instant::now() }
     }
 }

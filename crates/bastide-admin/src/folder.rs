@@ -227,6 +227,43 @@ impl Folder {
     }
 }
 
+/// How a key file lies there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyFile {
+    /// There is none.
+    Missing,
+    /// Whoever reads the file has the key.
+    Plain,
+    /// A passphrase seals it.
+    Sealed,
+}
+
+impl KeyFile {
+    /// The files of a data folder, root key first.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn in_folder(dir: &Path) -> io::Result<[(PathBuf, KeyFile); 2]> {
+        let look = |path: &Path| {
+            let file = match File::open(path) {
+                Ok(file) => file,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(KeyFile::Missing),
+                Err(e) => return Err(e),
+            };
+            let mut beginning = [0; PLAIN_HEADER.len()];
+            let plain = match file.take(KEY_FILE_BYTES).read_exact(&mut beginning) {
+                Ok(()) => beginning == *PLAIN_HEADER.as_bytes(),
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => false,
+                Err(e) => return Err(e),
+            };
+            Ok(if plain { KeyFile::Plain } else { KeyFile::Sealed })
+        };
+        let [root, log] = KEY_FILES.map(|name| dir.join("keys").join(name));
+        let (of_root, of_log) = (look(&root)?, look(&log)?);
+        Ok([(root, of_root), (log, of_log)])
+    }
+}
+
 fn passphrase(file: Option<&Path>) -> Result<Option<Secret<String>>, Failure> {
     const VARIABLE: &str = "BASTIDE_PASSPHRASE";
     let (given, from) = if let Some(path) = file {

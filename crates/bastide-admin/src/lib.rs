@@ -21,28 +21,33 @@ mod playground;
 mod providers;
 mod question;
 mod recall;
+mod report;
 mod request;
 mod segments;
+mod server;
 mod time;
 mod usage;
 
 pub use admin::{Admin, no_such};
 pub use bastide_identity::Authorized;
 pub use bodies::{BodyShown, EntryShown, ExchangeShown, KeyShown, Look};
-pub use change::Changes;
+pub use change::{Changes, Turn, What};
+pub use clock::SystemClock;
 pub use entries::{Actor, Decided, Entry, Found, Guarded, OutcomeEntry, RequestEntry, Says};
 pub use evidence::{EntryFilter, EntryPage, LogHealth, Proof, ReceiptShown};
 pub use exchanges::{ExchangeFilter, ExchangePage, ExchangeRow, KeyName};
 pub use failure::{Failure, Kind, chain, could_not};
-pub use folder::{Folder, Locked, shell_word};
+pub use folder::{Folder, KeyFile, Locked, shell_word};
 pub use node::Node;
 pub use people::{Credentials, NotIn, UserChange};
 pub use playground::{MAX_TRIED_BYTES, Tried, TriedFinding, TriedReading};
 pub use providers::{FIXED, Fixed};
 pub use question::{Answer, Looked, Question};
-pub use recall::recall_traffic;
+pub use recall::recall_traffic_beside;
+pub use report::{Explained, Finding, Health, Origin};
 pub use request::{CredentialGiven, KeyWanted, ProviderWanted, Request};
 pub use segments::{Mark, MarkKind, Said};
+pub use server::{Answering, Server};
 pub use time::show_time;
 pub use usage::{
     note_sessions, note_sessions_while_running, restore_usage, save_usage, save_usage_while_running,

@@ -249,6 +249,8 @@ const ACTIONS: &[&str] = &[
     "user.totp",
     "user.totp_remove",
     "user.totp_defer",
+    "config.reload",
+    "log_level.set",
     ERASE,
 ];
 

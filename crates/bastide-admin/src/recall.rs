@@ -1,6 +1,7 @@
 //! What passed before this start, out of the log, so that an overview does not begin with nothing.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bastide_gateway::{Gateway, Noted};
 use bastide_types::{Category, Ending, Timestamp, Verdict};
@@ -15,12 +16,21 @@ const MOST: u64 = 200_000;
 /// How far back: as far as the hours go.
 const SPAN_MICROS: u64 = 30 * 86_400 * 1_000_000;
 
+/// Recalls in a thread of its own what is in the log now.
+pub fn recall_traffic_beside(node: &Arc<Node>, gateway: &Arc<Gateway>) -> tokio::task::JoinHandle<()> {
+    let (node, gateway, before) = (Arc::clone(node), Arc::clone(gateway), node.log.size());
+    tokio::task::spawn_blocking(move || match recall_traffic(&node, &gateway, before) {
+        Ok(recalled) => tracing::debug!(recalled, "what passed before was counted"),
+        Err(error) => tracing::warn!(%error, "what passed before this start cannot be read out of the log"),
+    })
+}
+
 /// Counts the exchanges whose entries stand before index `before` as if they had passed now, as far as it goes back.
 /// Reads files on this thread; how many there were.
 ///
 /// # Errors
 /// When the log cannot be read.
-pub fn recall_traffic(node: &Node, gateway: &Gateway, before: u64) -> Result<u64, Failure> {
+fn recall_traffic(node: &Node, gateway: &Gateway, before: u64) -> Result<u64, Failure> {
     let oldest = node.clock.now().as_micros().saturating_sub(SPAN_MICROS);
     let mut outcomes: HashMap<u64, Box<OutcomeEntry>> = HashMap::new();
     let mut recalled = 0;

@@ -1,8 +1,11 @@
 //! What may be asked of an installation besides serving: the one vocabulary of the command line, the console and the
 //! management API. Over the control socket it goes as one line of JSON.
 
+use bastide_identity::Authorized;
 use bastide_types::Permission;
 use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
 
 /// A request.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,6 +48,19 @@ pub enum Request {
         /// The text.
         text: String,
     },
+    /// Read the settings file and the certificate again. This and the four below are asked of a running server only.
+    ConfigReload,
+    /// The effective settings, each with its origin.
+    ConfigExplain,
+    /// What the server's own log shows.
+    LogLevel {
+        /// What it shows from now on; nothing changes when left out.
+        filter: Option<String>,
+    },
+    /// What the server finds about itself.
+    Doctor,
+    /// Whether the server takes requests.
+    Ready,
     /// Bring the published log up to date.
     LogPublish,
     /// The entries and kept bodies of an exchange.
@@ -79,7 +95,24 @@ impl Request {
             Request::ExchangeShow { reveal: false, .. } => Permission::TrafficView,
             Request::ExchangeShow { reveal: true, .. } => Permission::BodiesReveal,
             Request::SubjectErase { .. } => Permission::SubjectsErase,
+            Request::ConfigExplain
+            | Request::Doctor
+            | Request::Ready
+            | Request::LogLevel { filter: None } => Permission::ConfigView,
+            Request::ConfigReload | Request::LogLevel { filter: Some(_) } => Permission::SystemManage,
         }
+    }
+
+    /// Whether whoever asks was permitted to.
+    ///
+    /// # Errors
+    /// When they were permitted something else.
+    pub fn allowed(&self, by: &Authorized) -> Result<(), Failure> {
+        let needed = self.permission();
+        if by.covers(needed) {
+            return Ok(());
+        }
+        Err(Failure::denied(format!("this needs the permission `{needed}`, which was not given")))
     }
 }
 

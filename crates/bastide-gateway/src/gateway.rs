@@ -29,7 +29,7 @@ use crate::upstream::{Catalogue, Client};
 
 /// Everything the gateway is made of.
 pub struct Parts {
-    /// Settings; fixed while it runs.
+    /// Settings; [`Gateway::reconfigure`] changes them.
     pub settings: Settings,
     /// Keys.
     pub identity: Arc<Identity>,
@@ -53,10 +53,10 @@ pub struct Parts {
     pub random: Arc<dyn Random + Send + Sync>,
 }
 
-/// The running gateway. What may change while it runs (policies, providers, the guard) is swapped whole; an exchange
+/// The running gateway. What may change while it runs (settings, policies, providers, the guard) is swapped whole; an exchange
 /// works with what it began with, and a running stream is re-checked when [`Gateway::rights_changed`] says so.
 pub struct Gateway {
-    pub(crate) settings: Settings,
+    pub(crate) settings: ArcSwap<Settings>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) policies: ArcSwap<PolicySet>,
     pub(crate) catalogue: ArcSwap<Catalogue>,
@@ -80,7 +80,7 @@ pub struct Gateway {
 
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gateway").field("listen", &self.settings.listen).finish_non_exhaustive()
+        f.debug_struct("Gateway").field("listen", &self.settings.load().listen).finish_non_exhaustive()
     }
 }
 
@@ -92,7 +92,7 @@ impl Gateway {
     /// tokio runtime.
     pub fn new(parts: Parts) -> io::Result<Self> {
         let limits = &parts.settings.limits;
-        let client = Client::new(limits.connect_time, limits.first_byte_time)?;
+        let client = Client::new(limits.connect_time)?;
         let metrics = Metrics::default();
         let tracer = parts.settings.telemetry.as_ref().map(|telemetry| {
             let (clock, random) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
@@ -102,7 +102,7 @@ impl Gateway {
         Ok(Gateway {
             gathering: Gathering::default(),
             ledger: Ledger::new(Arc::clone(&parts.clock)),
-            settings: parts.settings,
+            settings: ArcSwap::from_pointee(parts.settings),
             identity: parts.identity,
             policies: ArcSwap::new(parts.policies),
             catalogue: ArcSwap::new(parts.catalogue),
@@ -127,6 +127,29 @@ impl Gateway {
     pub fn set_policies(&self, policies: Arc<PolicySet>) {
         self.policies.store(policies);
         self.rights_changed();
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Uses other settings and another guard from now on; `None`: the same guard. Exchanges that run keep theirs, and
+    /// streams are re-checked. What belongs to the listener and the collector (`listen`, `telemetry`,
+    /// `limits.connections`, `limits.connect_time`) is taken at the start only: whoever calls leaves it as it is.
+    pub fn reconfigure(&self, settings: Settings, guard: Option<Arc<Guard>>) {
+        self.settings.store(Arc::new(settings));
+        if let Some(guard) = guard {
+            self.guard.store(guard);
+        }
+        self.rights_changed();
+    }
+
+    /// Whether it takes requests and its log takes entries: what `/readyz` says.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.is_stopping() && self.log.healthy().is_ok()
     }
 
     /// The providers in use.
@@ -166,7 +189,7 @@ impl Gateway {
         if self.is_stopping() {
             return problem::response(&raise::stopping(), None, None);
         }
-        match exchange::chat(Arc::clone(self), principal, body, Trace::default()).await {
+        match exchange::chat(Arc::clone(self), self.settings(), principal, body, Trace::default()).await {
             Ok(response) => response,
             Err(refused) => {
                 self.metrics.problem(refused.problem.code);

@@ -11,6 +11,7 @@
 
 mod auth;
 mod bodies;
+mod certificate;
 mod digests;
 mod exchange;
 mod expiry;
@@ -31,10 +32,11 @@ mod trace;
 mod traffic;
 mod upstream;
 
+pub use certificate::Certificate;
 pub use gateway::{Gateway, Parts};
 pub use guard::{Coverage, Guard, Inspected};
 pub use limits::{KeyUsage, Ledger, Reservation};
-pub use metrics::Metrics;
+pub use metrics::{MetricDoc, Metrics};
 pub use models::Probe;
 pub use problem::{EXCHANGE_HEADER, RECEIPT_HEADER};
 pub use relay::Body;

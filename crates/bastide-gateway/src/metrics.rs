@@ -238,7 +238,60 @@ impl Default for Metrics {
     }
 }
 
+/// The labels of a sample, without that of a histogram's buckets.
+fn labels(sample: &str) -> Vec<String> {
+    let inside =
+        sample.split_once('{').and_then(|(_, rest)| Some(rest.split_once('}')?.0)).unwrap_or_default();
+    let names = inside.split(',').filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()));
+    names.filter(|name| name != "le").collect()
+}
+
+/// A metric, for the documentation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricDoc {
+    /// Its name, without the suffixes of samples.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: String,
+    /// What it counts or measures.
+    pub help: String,
+    /// Names of its labels, in order.
+    pub labels: Vec<String>,
+}
+
 impl Metrics {
+    /// Every metric there is.
+    #[must_use]
+    pub fn documented() -> Vec<MetricDoc> {
+        let metrics = Metrics::default();
+        // A family is written only where it has a member.
+        metrics.ended(Ending::Complete, Duration::ZERO, Duration::ZERO);
+        metrics.found(Category::CreditCard, Direction::Request, Verdict::Allow);
+        metrics.problem("none");
+        metrics.tokens(0, 0);
+        metrics.spans.add(SpanFate::Exported, 0);
+        metrics.bodies_dropped.get_or_create(&ReasonLabel { reason: "queue" }).inc();
+        let mut text = String::new();
+        let _ = prometheus_client::encoding::text::encode(&mut text, &metrics.registry);
+        let mut documented: Vec<MetricDoc> = Vec::new();
+        for line in text.lines() {
+            let words: Vec<&str> = line.splitn(4, ' ').collect();
+            match (words.as_slice(), documented.last_mut()) {
+                (["#", "HELP", name, help], _) => documented.push(MetricDoc {
+                    name: (*name).to_owned(),
+                    kind: String::new(),
+                    help: help.trim_end_matches('.').to_owned(),
+                    labels: Vec::new(),
+                }),
+                (["#", "TYPE", _, kind], Some(last)) => last.kind = (*kind).to_owned(),
+                (["#", ..], _) | (_, None) => {}
+                (_, Some(last)) if last.labels.is_empty() => last.labels = labels(line),
+                _ => {}
+            }
+        }
+        documented
+    }
+
     pub(crate) fn ended(&self, ending: Ending, total: Duration, own: Duration) {
         self.exchanges.get_or_create(&EndingLabel { ending: ending.as_str() }).inc();
         self.duration.observe(total.as_secs_f64());

@@ -66,7 +66,8 @@ async fn ids(gateway: &Gateway, provider: &Provider) -> Vec<String> {
     if provider.unusable_because().is_some() {
         return Vec::new();
     }
-    match gateway.client.models(provider, gateway.settings.limits.idle_time).await {
+    let idle_time = gateway.settings.load().limits.idle_time;
+    match gateway.client.models(provider, idle_time).await {
         Ok(body) => names(&body).unwrap_or_default(),
         Err(error) => {
             tracing::warn!(provider = provider.name(), %error, "an upstream gave no list of models");

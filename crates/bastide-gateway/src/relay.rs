@@ -177,7 +177,7 @@ impl Relay {
         vault: Vault,
         decision: DecisionRecord,
     ) -> Self {
-        let limits = &exchange.gateway.settings.limits;
+        let limits = &exchange.settings.limits;
         // The first poll asks at once: rights may have changed since they were last asked about.
         let mut rights = exchange.gateway.rights.subscribe();
         rights.mark_changed();
@@ -331,7 +331,7 @@ impl Relay {
     /// Whether nothing came for too long. The timer is not set back with each event: when it fires, it looks when the
     /// last one was.
     fn is_silent(&mut self, cx: &mut Context<'_>) -> bool {
-        let most = self.exchange.gateway.settings.limits.idle_time;
+        let most = self.exchange.settings.limits.idle_time;
         while self.idle.as_mut().poll(cx).is_ready() {
             if self.heard.elapsed() >= most {
                 return true;

@@ -266,7 +266,7 @@ async fn whole(
     body: UpstreamBody,
     vault: Vault,
 ) -> Response<Body> {
-    let limits = exchange.gateway.settings.limits.clone();
+    let limits = exchange.settings.limits.clone();
     let body = match read(body, limits.response_bytes, limits.idle_time).await {
         Ok(body) => body,
         Err(e) => return exchange.fail(e.problem(), Ending::UpstreamFailed).await,
@@ -336,7 +336,7 @@ async fn error(
     vault: Vault,
 ) -> Response<Body> {
     const ERROR_BYTES: usize = 256 << 10;
-    let idle = exchange.gateway.settings.limits.idle_time;
+    let idle = exchange.settings.limits.idle_time;
     let body = read(body, ERROR_BYTES, idle).await.unwrap_or_default();
     let code = if status == StatusCode::TOO_MANY_REQUESTS { "upstream.limited" } else { "upstream.error" };
     exchange.gateway.metrics.problem(code);

@@ -21,11 +21,13 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tracing::Instrument as _;
 
+use crate::certificate::Certificate;
 use crate::exchange::{self, actor};
 use crate::gateway::Gateway;
 use crate::problem::{self, raise};
 use crate::relay::Body;
 use crate::route::{Access, NoRoute, Route};
+use crate::settings::Limits;
 use crate::stall::Stalling;
 use crate::surface::{Surface, Visitor};
 use crate::trace::Trace;
@@ -44,7 +46,7 @@ pub struct Door {
     /// Where connections arrive.
     pub listener: TcpListener,
     /// Set: connections are encrypted.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Arc<Certificate>>,
     /// Whether the data plane answers here.
     pub data_plane: bool,
     /// What else answers here.
@@ -56,8 +58,7 @@ pub struct Door {
 /// # Errors
 /// When a listener fails for good.
 pub async fn serve(gateway: Arc<Gateway>, doors: Vec<Door>, stop: watch::Receiver<bool>) -> io::Result<()> {
-    let limits = gateway.settings.limits.clone();
-    let slots = Arc::new(Semaphore::new(limits.connections));
+    let slots = Arc::new(Semaphore::new(gateway.settings.load().limits.connections));
     let denials = Arc::new(Denials::default());
     let expiring = tokio::spawn(expiry::watch(Arc::clone(&gateway)));
     let (closing, _) = watch::channel(false);
@@ -94,7 +95,8 @@ pub async fn serve(gateway: Arc<Gateway>, doors: Vec<Door>, stop: watch::Receive
             while running.join_next().await.is_some() {}
         }
     };
-    if tokio::time::timeout(limits.drain_time, drained).await.is_err() {
+    let drain_time = gateway.settings.load().limits.drain_time;
+    if tokio::time::timeout(drain_time, drained).await.is_err() {
         tracing::warn!("the drain time is over; running exchanges are cut");
     }
     // Cut ones record their end as they are dropped, and the log is still there to take it.
@@ -112,12 +114,11 @@ pub async fn serve(gateway: Arc<Gateway>, doors: Vec<Door>, stop: watch::Receive
 async fn accept(
     behind: Arc<Behind>,
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Certificate>>,
     slots: Arc<Semaphore>,
     closing: watch::Sender<bool>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<JoinSet<()>> {
-    let limits = behind.gateway.settings.limits.clone();
     let mut running = JoinSet::new();
     loop {
         while running.try_join_next().is_some() {}
@@ -137,14 +138,15 @@ async fn accept(
             },
             () = until(&mut stop) => return Ok(running),
         };
+        let settings = behind.gateway.settings.load();
         let connection = Connection {
             behind: Arc::clone(&behind),
             peer: peer.ip().to_canonical(),
             closing: closing.subscribe(),
-            header_time: limits.header_time,
-            write_time: limits.write_time,
+            header_time: settings.limits.header_time,
+            write_time: settings.limits.write_time,
         };
-        let tls = tls.clone();
+        let tls = tls.as_ref().map(|certificate| certificate.acceptor());
         running.spawn(async move {
             let metrics = &connection.behind.gateway.metrics;
             metrics.connection_opened();
@@ -235,7 +237,7 @@ async fn handle(behind: Arc<Behind>, peer: IpAddr, request: Request<Incoming>) -
     let gateway = &behind.gateway;
     if let Some(surface) = behind.surface.as_ref().filter(|s| s.owns(request.uri().path())) {
         let (headers, named) = (request.headers(), request.uri().host());
-        if let Err(problem) = auth::host(headers, named, &gateway.settings, behind.listen) {
+        if let Err(problem) = auth::host(headers, named, &gateway.settings.load(), behind.listen) {
             return problem::response(&problem, None, None);
         }
         let visitor = Visitor { address: peer, tls: behind.tls };
@@ -266,7 +268,9 @@ async fn dispatch(
     trace: &mut Trace,
 ) -> Result<Response<Body>, Problem> {
     let (gateway, denials) = (&behind.gateway, &*behind.denials);
-    auth::host(request.headers(), request.uri().host(), &gateway.settings, behind.listen)?;
+    // An exchange works with what it began with.
+    let settings = gateway.settings.load_full();
+    auth::host(request.headers(), request.uri().host(), &settings, behind.listen)?;
     if !behind.data_plane {
         return Err(raise::not_found());
     }
@@ -297,7 +301,7 @@ async fn dispatch(
             if gateway.is_stopping() {
                 return Err(raise::stopping());
             }
-            let body = match read_body(gateway, request).await {
+            let body = match read_body(&settings.limits, request).await {
                 Ok(body) => body,
                 Err(problem) => {
                     denials.record(gateway, actor(gateway, &principal), route, &problem);
@@ -305,12 +309,13 @@ async fn dispatch(
                 }
             };
             let trace = std::mem::take(trace);
-            match exchange::chat(Arc::clone(gateway), Arc::clone(&principal), body, trace).await {
+            let (gateway, asks) = (Arc::clone(gateway), Arc::clone(&principal));
+            match exchange::chat(Arc::clone(&gateway), settings, asks, body, trace).await {
                 Ok(response) => Ok(response),
                 Err(refused) => {
                     gateway.metrics.problem(refused.problem.code);
                     if refused.receipt.is_none() {
-                        denials.record(gateway, actor(gateway, &principal), route, &refused.problem);
+                        denials.record(&gateway, actor(&gateway, &principal), route, &refused.problem);
                     }
                     Ok(refused.into_response())
                 }
@@ -351,8 +356,7 @@ fn text(text: &str) -> Response<Body> {
     response
 }
 
-async fn read_body(gateway: &Gateway, request: Request<Incoming>) -> Result<Bytes, Problem> {
-    let limits = &gateway.settings.limits;
+async fn read_body(limits: &Limits, request: Request<Incoming>) -> Result<Bytes, Problem> {
     let encoded = request
         .headers()
         .get_all(CONTENT_ENCODING)

@@ -97,6 +97,23 @@ impl Store {
         Ok(Store::new(path, writer, Some(reader)))
     }
 
+    /// Looks for damage in the database of a data folder, also while a server has it open, and changes nothing: what is
+    /// wrong, ten things at most.
+    ///
+    /// # Errors
+    /// When it cannot be read at all.
+    pub fn check(dir: &Path) -> Result<Vec<String>, StoreError> {
+        let path = dir.join(FILE);
+        let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let connection = connect(&path, flags)?;
+        let fail = |e| classify(&path, e);
+        identify(&path, &connection)?;
+        let mut statement = connection.prepare("PRAGMA quick_check(10)").map_err(fail)?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0)).map_err(fail)?;
+        let said = rows.collect::<Result<Vec<_>, _>>().map_err(fail)?;
+        Ok(said.into_iter().filter(|line| line != "ok").collect())
+    }
+
     /// A store that is gone with the process, for tests and trials.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start the gateway.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Make, list and revoke keys.
     #[command(subcommand)]
     Key(Key),
@@ -39,13 +39,102 @@ pub(crate) enum Command {
     Folder(Folder),
     /// Find personal data, secrets and attacks in text.
     Inspect(Inspect),
+    /// Check, explain and reload the settings.
+    #[command(subcommand)]
+    Config(Config),
+    /// Print or set what the running server's own log shows, until it stops.
+    LogLevel {
+        /// A level (`error`, `warn`, `info`, `debug`, `trace`), or one for a part, such as `info,bastide_gateway=debug`.
+        filter: Option<String>,
+        #[command(flatten)]
+        server: Server,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Look for what is wrong with an installation. Exit code 1 when something is.
+    Doctor(Box<Doctor>),
+    /// Whether the server on this machine takes requests. Exit code 1 when it does not.
+    Healthcheck {
+        #[command(flatten)]
+        server: Server,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print what a shell needs to complete commands.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages.
+    Man {
+        /// Folder for all pages; without it, the first one goes to standard output.
+        dir: Option<PathBuf>,
+    },
+    /// Print a reference page.
+    #[command(hide = true)]
+    Reference {
+        /// Which.
+        page: crate::reference::Page,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Check a settings file as `serve` would, and start nothing.
+    Check {
+        /// The file; without it, that of `--config`.
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        serve: Box<Serve>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print every setting with its value, and where that comes from.
+    Explain {
+        /// Those in force in the running server, instead of those that one would start with.
+        #[arg(long)]
+        running: bool,
+        #[command(flatten)]
+        serve: Box<Serve>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print the JSON Schema of the settings file, for editors.
+    Schema,
+    /// Have the running server read its settings file and certificate again.
+    Reload {
+        #[command(flatten)]
+        server: Server,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+    /// Connect to each provider too.
+    #[arg(long)]
+    pub(crate) online: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// The data folder of a running server.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Server {
+    /// Data folder of the server.
+    #[arg(long = "data", value_name = "DIR", env = "BASTIDE_DATA", default_value = DEFAULT_DATA)]
+    pub(crate) dir: PathBuf,
 }
 
 /// The data folder unless told otherwise.
 pub(crate) const DEFAULT_DATA: &str = "bastide-data";
 
 /// The data folder.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Data {
     /// Folder that holds keys, records and the log.
     #[arg(long = "data", value_name = "DIR", env = "BASTIDE_DATA", default_value = DEFAULT_DATA)]
@@ -63,7 +152,7 @@ pub(crate) struct Output {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) data: Data,
@@ -152,8 +241,9 @@ pub(crate) enum AuditMode {
     Relaxed,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
+    #[default]
     Text,
     Json,
 }

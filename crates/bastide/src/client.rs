@@ -356,7 +356,7 @@ fn limits(limits: &Value) -> String {
 }
 
 /// A plain table: a header, then a line each.
-fn table(rows: &Value, columns: &[&str], empty: &str) -> String {
+pub(crate) fn table(rows: &Value, columns: &[&str], empty: &str) -> String {
     let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
     if rows.is_empty() {
         return format!("{empty}\n");

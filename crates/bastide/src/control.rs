@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bastide_admin::{Admin, Authorized, Failure, Request};
+use bastide_admin::{Authorized, Failure, Request};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+
+use crate::running::Running;
 
 /// A request is one line: a policy file is the largest.
 const LINE_BYTES: u64 = 8 << 20;
@@ -35,14 +37,14 @@ pub(crate) fn path(dir: &Path) -> PathBuf {
 
 /// The open socket.
 pub(crate) struct Control {
-    admin: Arc<Admin>,
+    running: Arc<Running>,
     path: PathBuf,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
 
 /// Opens the socket and answers.
-pub(crate) fn listen(admin: Arc<Admin>, dir: &Path) -> Result<Control, Failure> {
+pub(crate) fn listen(running: Arc<Running>, dir: &Path) -> Result<Control, Failure> {
     let path = path(dir);
     let failed = |e: std::io::Error| Failure::could_not(format!("cannot open `{}`: {e}", path.display()));
     // The folder's lock is ours, so a socket that is there is left over from a crash.
@@ -60,8 +62,8 @@ pub(crate) fn listen(admin: Arc<Admin>, dir: &Path) -> Result<Control, Failure> 
     })?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
     let (stop, stopping) = watch::channel(false);
-    let serving = tokio::spawn(serve(Arc::clone(&admin), listener, stopping));
-    Ok(Control { admin, path, stop, serving })
+    let serving = tokio::spawn(serve(Arc::clone(&running), listener, stopping));
+    Ok(Control { running, path, stop, serving })
 }
 
 impl Control {
@@ -72,34 +74,34 @@ impl Control {
         let _ = std::fs::remove_file(&self.path);
         let _ = self.stop.send(true);
         let _ = self.serving.await;
-        self.admin.changes.close(LAST_CHANGE).await
+        self.running.admin.changes.close(LAST_CHANGE).await
     }
 }
 
-async fn serve(admin: Arc<Admin>, listener: UnixListener, mut stopping: watch::Receiver<bool>) {
+async fn serve(running: Arc<Running>, listener: UnixListener, mut stopping: watch::Receiver<bool>) {
     let others = stopping.clone();
-    let mut running = JoinSet::new();
+    let mut answering = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept(), if running.len() < CONNECTIONS => match accepted {
+            accepted = listener.accept(), if answering.len() < CONNECTIONS => match accepted {
                 Ok((stream, _)) => {
-                    running.spawn(answer(Arc::clone(&admin), stream, others.clone()));
+                    answering.spawn(answer(Arc::clone(&running), stream, others.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "a control connection failed");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             },
-            Some(_) = running.join_next() => {}
+            Some(_) = answering.join_next() => {}
             () = told(&mut stopping) => break,
         }
     }
     drop(listener);
-    let ended = async { while running.join_next().await.is_some() {} };
+    let ended = async { while answering.join_next().await.is_some() {} };
     if tokio::time::timeout(LAST_REQUEST, ended).await.is_err() {
         tracing::warn!("a control request did not end in time; whoever asked gets no answer");
     }
-    running.shutdown().await;
+    answering.shutdown().await;
 }
 
 async fn told(stopping: &mut watch::Receiver<bool>) {
@@ -107,7 +109,7 @@ async fn told(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-async fn answer(admin: Arc<Admin>, stream: tokio::net::UnixStream, mut stopping: watch::Receiver<bool>) {
+async fn answer(running: Arc<Running>, stream: tokio::net::UnixStream, mut stopping: watch::Receiver<bool>) {
     let own = rustix::process::geteuid().as_raw();
     let uid = match stream.peer_cred() {
         Ok(peer) if peer.uid() == own || peer.uid() == 0 => peer.uid(),
@@ -125,7 +127,7 @@ async fn answer(admin: Arc<Admin>, stream: tokio::net::UnixStream, mut stopping:
         Ok(Err(_) | Ok(0)) => return,
         Ok(Ok(_)) => match serde_json::from_str::<Request>(&line) {
             // Not timed: a change that is stopped in the middle would be worse than one that takes long.
-            Ok(request) => admin.execute(&Authorized::local_operator(uid), request).await,
+            Ok(request) => running.execute(&Authorized::local_operator(uid), request).await,
             Err(_) => Err(Failure::could_not(
                 "the running server does not know this request; it is of another version: restart it",
             )),
@@ -137,6 +139,17 @@ async fn answer(admin: Arc<Admin>, stream: tokio::net::UnixStream, mut stopping:
     };
     let text = format!("{reply}\n");
     let _ = tokio::time::timeout(PATIENCE, write.write_all(text.as_bytes())).await;
+}
+
+/// Asks the running server what only a server can answer.
+pub(crate) fn ask_server(dir: &Path, request: &Request) -> Result<Value, Failure> {
+    if UnixStream::connect(path(dir)).is_err() {
+        return Err(Failure::could_not(format!(
+            "no server runs on `{}`, or it belongs to another user; name its data folder with `--data DIR`",
+            dir.display()
+        )));
+    }
+    ask(dir, request)
 }
 
 /// Asks the running server.

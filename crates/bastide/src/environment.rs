@@ -11,38 +11,53 @@ use crate::cli::Cli;
 /// What every variable of ours begins with.
 const PREFIX: &str = "BASTIDE_";
 /// Variables that belong to no flag.
-const OTHERS: [&str; 2] = [LOG, "BASTIDE_PASSPHRASE"];
-const LOG: &str = "BASTIDE_LOG";
+const OTHERS: [&str; 2] = [LOG, PASSPHRASE];
+pub(crate) const LOG: &str = "BASTIDE_LOG";
+pub(crate) const PASSPHRASE: &str = "BASTIDE_PASSPHRASE";
+/// What the server's own log shows unless told otherwise.
+pub(crate) const DEFAULT_LOG: &str = "info";
 
 /// What the server's own log shows.
 pub(crate) fn log_filter() -> Result<EnvFilter, Failure> {
-    let wrong = |why: &str| {
-        Failure::usage(format!(
-            "`{LOG}` is no filter: {why}; write a level (`error`, `warn`, `info`, `debug`, `trace`), or one for a part, \
-             such as `info,bastide_gateway=debug`"
-        ))
-    };
     match std::env::var(LOG) {
-        Err(std::env::VarError::NotPresent) => Ok(EnvFilter::new("info")),
-        Ok(text) if text.is_empty() => Ok(EnvFilter::new("info")),
-        Ok(text) => EnvFilter::try_new(text).map_err(|e| wrong(&chain(&e))),
-        Err(std::env::VarError::NotUnicode(_)) => Err(wrong("it is no text")),
+        Err(std::env::VarError::NotPresent) => Ok(EnvFilter::new(DEFAULT_LOG)),
+        Ok(text) if text.is_empty() => Ok(EnvFilter::new(DEFAULT_LOG)),
+        Ok(text) => filter(LOG, &text),
+        Err(std::env::VarError::NotUnicode(_)) => Err(no_filter(LOG, "it is no text")),
     }
+}
+
+/// A filter that was given as `name`.
+pub(crate) fn filter(name: &str, text: &str) -> Result<EnvFilter, Failure> {
+    EnvFilter::try_new(text).map_err(|e| no_filter(name, &chain(&e)))
+}
+
+fn no_filter(name: &str, why: &str) -> Failure {
+    Failure::usage(format!(
+        "`{name}` is no filter: {why}; write a level (`error`, `warn`, `info`, `debug`, `trace`), or one for a part, \
+         such as `info,bastide_gateway=debug`"
+    ))
 }
 
 /// Warns of variables that look like ours and are none, except those that something `uses`. Their values are nobody's
 /// business.
 pub(crate) fn warn_of_unknown(uses: &BTreeSet<String>) {
-    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    for name in names.filter(|name| name.starts_with(PREFIX)) {
-        if let Some(closest) = closest(&name).filter(|_| !uses.contains(&name)) {
-            tracing::warn!(
-                variable = name,
-                closest,
-                "an environment variable has a name of bastide's that bastide does not know, and is ignored"
-            );
-        }
+    for (name, closest) in unknown(uses) {
+        tracing::warn!(
+            variable = name,
+            closest,
+            "an environment variable has a name of bastide's that bastide does not know, and is ignored"
+        );
     }
+}
+
+/// Variables that look like ours and are none, each with the name that is most like it.
+pub(crate) fn unknown(uses: &BTreeSet<String>) -> impl Iterator<Item = (String, String)> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| name.starts_with(PREFIX) && !uses.contains(name)).filter_map(|name| {
+        let closest = closest(&name)?;
+        Some((name, closest))
+    })
 }
 
 /// The known name that is most like this one; `None` when it is known itself.

@@ -5,25 +5,38 @@ mod cli;
 mod client;
 mod config;
 mod control;
+mod doctor;
 mod entry;
 mod environment;
 mod inspect;
+mod logging;
+mod notify;
+mod reference;
+mod running;
 mod serve;
+mod server;
 mod show;
+mod signals;
 mod telemetry;
+mod tls;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use bastide_admin::Failure;
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::cli::{Cli, Command};
+use crate::config::Said;
 
 fn main() -> ExitCode {
     let json = wants_json(std::env::args_os().skip(1));
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let command = Cli::command();
+    let parsed = command.clone().try_get_matches();
+    let parsed =
+        parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, Said::of(&command, &matches))));
+    let (cli, said) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // `--help` and `--version` come this way too, with a code of 0.
             if json && error.exit_code() != 0 {
@@ -35,7 +48,7 @@ fn main() -> ExitCode {
         }
     };
     let result = match cli.command {
-        Command::Serve(args) => serve::run(&args),
+        Command::Serve(args) => serve::run(*args, said),
         Command::Key(command) => client::key(command),
         Command::Provider(command) => client::provider(command),
         Command::Project(command) => client::project(command),
@@ -43,6 +56,13 @@ fn main() -> ExitCode {
         Command::Audit(command) => audit::run(command),
         Command::Folder(command) => client::folder(command),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Config(command) => config::run(command, &said),
+        Command::LogLevel { filter, server, output } => server::log_level(&server, filter, output),
+        Command::Doctor(args) => doctor::run(&args, &said),
+        Command::Healthcheck { server, output } => server::healthcheck(&server, output),
+        Command::Completions { shell } => reference::completions(shell),
+        Command::Man { dir } => reference::man(dir.as_deref()),
+        Command::Reference { page } => reference::print(page),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,34 +1,31 @@
 //! `bastide serve`: settings, build, serve, drain.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bastide_admin::{
-    Admin, FIXED, Failure, Fixed, Folder, Locked, Node, chain, could_not, note_sessions,
-    note_sessions_while_running, recall_traffic, shell_word,
+    Admin, FIXED, Failure, Fixed, Folder, Locked, Node, Server, chain, could_not, note_sessions,
+    note_sessions_while_running, recall_traffic_beside, shell_word,
 };
 use bastide_audit::Bodies;
 use bastide_console::Console;
-use bastide_crypto::{SystemRandom, sha256};
+use bastide_crypto::SystemRandom;
 use bastide_gateway::{
-    AuditMode, Catalogue, Credential, Door, Gateway, Guard, Parts, PlainHttp, Provider, Surface,
+    AuditMode, Catalogue, Certificate, Credential, Door, Gateway, Guard, Parts, PlainHttp, Provider, Surface,
 };
 use bastide_store::CredentialSource;
-use bastide_types::{Digest, Event, GuardMode, Secret};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use bastide_types::{Event, GuardMode, Secret};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
-use crate::cli::{DEFAULT_DATA, LogFormat, Serve};
-use crate::config::{self, Effective, Tls};
-use crate::control;
-use crate::environment;
+use crate::cli::{DEFAULT_DATA, Serve};
+use crate::config::{self, Effective, Said};
+use crate::logging::{self, LogLevel};
+use crate::running::{InForce, Running};
+use crate::{control, environment, notify, signals, tls};
 
 /// One thread per CPU that this process may use; on a single one, without the machinery for several.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -40,9 +37,9 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     builder.enable_all().build().map_err(could_not)
 }
 
-pub(crate) fn run(args: &Serve) -> Result<(), Failure> {
-    log_to_stderr(args.log_format)?;
-    let effective = config::load(args)?;
+pub(crate) fn run(args: Serve, said: Said) -> Result<(), Failure> {
+    let log_level = logging::begin(args.log_format)?;
+    let effective = config::load(&args, &said)?;
     // The port first: a busy one is the commonest mistake, and must not touch the folder.
     let listener = bind(effective.settings.listen)?;
     let folder = match Folder::take(&args.data.dir, args.data.passphrase_file.as_deref())? {
@@ -54,24 +51,28 @@ pub(crate) fn run(args: &Serve) -> Result<(), Failure> {
             )));
         }
     };
-    let tls = effective.tls.as_ref().map(acceptor).transpose()?;
+    let certificate = effective.tls.as_ref().map(tls::read).transpose()?;
     let runtime = runtime()?;
     let mut node = Node::open(folder)?;
-    attach_providers(&mut node, args, &effective)?;
-    environment::warn_of_unknown(&variables(&node, args)?);
+    attach_providers(&mut node, &args, &effective)?;
+    environment::warn_of_unknown(&variables(&node, &args)?);
     node.bootstrap()?;
     node.reconcile(false)?;
-    runtime.block_on(serve(node, effective, listener, tls))
+    runtime.block_on(serve(Told { args, said, effective, certificate, log_level }, node, listener))
 }
 
-async fn serve(
-    node: Node,
+/// What the server was told, read and checked.
+struct Told {
+    args: Serve,
+    said: Said,
     effective: Effective,
-    listener: std::net::TcpListener,
-    tls: Option<TlsAcceptor>,
-) -> Result<(), Failure> {
-    let settings = effective.settings;
-    let config = Digest(sha256(format!("{settings:?}{:?}", effective.bodies).as_bytes()));
+    certificate: Option<tls::Read>,
+    log_level: LogLevel,
+}
+
+async fn serve(told: Told, node: Node, listener: std::net::TcpListener) -> Result<(), Failure> {
+    let settings = told.effective.settings.clone();
+    let config = told.effective.digest();
     let demo_key = node.demo_provider.is_some().then(|| node.demo_key()).transpose()?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let started = Event::Started { at: node.clock.now(), version, config };
@@ -79,7 +80,7 @@ async fn serve(
     let guard = Guard::new(settings.guard, settings.profile.clone(), settings.limits.guard_time)
         .map_err(could_not)?;
     let listen = listener.local_addr().map_err(could_not)?;
-    let options = effective.bodies.options(node.dir().join("bodies"));
+    let options = told.effective.bodies.options(node.dir().join("bodies"));
     let bodies = Bodies::open(options, Arc::clone(&node.clock)).map_err(could_not)?;
     let node = Arc::new(node);
     let gateway = Arc::new(
@@ -102,21 +103,33 @@ async fn serve(
     let saving =
         tokio::spawn(bastide_admin::save_usage_while_running(Arc::clone(&node), Arc::clone(&gateway)));
     let admin = Arc::new(Admin::new(Arc::clone(&node), Some(Arc::clone(&gateway))));
-    let control = control::listen(Arc::clone(&admin), node.dir())?;
+    let shown = told.certificate.as_ref().map(|read| Arc::new(Certificate::new(Arc::clone(&read.config))));
+    let running = Arc::new(Running {
+        admin: Arc::clone(&admin),
+        gateway: Arc::clone(&gateway),
+        certificate: shown.clone(),
+        log_level: told.log_level,
+        args: told.args,
+        said: told.said,
+        in_force: Mutex::new(InForce {
+            effective: told.effective,
+            certificate: told.certificate.map(|read| read.digest),
+        }),
+    });
+    let control = control::listen(Arc::clone(&running), node.dir())?;
     let (stop, stopping) = watch::channel(false);
-    let console: Arc<dyn Surface> = Arc::new(Console::new(admin, stopping.clone()));
-    let recalling = {
-        let (node, gateway, before) = (Arc::clone(&node), Arc::clone(&gateway), node.log.size());
-        tokio::task::spawn_blocking(move || recall_traffic(&node, &gateway, before))
-    };
+    let server: Arc<dyn Server> = Arc::clone(&running) as _;
+    let console: Arc<dyn Surface> = Arc::new(Console::new(admin, server, stopping.clone()));
+    let recalling = recall_traffic_beside(&node, &gateway);
     let seeing = tokio::spawn(note_sessions_while_running(Arc::clone(&node)));
-    tokio::spawn(wait_for_signal(stop));
+    tokio::spawn(signals::wait(running, stop));
 
-    let scheme = if tls.is_some() { "https" } else { "http" };
+    let scheme = if shown.is_some() { "https" } else { "http" };
     let setup = node.accounts.new_setup_code();
     greet(&node, &gateway.catalogue(), &settings, listen, scheme, demo_key.as_ref(), setup.as_ref())?;
     let listener = TcpListener::from_std(listener).map_err(could_not)?;
-    let door = Door { listener, tls, data_plane: true, surface: Some(console) };
+    let door = Door { listener, tls: shown, data_plane: true, surface: Some(console) };
+    notify::ready();
     bastide_gateway::serve(Arc::clone(&gateway), vec![door], stopping).await.map_err(could_not)?;
 
     let whole = control.stop().await;
@@ -159,53 +172,34 @@ fn bind(address: SocketAddr) -> Result<std::net::TcpListener, Failure> {
     Ok(listener)
 }
 
-fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Failure> {
-    let failed = |path: &Path, what: String| {
-        Failure::could_not(format!("`{}` is no usable PEM file: {what}", path.display()))
+/// The provider of `--upstream`, where it is given.
+pub(crate) fn fixed_provider(args: &Serve) -> Result<Option<Fixed>, Failure> {
+    let Some(url) = &args.upstream else { return Ok(None) };
+    let credential = match &args.upstream_key_env {
+        None => None,
+        Some(name) => {
+            let value = std::env::var(name)
+                .map_err(|_| Failure::could_not(format!("the environment variable `{name}` is not set")))?;
+            if value.trim().is_empty() {
+                return Err(Failure::could_not(format!("the environment variable `{name}` is empty")));
+            }
+            Some(Credential::bearer(&Secret::new(value)).map_err(could_not)?)
+        }
     };
-    let chain = CertificateDer::pem_file_iter(&tls.cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|e| failed(&tls.cert, e.to_string()))?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|e| failed(&tls.key, e.to_string()))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(could_not)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|e| failed(&tls.cert, bastide_admin::chain(&e)))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    let plain = match args.upstream_plain_http {
+        true => PlainHttp::Anywhere,
+        false => PlainHttp::LoopbackOnly("--upstream-plain-http"),
+    };
+    let provider = Provider::new(FIXED, url, credential, None, plain);
+    Ok(Some(Fixed {
+        provider: Arc::new(provider.map_err(|e| Failure::usage(chain(&e)))?),
+        base_url: url.clone(),
+        credential: args.upstream_key_env.as_ref().map_or("none".to_owned(), |name| format!("env:{name}")),
+    }))
 }
 
 fn attach_providers(node: &mut Node, args: &Serve, effective: &Effective) -> Result<(), Failure> {
-    if let Some(url) = &args.upstream {
-        let credential = match &args.upstream_key_env {
-            None => None,
-            Some(name) => {
-                let value = std::env::var(name).map_err(|_| {
-                    Failure::could_not(format!("the environment variable `{name}` is not set"))
-                })?;
-                if value.trim().is_empty() {
-                    return Err(Failure::could_not(format!("the environment variable `{name}` is empty")));
-                }
-                Some(Credential::bearer(&Secret::new(value)).map_err(could_not)?)
-            }
-        };
-        let plain = match args.upstream_plain_http {
-            true => PlainHttp::Anywhere,
-            false => PlainHttp::LoopbackOnly("--upstream-plain-http"),
-        };
-        let provider = Provider::new(FIXED, url, credential, None, plain);
-        node.fixed_provider = Some(Fixed {
-            provider: Arc::new(provider.map_err(|e| Failure::usage(chain(&e)))?),
-            base_url: url.clone(),
-            credential: args
-                .upstream_key_env
-                .as_ref()
-                .map_or("none".to_owned(), |name| format!("env:{name}")),
-        });
-    }
+    node.fixed_provider = fixed_provider(args)?;
     let none = node.fixed_provider.is_none() && node.store.providers().map_err(could_not)?.is_empty();
     if none && effective.settings.listen.ip().is_loopback() {
         node.demo_provider = Some(Arc::new(Provider::demo()));
@@ -286,25 +280,6 @@ fn greet(
     }
 }
 
-async fn wait_for_signal(stop: watch::Sender<bool>) {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be received; stop the server with SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
-    tracing::info!("stopping: running exchanges are drained; a second signal stops at once");
-    let _ = stop.send(true);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
-    std::process::exit(130);
-}
-
 /// The variables that hold a provider's credential, whatever they are called.
 fn variables(node: &Node, args: &Serve) -> Result<BTreeSet<String>, Failure> {
     let providers = node.store.providers().map_err(could_not)?;
@@ -313,16 +288,4 @@ fn variables(node: &Node, args: &Serve) -> Result<BTreeSet<String>, Failure> {
         _ => None,
     });
     Ok(named.chain(args.upstream_key_env.clone()).collect())
-}
-
-fn log_to_stderr(format: LogFormat) -> Result<(), Failure> {
-    let filter = environment::log_filter()?;
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    // A second subscriber cannot be set; the first one then goes on.
-    let _ = match format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().try_init(),
-    };
-    Ok(())
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bastide_admin::Failure;
 use bastide_gateway::{Endpoint, ExportHeaders, Sampler, Telemetry};
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::config::field;
 
@@ -32,16 +34,19 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_TIMEOUT_MILLIS: u64 = 600_000;
 
 /// `[telemetry]` as written.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TelemetryTable {
+    /// Base URL of an OpenTelemetry collector that takes OTLP over HTTP; without one there are no spans.
     otlp_endpoint: Option<String>,
+    /// Reach the collector over `http://` on another machine too.
     plain_http: bool,
+    /// Whether providers get `traceparent`; never `tracestate`, which is the caller's text.
     propagate: bool,
 }
 
 /// The environment, as a value.
-type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// File and environment together; `None`: no spans.
 pub(crate) fn settle(table: &TelemetryTable, env: Env<'_>) -> Result<Option<Telemetry>, Failure> {
@@ -76,6 +81,43 @@ pub(crate) fn settle(table: &TelemetryTable, env: Env<'_>) -> Result<Option<Tele
         timeout: timeout(env)?,
         propagate: table.propagate,
     }))
+}
+
+/// Names each value, and the variable that it comes from where it is one. Of headers only the names are told.
+pub(crate) fn explain(
+    table: &TelemetryTable,
+    telemetry: Option<&Telemetry>,
+    env: Env<'_>,
+    mut tell: impl FnMut(&'static str, Value, Option<&'static str>),
+) {
+    let set = |name: &&'static str| matches!(text(env, name), Ok(Some(_)));
+    let first_set = |names: &[&'static str]| names.iter().copied().find(|name| set(name));
+    let Some(telemetry) = telemetry else {
+        let off = first_set(&[TRACES_ENDPOINT, ENDPOINT]).or(table.otlp_endpoint.as_ref().map(|_| ENDPOINT));
+        // There is an endpoint all the same: one of these says no.
+        let by = off.and_then(|_| first_set(&[DISABLED, EXPORTER]));
+        tell("telemetry.otlp_endpoint", Value::Null, by);
+        tell("telemetry.plain_http", json!(table.plain_http), None);
+        return tell("telemetry.propagate", json!(table.propagate), None);
+    };
+    let endpoint = telemetry.endpoint.to_string();
+    tell("telemetry.otlp_endpoint", json!(endpoint), first_set(&[TRACES_ENDPOINT, ENDPOINT]));
+    let insecure = !table.plain_http && matches!(flag(env, INSECURE), Ok(true));
+    tell("telemetry.plain_http", json!(table.plain_http || insecure), insecure.then_some(INSECURE));
+    tell("telemetry.propagate", json!(telemetry.propagate), None);
+    let headers: Vec<&str> = telemetry.headers.names().collect();
+    tell("telemetry.headers", json!(headers), first_set(&HEADERS));
+    let resource: Vec<String> =
+        telemetry.resource.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    tell("telemetry.resource", json!(resource), first_set(&[RESOURCE, SERVICE]));
+    let sampler = match (text(env, SAMPLER), text(env, SAMPLER_ARG)) {
+        (Ok(Some(name)), Ok(Some(argument))) => format!("{name} {argument}"),
+        (Ok(Some(name)), _) => name,
+        _ => "parentbased_always_on".to_owned(),
+    };
+    tell("telemetry.sampler", json!(sampler), first_set(&[SAMPLER]));
+    let millis = u64::try_from(telemetry.timeout.as_millis()).unwrap_or(u64::MAX);
+    tell("telemetry.timeout_millis", json!(millis), first_set(&TIMEOUTS));
 }
 
 fn wrong<E: std::error::Error>(name: &'static str) -> impl FnOnce(E) -> Failure {

@@ -11,12 +11,13 @@ const FAMILIES: [&str; 13] = [
 ];
 /// Literals of the same form that are something else: actions of the log, permissions, a setting, files, a row of the records,
 /// attributes of spans.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 12] = [
     "policy.set",
     "guard.set",
     "guard.manage",
     "guard.mode",
     "log.view",
+    "guard.rules",
     "log.key",
     "log.vkey",
     "identity.lookup_fingerprint",
@@ -87,14 +88,16 @@ fn every_problem_code_is_documented_and_every_documented_code_exists() {
     assert!(stale.is_empty(), "in docs/errors.md and nowhere else: {stale:?}");
 }
 
+/// The table of settings is made from the code (`cargo xtask docs --check`); the example in the guide is written by hand.
 #[test]
-fn every_setting_is_documented() {
+fn every_limit_stands_in_the_example() {
     let document = std::fs::read_to_string(repository().join("docs/configuration.md")).expect("readable");
     let source =
-        std::fs::read_to_string(repository().join("crates/bastide/src/config.rs")).expect("readable");
+        std::fs::read_to_string(repository().join("crates/bastide/src/config/file.rs")).expect("readable");
     let (_, table) = source.split_once("struct LimitsTable {").expect("the table of limits");
-    let (table, _) = table.split_once('}').expect("its end");
-    let names: Vec<&str> = table.lines().filter_map(|line| Some(line.trim().split_once(':')?.0)).collect();
+    let (table, _) = table.split_once("\n}").expect("its end");
+    let fields = table.lines().filter_map(|line| line.trim().strip_prefix("pub(super) ")?.split_once(':'));
+    let names: Vec<&str> = fields.map(|(name, _)| name).collect();
     assert!(names.len() > 10, "{names:?}");
     for name in names {
         assert!(document.contains(&format!("\n{name} = ")), "`{name}` is missing in docs/configuration.md");

@@ -8,6 +8,7 @@
 
 mod bench;
 mod chromium;
+mod docs;
 mod floors;
 mod kill9;
 mod python;
@@ -38,6 +39,8 @@ enum Command {
     Floors,
     /// Check licences, bans and sources of every dependency against `deny.toml`.
     Supply,
+    /// Write the pages of the documentation that are made from the code.
+    Docs(docs::Arguments),
     /// Measure bastide against nginx in the same run.
     Bench(bench::Arguments),
     /// Kill the server in the middle of load and verify what it had promised.
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Floors => floors::run(),
         Command::Supply => supply::run(),
+        Command::Docs(arguments) => docs::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Kill9(arguments) => kill9::run(&arguments),
     };

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::shell::{Fallible, Outcome, cargo, has_cargo_command, run as run_command, seconds};
 use crate::workspace::{in_ci, root, target_folder};
-use crate::{chromium, floors, python, supply};
+use crate::{chromium, docs, floors, python, supply};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -43,6 +43,7 @@ const STEPS: &[Step] = &[
     Step { name: "supply", what: "licences, bans and sources", run: || from_outcome(supply::run()) },
     Step { name: "deny", what: "cargo deny on the same `deny.toml`", run: deny },
     Step { name: "lint", what: "clippy on all targets, warnings denied", run: lint },
+    Step { name: "docs", what: "reference pages are as the code has them", run: docs },
     Step { name: "unit", what: "unit, property and integration tests", run: unit },
     Step { name: "doc", what: "examples in the documentation", run: doc },
     Step { name: "python", what: "the official Python SDK through bastide", run: sdk },
@@ -125,6 +126,11 @@ fn deny() -> Fallible<Ended> {
 
 fn lint() -> Fallible<Ended> {
     passed(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))
+}
+
+fn docs() -> Fallible<Ended> {
+    let stale = docs::check(&root().join("docs").join("reference"))?;
+    Ok(if stale.is_empty() { Ended::Passed } else { Ended::Failed })
 }
 
 fn unit() -> Fallible<Ended> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bastide_admin::{Admin, Credentials, Failure, NotIn};
+use bastide_admin::{Admin, Credentials, Failure, NotIn, Server};
 use bastide_gateway::{Answer, Body, Surface, Visitor};
 use bastide_identity::SessionCarrier;
 use bastide_identity::{AuthoriseError, SessionPrincipal};
@@ -41,6 +41,7 @@ pub(crate) const FRESH: Duration = Duration::from_secs(10 * 60);
 /// The web console.
 pub struct Console {
     pub(crate) admin: Arc<Admin>,
+    pub(crate) server: Arc<dyn Server>,
     /// Becomes true when the server stops: streams of events end then.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -48,8 +49,8 @@ pub struct Console {
 impl Console {
     /// Over these operations.
     #[must_use]
-    pub const fn new(admin: Arc<Admin>, stop: watch::Receiver<bool>) -> Self {
-        Console { admin, stop }
+    pub const fn new(admin: Arc<Admin>, server: Arc<dyn Server>, stop: watch::Receiver<bool>) -> Self {
+        Console { admin, server, stop }
     }
 
     pub(crate) fn version(&self) -> Text {

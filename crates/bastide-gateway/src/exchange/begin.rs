@@ -18,13 +18,14 @@ use super::{Exchange, Refused, Ticket, actor, micros, off_the_worker, standing, 
 use crate::bodies::Kept;
 use crate::gateway::Gateway;
 use crate::problem::raise;
-use crate::settings::AuditMode;
+use crate::settings::{AuditMode, Settings};
 use crate::trace::Trace;
 use crate::traffic::Noted;
 use crate::upstream::{Outbound, Target};
 
 pub(super) async fn begin(
     gateway: Arc<Gateway>,
+    settings: Arc<Settings>,
     principal: Arc<Principal>,
     body: Bytes,
     trace: &mut Trace,
@@ -82,7 +83,7 @@ pub(super) async fn begin(
     }
 
     let input_estimate = estimate(body.len());
-    let output = request.max_output_tokens.unwrap_or(gateway.settings.limits.default_output_tokens);
+    let output = request.max_output_tokens.unwrap_or(settings.limits.default_output_tokens);
     let upper = input_estimate.saturating_add(output.saturating_mul(u64::from(request.n.max(1))));
     let reservation = gateway.ledger.reserve(principal.key, &principal.limits, upper)?;
 
@@ -170,8 +171,9 @@ pub(super) async fn begin(
         request_findings,
         counted: true,
         gateway,
+        settings,
     });
-    if exchange.gateway.settings.audit == AuditMode::Strict {
+    if exchange.settings.audit == AuditMode::Strict {
         let waited = Instant::now();
         if let Err(error) = exchange.recorded().await {
             // Back to the caller's: it is told why.

@@ -28,6 +28,7 @@ use crate::limits::Reservation;
 use crate::problem::{self, raise};
 use crate::relay::Body;
 use crate::reply;
+use crate::settings::Settings;
 use crate::trace::Trace;
 use crate::upstream::{Outbound, Provider, SendError, Target, UpstreamBody};
 
@@ -62,6 +63,7 @@ pub(crate) enum Ticket {
 /// What the rest of an exchange needs to know of its beginning.
 pub(crate) struct Exchange {
     pub(crate) gateway: Arc<Gateway>,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) guard: Arc<Guard>,
     pub(crate) policies: Arc<PolicySet>,
     pub(crate) principal: Arc<Principal>,
@@ -91,11 +93,12 @@ pub(crate) struct Exchange {
 /// Handles a chat completion for an authenticated principal.
 pub(crate) async fn chat(
     gateway: Arc<Gateway>,
+    settings: Arc<Settings>,
     principal: Arc<Principal>,
     body: Bytes,
     mut trace: Trace,
 ) -> Result<Response<Body>, Refused> {
-    match begin(gateway, principal, body, &mut trace).await {
+    match begin(gateway, settings, principal, body, &mut trace).await {
         Ok((exchange, outbound, target, vault)) => Ok(send(exchange, outbound, target, vault).await),
         Err(refused) => {
             trace.problem(&refused.problem);
@@ -116,13 +119,14 @@ async fn send(
         return exchange.fail(problem, Ending::Failed).await;
     }
     let mut last = raise::upstream("upstream.unavailable", 502, "no provider of this model can be reached");
+    let first_byte_time = exchange.settings.limits.first_byte_time;
     let now = exchange.gateway.clock.monotonic();
     // When every breaker is open there is nothing better to try: the first that comes back closes its own.
     let all_rest = target.providers.iter().all(|p| !p.available(now));
     for provider in target.providers.iter().filter(|p| all_rest || p.available(now)) {
         let now = exchange.gateway.clock.monotonic();
         outbound.context = exchange.trace.calls(provider, &target.model);
-        match exchange.gateway.client.send(provider, &outbound).await {
+        match exchange.gateway.client.send(provider, &outbound, first_byte_time).await {
             Ok(response) => {
                 note_health(provider, &response, &exchange);
                 provider.name().clone_into(&mut exchange.provider);

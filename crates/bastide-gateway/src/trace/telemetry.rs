@@ -148,6 +148,11 @@ impl ExportHeaders {
         Ok(ExportHeaders(map))
     }
 
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(HeaderName::as_str)
+    }
+
     pub(crate) const fn map(&self) -> &HeaderMap {
         &self.0
     }

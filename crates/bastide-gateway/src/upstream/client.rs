@@ -96,12 +96,11 @@ impl Service<Name> for Resolver {
 /// A pooled client.
 pub(crate) struct Client {
     inner: Transport,
-    first_byte_time: Duration,
 }
 
 impl Client {
     /// A client that trusts the system's certificate authorities.
-    pub(crate) fn new(connect_time: Duration, first_byte_time: Duration) -> io::Result<Self> {
+    pub(crate) fn new(connect_time: Duration) -> io::Result<Self> {
         let mut http = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
         http.enforce_http(false);
         // Without it small writes wait for the peer's delayed acknowledgement: 40 ms a stream.
@@ -122,7 +121,7 @@ impl Client {
             .pool_max_idle_per_host(512)
             .http1_max_buf_size(512 << 10)
             .build(https);
-        Ok(Client { inner, first_byte_time })
+        Ok(Client { inner })
     }
 
     /// The same connections for other ends than a provider.
@@ -135,6 +134,7 @@ impl Client {
         provider: &Provider,
         credential: Option<&Credential>,
         outbound: &Outbound,
+        first_byte_time: Duration,
     ) -> Result<Response<UpstreamBody>, SendError> {
         let Some(destination) = provider.destination() else {
             return Err(SendError::Connect("the demo model has no address".into()));
@@ -155,7 +155,7 @@ impl Client {
         if let Some(context) = &outbound.context {
             context.write(headers);
         }
-        match tokio::time::timeout(self.first_byte_time, self.inner.request(request)).await {
+        match tokio::time::timeout(first_byte_time, self.inner.request(request)).await {
             Err(_) => Err(SendError::Timeout),
             Ok(Err(e)) if e.is_connect() => Err(SendError::Connect(Box::new(e))),
             Ok(Err(e)) => Err(SendError::Broken(Box::new(e))),

@@ -7,6 +7,8 @@ mod catalogue;
 mod client;
 mod demo;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
@@ -89,6 +91,7 @@ impl Client {
         &self,
         provider: &Provider,
         outbound: &Outbound,
+        first_byte_time: Duration,
     ) -> Result<Response<UpstreamBody>, SendError> {
         if provider.unusable_because().is_some() {
             let problem = raise::unusable(provider.name());
@@ -97,7 +100,7 @@ impl Client {
         }
         match provider.credential() {
             None if provider.is_demo() => Ok(demo::answer(outbound.body.value())),
-            credential => self.post(provider, credential, outbound).await,
+            credential => self.post(provider, credential, outbound, first_byte_time).await,
         }
     }
 }

@@ -1,0 +1,118 @@
+//! What an installation tells about itself, as data: for commands and pages alike.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// An effective setting. No secret is ever in one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explained {
+    /// As in the settings file, e.g. `guard.mode`; what is not in the file has the name of its flag.
+    pub name: &'static str,
+    /// The value in force.
+    pub value: Value,
+    /// Who said so.
+    pub origin: Origin,
+    /// Whether a change takes effect only with the next start.
+    pub needs_restart: bool,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Origin {
+    /// Nobody said anything.
+    Default,
+    /// The settings file.
+    File {
+        /// The file, as it was named.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// An environment variable.
+    Environment {
+        /// Its name.
+        variable: String,
+    },
+    /// A flag.
+    Flag {
+        /// The flag, `--` included.
+        flag: String,
+    },
+    /// A command that was given to the running server.
+    Command {
+        /// The command.
+        command: String,
+    },
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File { path, line } => write!(f, "{path}:{line}"),
+            Origin::Environment { variable: name }
+            | Origin::Flag { flag: name }
+            | Origin::Command { command: name } => f.write_str(name),
+        }
+    }
+}
+
+/// What one check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The check, in a word or two.
+    pub check: String,
+    /// How it stands.
+    pub state: Health,
+    /// What there is.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+/// How something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// As it should be.
+    Ok,
+    /// It works, and somebody should know.
+    Warn,
+    /// It does not work, or is not safe.
+    Fail,
+}
+
+impl Health {
+    /// `ok`, `warn` or `fail`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Health::Ok => "ok",
+            Health::Warn => "warn",
+            Health::Fail => "fail",
+        }
+    }
+}
+
+impl Finding {
+    /// All is well.
+    #[must_use]
+    pub fn ok(check: &str, message: impl Into<String>) -> Self {
+        Finding { check: check.to_owned(), state: Health::Ok, message: message.into(), remedy: None }
+    }
+
+    /// It works, and somebody should know.
+    #[must_use]
+    pub fn warn(check: &str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Finding { state: Health::Warn, remedy: Some(remedy.into()), ..Finding::ok(check, message) }
+    }
+
+    /// It does not work, or is not safe.
+    #[must_use]
+    pub fn fail(check: &str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Finding { state: Health::Fail, ..Finding::warn(check, message, remedy) }
+    }
+}

@@ -1,0 +1,94 @@
+//! `bastide config`: the settings, checked, explained and described.
+
+use std::collections::BTreeSet;
+
+use bastide_admin::{Failure, Origin, Request, could_not};
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
+use super::{Said, load, schema};
+use crate::cli::Config;
+use crate::client;
+use crate::environment;
+use crate::{control, serve, tls};
+
+pub(crate) fn run(command: Config, said: &Said) -> Result<(), Failure> {
+    match command {
+        Config::Check { file, mut serve, output } => {
+            serve.config = file.or(serve.config);
+            let effective = load(&serve, said)?;
+            effective.tls.as_ref().map(tls::read).transpose()?;
+            serve::fixed_provider(&serve)?;
+            environment::log_filter()?;
+            let uses: BTreeSet<String> = serve.upstream_key_env.iter().cloned().collect();
+            let warnings: Vec<String> = environment::unknown(&uses)
+                .map(|(name, closest)| {
+                    format!(
+                        "the environment variable `{name}` is ignored, unless a provider's credential is in it; is \
+                         `{closest}` meant?"
+                    )
+                })
+                .collect();
+            warnings.iter().for_each(|warning| client::note(&format!("warning: {warning}")));
+            client::print(output.json, &json!({"settings": "hold", "warnings": warnings}), |_| {
+                match &serve.config {
+                    Some(path) => format!("the settings in `{}` hold\n", path.display()),
+                    None => {
+                        "there is no settings file, and what flags and environment say holds\n".to_owned()
+                    }
+                }
+            })
+        }
+        Config::Explain { running, serve, output } => {
+            let explained = match running {
+                true => control::ask_server(&serve.data.dir, &Request::ConfigExplain)?,
+                false => serde_json::to_value(load(&serve, said)?.explained).map_err(could_not)?,
+            };
+            client::print(output.json, &explained, |explained| {
+                let rows = explained.as_array().into_iter().flatten().map(|e| {
+                    // A server of a later version may know of origins that this program does not.
+                    let origin = Origin::deserialize(&e["origin"]).map_or("-".to_owned(), |o| o.to_string());
+                    json!({"setting": e["name"], "value": shown(&e["value"]), "origin": origin})
+                });
+                client::table(&rows.collect(), &["setting", "value", "origin"], "there are no settings")
+            })
+        }
+        Config::Schema => {
+            let text = serde_json::to_string_pretty(&schema::schema()?).map_err(could_not)?;
+            client::write(&format!("{text}\n"))
+        }
+        Config::Reload { server, output } => {
+            let done = control::ask_server(&server.dir, &Request::ConfigReload)?;
+            for warning in done["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                client::note(&format!("warning: {warning}"));
+            }
+            client::print(output.json, &done, |done| {
+                let named = |list: &Value| {
+                    let names: Vec<&str> =
+                        list.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                    names.join(", ")
+                };
+                let changed = match named(&done["changed"]) {
+                    none if none.is_empty() => "nothing changed\n".to_owned(),
+                    names => format!("in force: {names}\n"),
+                };
+                match named(&done["needs_restart"]) {
+                    none if none.is_empty() => changed,
+                    names => format!("{changed}needs restart: {names}\n"),
+                }
+            })
+        }
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) if list.iter().all(Value::is_string) => {
+            let texts: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
+            if texts.is_empty() { "-".to_owned() } else { texts.join(", ") }
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,177 @@
+//! What is made from the definitions in this program: completions, manual pages, and the reference pages of the
+//! documentation (`cargo xtask docs` writes those).
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use bastide_admin::Failure;
+use bastide_gateway::Metrics;
+use bastide_types::{Guarded, Severity};
+use clap::{CommandFactory as _, ValueEnum};
+use serde_json::Value;
+
+use crate::cli::Cli;
+use crate::{client, config};
+
+/// A reference page.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Page {
+    Cli,
+    Configuration,
+    Metrics,
+    Detectors,
+}
+
+pub(crate) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "bastide", &mut script);
+    client::write(&String::from_utf8_lossy(&script))
+}
+
+pub(crate) fn man(dir: Option<&Path>) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| Failure::could_not(format!("cannot write the manual pages: {e}"));
+    match dir {
+        Some(dir) => {
+            std::fs::create_dir_all(dir).map_err(failed)?;
+            clap_mangen::generate_to(Cli::command(), dir).map_err(failed)
+        }
+        None => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(failed)?;
+            client::write(&String::from_utf8_lossy(&page))
+        }
+    }
+}
+
+pub(crate) fn print(page: Page) -> Result<(), Failure> {
+    let text = match page {
+        Page::Cli => commands(),
+        Page::Configuration => settings()?,
+        Page::Metrics => metrics(),
+        Page::Detectors => detectors(),
+    };
+    client::write(&text)
+}
+
+fn head(title: &str, about: &str) -> String {
+    format!("<!-- Written by `cargo xtask docs`; change the source instead. -->\n\n# {title}\n\n{about}\n\n")
+}
+
+/// Text inside a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+fn commands() -> String {
+    let about = "What each command does and takes. How commands behave, and their exit codes: \
+                 [commands.md](../commands.md).";
+    let mut text = head("Commands", about);
+    let mut root = Cli::command();
+    root.build();
+    for command in root.get_subcommands_mut().filter(|command| !command.is_hide_set()) {
+        describe(command, "bastide", &mut text);
+    }
+    format!("{}\n", text.trim_end())
+}
+
+fn describe(command: &mut clap::Command, above: &str, text: &mut String) {
+    let name = format!("{above} {}", command.get_name());
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    if command.has_subcommands() {
+        let shown = command.get_subcommands_mut().filter(|command| !command.is_hide_set());
+        shown.for_each(|command| describe(command, &name, text));
+        return;
+    }
+    let usage = command.render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ");
+    let _ = write!(text, "## {name}\n\n{about}.\n\n```text\n{usage}\n```\n\n");
+    let arguments: Vec<String> =
+        command.get_arguments().filter(|a| a.get_id() != "help" && !a.is_hide_set()).map(argument).collect();
+    if !arguments.is_empty() {
+        let _ = write!(text, "| argument | environment | what |\n|---|---|---|\n{}\n", arguments.concat());
+    }
+}
+
+fn argument(argument: &clap::Arg) -> String {
+    let takes = argument.get_action().takes_values();
+    let value =
+        argument.get_value_names().and_then(<[_]>::first).map(ToString::to_string).unwrap_or_default();
+    let value = if takes && !argument.is_positional() { format!(" {value}") } else { String::new() };
+    let name = match (argument.get_long(), argument.get_short()) {
+        (Some(long), Some(short)) => format!("`-{short}`, `--{long}{value}`"),
+        (Some(long), None) => format!("`--{long}{value}`"),
+        (None, Some(short)) => format!("`-{short}{value}`"),
+        (None, None) => format!("`{}`", argument.get_id().as_str().to_uppercase()),
+    };
+    let environment =
+        argument.get_env().map(|env| format!("`{}`", env.to_string_lossy())).unwrap_or_default();
+    let mut what = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    let choices = argument.get_possible_values();
+    if takes && !choices.is_empty() && !what.contains('`') {
+        let names: Vec<String> = choices.iter().map(|choice| format!("`{}`", choice.get_name())).collect();
+        let _ = write!(what, "; one of {}", names.join(", "));
+    }
+    if let Some(default) = argument.get_default_values().first().filter(|_| takes) {
+        let _ = write!(what, " [default: {}]", default.to_string_lossy());
+    }
+    format!("| {name} | {environment} | {} |\n", cell(&what))
+}
+
+fn settings() -> Result<String, Failure> {
+    let about = "Every setting of the file that `--config FILE` names. What they mean together, and the environment: \
+                 [configuration.md](../configuration.md). `bastide config schema` prints the same as a JSON Schema.";
+    let mut text = head("Settings", about);
+    text.push_str("| setting | what | values | default | a change takes effect |\n|---|---|---|---|---|\n");
+    for setting in config::documented()? {
+        let default = match &setting.default {
+            Value::Null => String::new(),
+            Value::Array(list) if list.is_empty() => String::new(),
+            other => format!("`{other}`"),
+        };
+        let effect = if setting.needs_restart { "at the next start" } else { "with a reload" };
+        let (name, description) = (&setting.name, cell(&setting.description));
+        let _ =
+            writeln!(text, "| `{name}` | {description} | {} | {default} | {effect} |", cell(&setting.kind));
+    }
+    Ok(text)
+}
+
+fn metrics() -> String {
+    let about = "What `GET /metrics` answers, on loopback only, in the OpenMetrics text format. Samples of a counter \
+                 end in `_total`.";
+    let mut text = head("Metrics", about);
+    text.push_str("| metric | kind | labels | what |\n|---|---|---|---|\n");
+    for metric in Metrics::documented() {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let (name, kind) = (metric.name, metric.kind);
+        let _ = writeln!(text, "| `{name}` | {kind} | {} | {} |", labels.join(", "), cell(&metric.help));
+    }
+    text
+}
+
+fn detectors() -> String {
+    let about = "What the guard looks for. A rule in the settings names a detector, its category or its family. A \
+                 finding's score says how sure it is, its severity how bad.";
+    let mut text = head("Detectors", about);
+    text.push_str("| detector | family | category | severity |\n|---|---|---|---|\n");
+    let detectors = bastide_inspect::standard_detectors();
+    let mut rows: Vec<_> =
+        detectors.iter().map(|d| (d.category().family(), d.category(), d.id(), d.severity())).collect();
+    rows.sort_by_key(|(_, category, id, _)| (category.as_str(), *id));
+    for (family, category, id, severity) in rows {
+        let family = match family {
+            Guarded::PersonalData => "personal_data",
+            Guarded::Secret => "secret",
+            Guarded::Attack => "attack",
+            Guarded::Own => "own",
+        };
+        let severity = match severity {
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        };
+        let _ = writeln!(text, "| `{id}` | `{family}` | `{category}` | {severity} |");
+    }
+    text
+}

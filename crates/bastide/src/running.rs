@@ -1,0 +1,188 @@
+//! The running server, as it can be asked about itself and told to change.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bastide_admin::{
+    Admin, Answering, Authorized, Explained, Failure, Finding, Origin, Request, Server, Turn, What, could_not,
+};
+use bastide_gateway::{Certificate, Gateway, Guard};
+use bastide_types::ActorRef;
+use serde_json::{Value, json};
+
+use crate::cli::Serve;
+use crate::config::{self, Effective, Reloaded, Said};
+use crate::doctor;
+use crate::logging::LogLevel;
+use crate::tls;
+
+/// The server, beside the operations that need none.
+pub(crate) struct Running {
+    pub(crate) admin: Arc<Admin>,
+    pub(crate) gateway: Arc<Gateway>,
+    /// What the listener shows; `None`: it speaks plain HTTP.
+    pub(crate) certificate: Option<Arc<Certificate>>,
+    pub(crate) log_level: LogLevel,
+    /// How it was started: what a reload reads again.
+    pub(crate) args: Serve,
+    pub(crate) said: Said,
+    pub(crate) in_force: Mutex<InForce>,
+}
+
+/// What is in force.
+pub(crate) struct InForce {
+    pub(crate) effective: Effective,
+    /// Of the certificates that the listener shows.
+    pub(crate) certificate: Option<[u8; 32]>,
+}
+
+/// Settings that were read and can be used: nothing of them can fail any more.
+struct Prepared {
+    effective: Effective,
+    guard: Option<Arc<Guard>>,
+    certificate: Option<tls::Read>,
+    reloaded: Reloaded,
+}
+
+impl Running {
+    /// Executes one request for somebody who may. A change goes on to its end when the caller stops waiting.
+    pub(crate) async fn execute(
+        self: &Arc<Self>,
+        by: &Authorized,
+        request: Request,
+    ) -> Result<Value, Failure> {
+        request.allowed(by)?;
+        let running = Arc::clone(self);
+        let actor = by.actor();
+        match request {
+            Request::ConfigReload => {
+                tokio::spawn(async move { running.reload(actor).await }).await.map_err(could_not)?
+            }
+            Request::LogLevel { filter: Some(filter) } => {
+                let setting = tokio::spawn(async move { running.set_log_level(actor, &filter).await });
+                setting.await.map_err(could_not)?
+            }
+            Request::LogLevel { filter: None } => Ok(json!({ "filter": self.log_level.text() })),
+            Request::ConfigExplain => serde_json::to_value(self.explained()).map_err(could_not),
+            Request::Doctor => {
+                let looking = tokio::task::spawn_blocking(move || running.findings());
+                let findings = looking.await.map_err(could_not)?;
+                Ok(json!({"version": env!("CARGO_PKG_VERSION"), "findings": findings}))
+            }
+            Request::Ready => Ok(json!({ "ready": self.gateway.is_ready() })),
+            other => self.admin.execute(by, other).await,
+        }
+    }
+
+    /// The settings in force, each with its origin.
+    pub(crate) fn explained(&self) -> Vec<Explained> {
+        let mut explained = self.lock().effective.explained.clone();
+        if let (Some(shows), Some(log)) =
+            (self.log_level.given(), explained.iter_mut().find(|e| e.name == "log"))
+        {
+            log.value = Value::from(shows);
+            log.origin = Origin::Command { command: "bastide log-level".to_owned() };
+        }
+        explained
+    }
+
+    /// What the server finds about itself and its data folder. Reads files: not for a thread that others wait for.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let mut findings = doctor::installation(self.admin.node.dir(), self.admin.node.clock.now());
+        findings.extend(doctor::server(&self.admin, &self.gateway));
+        findings
+    }
+
+    /// Reads the settings file and the certificate again and puts them in force. When anything of them is wrong, all
+    /// stays as it is.
+    pub(crate) async fn reload(self: &Arc<Self>, actor: ActorRef) -> Result<Value, Failure> {
+        let result = self.try_reload(actor).await;
+        match &result {
+            Ok(done) => tracing::info!(
+                changed = %done["changed"],
+                needs_restart = %done["needs_restart"],
+                "the settings were read again"
+            ),
+            Err(failure) => {
+                tracing::error!(reason = %failure, "the settings were not reloaded; those of before stay in force");
+            }
+        }
+        result
+    }
+
+    async fn try_reload(self: &Arc<Self>, actor: ActorRef) -> Result<Value, Failure> {
+        let mut turn = self.admin.changes.turn(actor).await?;
+        let running = Arc::clone(self);
+        // Compiling a guard takes a while, and so may a disk.
+        let preparing = tokio::task::spawn_blocking(move || running.prepare());
+        let prepared = preparing.await.map_err(could_not)?.map_err(|failure| {
+            failure.and("nothing was changed, and the settings of before stay in force")
+        })?;
+        let digest = prepared.effective.digest();
+        let what = What { action: "config.reload", resource: "settings".to_owned(), state: Some(digest) };
+        let reloaded = turn.change(what, |_| Ok(self.apply(prepared))).await?;
+        let mut answer = serde_json::to_value(reloaded).map_err(could_not)?;
+        answer["warnings"] = Value::from(turn.into_warnings());
+        Ok(answer)
+    }
+
+    fn prepare(&self) -> Result<Prepared, Failure> {
+        let read = config::load(&self.args, &self.said)?;
+        let certificate = read.tls.as_ref().map(tls::read).transpose()?;
+        let before = self.lock();
+        let mut reloaded = config::changes(&before.effective, &read);
+        let effective = config::in_force(&before.effective, read);
+        let certificate = certificate.filter(|_| self.certificate.is_some());
+        // Renewed in place: the names of the files say nothing.
+        let renewed = certificate.as_ref().is_some_and(|read| before.certificate != Some(read.digest));
+        if renewed && !reloaded.changed.contains(&"tls.cert") {
+            reloaded.changed.push("tls.cert");
+        }
+        drop(before);
+        let settings = &effective.settings;
+        let guards = ["guard.mode", "guard.rules", "limits.guard_seconds"];
+        let guard = reloaded.changed.iter().any(|name| guards.contains(name)).then(|| {
+            Guard::new(settings.guard, settings.profile.clone(), settings.limits.guard_time).map(Arc::new)
+        });
+        let guard = guard.transpose().map_err(could_not)?;
+        Ok(Prepared { effective, guard, certificate, reloaded })
+    }
+
+    fn apply(&self, prepared: Prepared) -> Reloaded {
+        let Prepared { effective, guard, certificate, reloaded } = prepared;
+        let mut in_force = self.lock();
+        self.gateway.reconfigure(effective.settings.clone(), guard);
+        if let (Some(shown), Some(read)) = (&self.certificate, certificate) {
+            shown.replace(read.config);
+            in_force.certificate = Some(read.digest);
+        }
+        in_force.effective = effective;
+        reloaded
+    }
+
+    async fn set_log_level(&self, actor: ActorRef, filter: &str) -> Result<Value, Failure> {
+        let parsed = LogLevel::parse(filter)?;
+        let mut turn: Turn<'_> = self.admin.changes.turn(actor).await?;
+        let what = What { action: "log_level.set", resource: parsed.to_string(), state: None };
+        turn.change(what, |_| self.log_level.set(parsed)).await?;
+        Ok(json!({"filter": self.log_level.text(), "warnings": turn.into_warnings()}))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, InForce> {
+        // Nothing panics while it is held, and what is in it is swapped whole.
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Server for Running {
+    fn execute(self: Arc<Self>, by: Authorized, request: Request) -> Answering {
+        Box::pin(async move { Running::execute(&self, &by, request).await })
+    }
+
+    fn explained(&self) -> Vec<Explained> {
+        self.explained()
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        self.findings()
+    }
+}
