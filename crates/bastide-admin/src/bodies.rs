@@ -6,9 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bastide_anonymize::PlaceholderDetector;
 use bastide_audit::{
     BodyKind, BodyReader, ExchangeEntries, ExchangeKeys, LogEntry, LogReader, OpenError, SealedBody,
 };
+use bastide_inspect::{Engine, standard_detectors};
 use bastide_types::{ActorRef, Event, ExchangeId, KeyId, Pseudonym, Reveal, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -163,8 +165,12 @@ impl Admin {
             let event = Event::Revealed(Box::new(Reveal { at: self.node.clock.now(), actor, exchange }));
             revealed = Some(self.node.log.record(event).await.map_err(could_not)?.index());
         }
-        let node = Arc::clone(&self.node);
-        off_the_runtime(move || show(&node, &found, revealed, look.segments)).await?
+        let (node, guard) = (Arc::clone(&self.node), self.gateway.as_ref().map(|g| g.guard()));
+        off_the_runtime(move || {
+            let engines = guard.map_or_else(engines, |guard| Ok(guard.engines()))?;
+            show(&node, &found, revealed, look.segments, engines)
+        })
+        .await?
     }
 
     /// Destroys the key of a subject: its digests and bodies say nothing from then on.
@@ -232,14 +238,27 @@ fn find(node: &Node, exchange: ExchangeId) -> Result<Found, Failure> {
     Ok(Found { exchange, entries, subject, keys, bodies })
 }
 
-fn show(node: &Node, found: &Found, revealed: Option<u64>, segments: bool) -> Result<ExchangeShown, Failure> {
+/// Where no server has them compiled.
+fn engines() -> Result<[Arc<Engine>; 2], Failure> {
+    let all = Engine::new(standard_detectors()).map_err(could_not)?;
+    let tokens = Engine::new(vec![Arc::new(PlaceholderDetector::default()) as _]).map_err(could_not)?;
+    Ok([Arc::new(all), Arc::new(tokens)])
+}
+
+fn show(
+    node: &Node,
+    found: &Found,
+    revealed: Option<u64>,
+    segments: bool,
+    [all, tokens]: [Arc<Engine>; 2],
+) -> Result<ExchangeShown, Failure> {
     let request = read(&found.entries.request)?;
     let outcome = found.entries.outcome.as_ref().map(read).transpose()?;
     let mut masker = match revealed {
-        None => Some(Masker::new()?),
+        None => Some(Masker::new(Arc::clone(&all))),
         Some(_) => None,
     };
-    let mut reader = segments.then(Reader::new).transpose()?;
+    let mut reader = segments.then(|| Reader::new([all, tokens]));
     let bodies: Vec<BodyShown> = shown(found, &request, outcome.as_ref())
         .into_iter()
         .map(|body| {

@@ -6,14 +6,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use bastide_inspect::{Engine, Scratch, Syntax, standard_detectors};
+use bastide_inspect::{Engine, Scratch, Syntax};
 use bastide_types::{Finding, Segment, SegmentKind, Span};
 use bastide_wire::{
     ChatChunk, ChatRequest, ChatResponse, Edit, JoinedText, JsonDocument, Lane, Limits, SseDecoder, SseEvent,
 };
-
-use crate::failure::{Failure, could_not};
 
 /// A value may go on behind the place where its body was cut, which hides it from its detector: so much before the cut
 /// is not shown. Values are shorter, but for keys in PEM, which are found from their beginning.
@@ -23,7 +22,7 @@ const EVENT_BYTES: usize = 1 << 20;
 
 /// Masks bodies.
 pub(crate) struct Masker {
-    engine: Engine,
+    engine: Arc<Engine>,
     scratch: Scratch,
 }
 
@@ -47,10 +46,9 @@ struct LanePiece {
 const HIDDEN: &str = "[not shown: a value may go on behind the cut]";
 
 impl Masker {
-    /// Compiles the detectors.
-    pub(crate) fn new() -> Result<Masker, Failure> {
-        let engine = Engine::new(standard_detectors()).map_err(could_not)?;
-        Ok(Masker { engine, scratch: Scratch::default() })
+    /// With the engine of all detectors.
+    pub(crate) fn new(engine: Arc<Engine>) -> Masker {
+        Masker { engine, scratch: Scratch::default() }
     }
 
     /// A body with masks, `cut` when its end is missing.
@@ -287,10 +285,14 @@ fn floor(text: &str, at: usize) -> usize {
 mod tests {
     use super::*;
 
+    fn engine() -> Arc<Engine> {
+        Arc::new(Engine::new(bastide_inspect::standard_detectors()).unwrap())
+    }
+
     const CARD: &str = "4111 1111 1111 1111";
 
     fn masked(request: bool, body: &str, cut: bool) -> String {
-        Masker::new().unwrap().body(request, body.as_bytes(), cut)
+        Masker::new(engine()).body(request, body.as_bytes(), cut)
     }
 
     #[test]

@@ -3,14 +3,12 @@
 //! Works on what may be shown already: a body with its masks, or one that was revealed on record. It adds nothing to it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use bastide_anonymize::PlaceholderDetector;
-use bastide_inspect::{Engine, Scratch, Syntax, standard_detectors};
+use bastide_inspect::{Engine, Scratch, Syntax};
 use bastide_types::{Category, Finding, SegmentKind};
 use bastide_wire::{ChatChunk, ChatRequest, ChatResponse, JsonDocument, Limits, SseDecoder};
 use serde::Serialize;
-
-use crate::failure::{Failure, could_not};
 
 /// Segments of a body that are listed; tool schemas have hundreds of keys.
 const MOST_SEGMENTS: usize = 400;
@@ -71,15 +69,14 @@ pub enum MarkKind {
 
 /// Finds what stands out in shown texts.
 pub(crate) struct Reader {
-    engine: Engine,
-    scratch: Scratch,
+    engines: [Arc<Engine>; 2],
+    scratch: [Scratch; 2],
 }
 
 impl Reader {
-    pub(crate) fn new() -> Result<Reader, Failure> {
-        let mut detectors = standard_detectors();
-        detectors.push(std::sync::Arc::new(PlaceholderDetector::default()));
-        Ok(Reader { engine: Engine::new(detectors).map_err(could_not)?, scratch: Scratch::default() })
+    /// With the engine of all detectors, and one that finds tokens.
+    pub(crate) fn new(engines: [Arc<Engine>; 2]) -> Reader {
+        Reader { engines, scratch: Default::default() }
     }
 
     /// The texts of a body; of one that is no document of a known shape, the body as one text.
@@ -116,12 +113,14 @@ impl Reader {
     fn marks(&mut self, text: &str, revealed: bool) -> Vec<Mark> {
         let mut marks = written(text);
         let mut found: Vec<Finding> = Vec::new();
-        self.engine.inspect(text, Syntax::Plain, &mut self.scratch, &mut found);
+        let ([all, tokens], [scratch, other]) = (&self.engines, &mut self.scratch);
+        tokens.inspect(text, Syntax::Plain, other, &mut found);
+        found.retain(|f| f.category == Category::Placeholder);
+        if revealed {
+            all.inspect(text, Syntax::Plain, scratch, &mut found);
+        }
         for finding in found {
             let token = finding.category == Category::Placeholder;
-            if !token && !revealed {
-                continue;
-            }
             let spelt = text.get(finding.span.range()).unwrap_or_default();
             // Of a token the category is the beginning of its name.
             let category = match token {
@@ -247,7 +246,10 @@ mod tests {
     use super::*;
 
     fn said(request: bool, body: &str, revealed: bool) -> Vec<Said> {
-        Reader::new().expect("compiles").said(request, body, revealed)
+        let all = Engine::new(bastide_inspect::standard_detectors()).expect("compiles");
+        let tokens = vec![Arc::new(bastide_anonymize::PlaceholderDetector::default()) as _];
+        let engines = [Arc::new(all), Arc::new(Engine::new(tokens).expect("compiles"))];
+        Reader::new(engines).said(request, body, revealed)
     }
 
     #[test]

@@ -40,8 +40,8 @@ pub struct Guard {
     mode: GuardMode,
     profile: GuardProfile,
     digest: Digest,
-    request: Engine,
-    response: Engine,
+    request: Arc<Engine>,
+    response: Arc<Engine>,
     time: Duration,
 }
 
@@ -99,12 +99,12 @@ impl Guard {
     /// # Errors
     /// When a detector's pattern does not compile.
     pub fn new(mode: GuardMode, profile: GuardProfile, time: Duration) -> Result<Self, EngineError> {
-        let request = Engine::new(standard_detectors())?;
+        let request = Arc::new(Engine::new(standard_detectors())?);
         // Replies are guarded for what leaves: personal data and secrets. The fewer patterns, the less text is held.
         let mut leaving: Vec<Arc<dyn Detector>> = personal_data_detectors();
         leaving.extend(secret_detectors());
         leaving.push(Arc::new(PlaceholderDetector::default()));
-        let response = Engine::new(leaving)?;
+        let response = Arc::new(Engine::new(leaving)?);
         let digest = Digest(sha256(&profile.digest_input()));
         Ok(Guard { mode, profile, digest, request, response, time })
     }
@@ -119,6 +119,13 @@ impl Guard {
     #[must_use]
     pub const fn profile(&self) -> &GuardProfile {
         &self.profile
+    }
+
+    /// The engines of the two directions: what is looked for towards a model, and towards a caller, where bastide's own
+    /// tokens are looked for as well. Compiling one takes a while, and megabytes.
+    #[must_use]
+    pub fn engines(&self) -> [Arc<Engine>; 2] {
+        [Arc::clone(&self.request), Arc::clone(&self.response)]
     }
 
     /// What it finds in a text on its way in this direction.
