@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bastide_crypto::SystemRandom;
 use bastide_gateway::{Credential, Gateway, PlainHttp, Provider};
-use bastide_identity::{Authorized, KeyLimits, KeyRow, NewKey, ProjectRow};
+use bastide_identity::{Authorized, KeyLimits, KeyRow, NewKey, Principal, ProjectRow};
 use bastide_policy::PolicySet;
 use bastide_store::{CredentialSource, NewProvider, ProviderRow};
 use bastide_types::{ActorRef, KeyId, ProjectId, ProviderId, Secret, Timestamp};
@@ -14,8 +14,10 @@ use serde_json::{Value, json};
 
 use crate::bodies::Look;
 use crate::change::{Changes, Turn, What};
+use crate::denials::Denials;
 use crate::exchanges::KeyNames;
 use crate::failure::{Failure, chain, could_not, identity_refused, store_refused};
+use crate::models::KNOWN;
 use crate::names::Names;
 use crate::node::Node;
 use crate::providers::FIXED;
@@ -32,13 +34,23 @@ pub struct Admin {
     /// Who may change something now.
     pub changes: Changes,
     names: Mutex<Option<Arc<KeyNames>>>,
+    pub(crate) denials: Denials,
+    /// With which the demo is asked from here.
+    pub(crate) demo: Mutex<Option<Arc<Principal>>>,
 }
 
 impl Admin {
     /// On a node, and on the gateway that serves from it.
     #[must_use]
     pub fn new(node: Arc<Node>, gateway: Option<Arc<Gateway>>) -> Self {
-        Admin { changes: Changes::new(Arc::clone(&node)), names: Mutex::default(), node, gateway }
+        Admin {
+            changes: Changes::new(Arc::clone(&node)),
+            names: Mutex::default(),
+            denials: Denials::default(),
+            demo: Mutex::default(),
+            node,
+            gateway,
+        }
     }
 
     /// Executes one request for somebody who may. A change goes on to its end when the caller stops waiting.
@@ -47,7 +59,14 @@ impl Admin {
     /// What was wrong with the request, or why it could not be done.
     pub async fn execute(self: &Arc<Self>, by: &Authorized, request: Request) -> Result<Value, Failure> {
         request.allowed(by)?;
+        if let (Request::ProviderAdd(wanted), Some(_)) = (&request, by.user()) {
+            only_own_credentials(wanted)?;
+        }
         let actor = by.actor();
+        let request = match self.ask_of_people(by, request).await {
+            Ok(answered) => return answered,
+            Err(other) => other,
+        };
         match request {
             Request::KeyList => self.keys(),
             Request::ProviderList => self.providers(),
@@ -61,6 +80,8 @@ impl Admin {
                     "text": active.map_or_else(|| PolicySet::starter().text().to_owned(), |p| p.text),
                 }))
             }
+            Request::GuardShow => self.guard_shown(),
+            Request::GuardHistory => self.guard_history(),
             Request::PolicyNames { text } => Ok(json!({ "missing": self.names()?.missing_in(&text) })),
             Request::LogPublish => {
                 let log = self.node.log.clone();
@@ -73,6 +94,9 @@ impl Admin {
                 let shown = self.exchange_show(actor, &exchange, look).await?;
                 serde_json::to_value(shown).map_err(could_not)
             }
+            Request::TokenCreate(wanted) => self.token_create(by, wanted).await,
+            Request::TokenList => self.tokens(),
+            Request::TokenRevoke { token } => self.token_revoke(actor, &token).await,
             Request::ConfigReload
             | Request::ConfigExplain
             | Request::LogLevel { .. }
@@ -82,7 +106,8 @@ impl Admin {
             }
             change => {
                 let admin = Arc::clone(self);
-                let changing = tokio::spawn(async move { admin.change(actor, change).await });
+                let by = by.clone();
+                let changing = tokio::spawn(async move { admin.change(&by, change).await });
                 changing.await.map_err(could_not)?
             }
         }
@@ -97,7 +122,7 @@ impl Admin {
         }
     }
 
-    fn names_changed(&self) {
+    pub(crate) fn names_changed(&self) {
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -117,15 +142,26 @@ impl Admin {
         making.await.map_err(could_not)?
     }
 
-    async fn change(&self, actor: ActorRef, request: Request) -> Result<Value, Failure> {
-        let mut turn = self.changes.turn(actor).await?;
+    async fn change(&self, by: &Authorized, request: Request) -> Result<Value, Failure> {
+        let mut turn = self.changes.turn(by.actor()).await?;
         let mut answer = match request {
             Request::KeyCreate(wanted) => self.key_create(&mut turn, wanted).await?,
             Request::KeyRevoke { key } => self.key_revoke(&mut turn, &key).await?,
+            Request::KeyRotate { key, overlap } => {
+                self.key_rotate(&mut turn, &key, overlap.as_deref()).await?
+            }
             Request::ProviderAdd(wanted) => self.provider_add(&mut turn, wanted).await?,
             Request::ProviderRemove { name } => self.provider_remove(&mut turn, &name).await?,
             Request::ProjectCreate { name } => self.project_create(&mut turn, &name).await?,
-            Request::PolicySet { text } => self.policy_set(&mut turn, &text).await?,
+            Request::PolicySet { text } => {
+                let set_by = self.name_of(by)?;
+                self.policy_set(&mut turn, &text, set_by.as_deref()).await?
+            }
+            Request::GuardSet { mode, rules } => {
+                // Without a server: it is in force with the next start.
+                let draft = self.guard_draft(mode.as_deref(), rules.as_deref())?;
+                self.guard_set(&mut turn, self.name_of(by)?.as_deref(), &draft, |_| ()).await?
+            }
             Request::SubjectErase { key } => self.subject_erase(&mut turn, &key).await?,
             other => return Err(Failure::could_not(format!("`{other:?}` changes nothing"))),
         };
@@ -190,14 +226,18 @@ impl Admin {
         self.show_key(&row)
     }
 
-    /// The key with this id, or the one that is not revoked with this name.
-    fn key_named(&self, key: &str) -> Result<KeyId, Failure> {
+    /// The key with this id, or the one that is not revoked with this name; of several, the one that still works.
+    pub(crate) fn key_named(&self, key: &str) -> Result<KeyId, Failure> {
         let keys = self.node.store.keys().map_err(could_not)?;
         if let Ok(id) = key.parse::<KeyId>() {
             let known = keys.iter().any(|k| k.id == id);
             return known.then_some(id).ok_or_else(|| no_such("key", key));
         }
-        let live: Vec<_> = keys.iter().filter(|k| k.name == key && k.revoked_at.is_none()).collect();
+        let mut live: Vec<_> = keys.iter().filter(|k| k.name == key && k.revoked_at.is_none()).collect();
+        if live.len() > 1 {
+            let now = self.node.identity.now();
+            live.retain(|k| !expired(k, now));
+        }
         match live.as_slice() {
             [one] => Ok(one.id),
             [] if keys.iter().any(|k| k.name == key) => {
@@ -296,18 +336,24 @@ impl Admin {
         Ok(show_project(&row))
     }
 
-    async fn policy_set(&self, turn: &mut Turn<'_>, text: &str) -> Result<Value, Failure> {
-        let set = Arc::new(PolicySet::parse(text).map_err(|e| Failure::does_not_hold(chain(&e)))?);
-        let digest = set.digest();
-        let mut lints: Vec<String> = set.lints().iter().map(ToString::to_string).collect();
+    async fn policy_set(
+        &self,
+        turn: &mut Turn<'_>,
+        text: &str,
+        set_by: Option<&str>,
+    ) -> Result<Value, Failure> {
+        let policies = Arc::new(PolicySet::parse(text).map_err(|e| Failure::does_not_hold(chain(&e)))?);
+        let digest = policies.digest();
+        let mut lints: Vec<String> = policies.lints().iter().map(ToString::to_string).collect();
         lints.extend(self.names()?.missing_in(text));
         let what = What { action: "policy.set", resource: "policies".to_owned(), state: Some(digest) };
         let version = turn
             .change(what, |intent| {
                 let at = self.node.clock.now();
-                let version = self.node.store.set_policy(text, digest, at, intent).map_err(store_refused)?;
+                let set = self.node.store.set_policy_by(text, digest, set_by, at, intent);
+                let version = set.map_err(store_refused)?;
                 if let Some(gateway) = &self.gateway {
-                    gateway.set_policies(set);
+                    gateway.set_policies(policies);
                 }
                 Ok(version)
             })
@@ -324,7 +370,7 @@ impl Admin {
         found.map(|p| p.id).ok_or_else(|| no_such("project", given.unwrap_or("default")))
     }
 
-    fn project_names(&self) -> Result<HashMap<ProjectId, String>, Failure> {
+    pub(crate) fn project_names(&self) -> Result<HashMap<ProjectId, String>, Failure> {
         Ok(self.node.store.projects().map_err(could_not)?.into_iter().map(|p| (p.id, p.name)).collect())
     }
 
@@ -346,14 +392,14 @@ impl Admin {
         Ok(rows.iter().map(shown).collect())
     }
 
-    fn show_key(&self, row: &KeyRow) -> Result<Value, Failure> {
+    pub(crate) fn show_key(&self, row: &KeyRow) -> Result<Value, Failure> {
         let mut shown = show_key(row, &self.project_names()?, None, self.node.identity.now());
         shown["pseudonym"] = Value::from(self.pseudonym(row.id));
         Ok(shown)
     }
 
     /// What the log calls a key, as its entries show it.
-    fn pseudonym(&self, key: KeyId) -> String {
+    pub(crate) fn pseudonym(&self, key: KeyId) -> String {
         self.node.subjects.pseudonym(key).0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -389,7 +435,7 @@ impl Admin {
     }
 
     /// What policies can name.
-    fn names(&self) -> Result<Names, Failure> {
+    pub(crate) fn names(&self) -> Result<Names, Failure> {
         let store = &self.node.store;
         let organisations = self.node.identity.organisations().map_err(could_not)?;
         let mut providers: BTreeSet<String> =
@@ -405,6 +451,22 @@ impl Admin {
     }
 }
 
+/// Whoever may add a provider names a server, and the credential is sent there: a person must not have a file or variable
+/// of this machine sent to a server of their choice. The operator on the machine can read both anyway.
+fn only_own_credentials(wanted: &ProviderWanted) -> Result<(), Failure> {
+    let usual = |name: &str| {
+        KNOWN.iter().any(|known| known.base_url == wanted.base_url && known.variable == Some(name))
+    };
+    match &wanted.credential {
+        CredentialGiven::None | CredentialGiven::Sealed { .. } => Ok(()),
+        CredentialGiven::Env { name } if usual(name) => Ok(()),
+        CredentialGiven::Env { .. } | CredentialGiven::File { .. } => Err(Failure::denied(
+            "a credential in a variable or file of the server is named on the machine only \
+             (`bastide provider add NAME --key-env VARIABLE`); give the credential itself, it is kept sealed",
+        )),
+    }
+}
+
 /// There is nothing of this kind with the name that was given.
 #[must_use]
 pub fn no_such(what: &str, given: &str) -> Failure {
@@ -412,7 +474,7 @@ pub fn no_such(what: &str, given: &str) -> Failure {
     Failure::not_found(format!("there is no {what} `{shown}`; `bastide {what} list` shows them"))
 }
 
-fn expired(key: &KeyRow, now: Timestamp) -> bool {
+pub(crate) fn expired(key: &KeyRow, now: Timestamp) -> bool {
     key.expires_at.is_some_and(|at| at <= now)
 }
 

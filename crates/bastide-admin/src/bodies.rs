@@ -12,6 +12,7 @@ use bastide_audit::{
 };
 use bastide_inspect::{Engine, standard_detectors};
 use bastide_types::{ActorRef, Event, ExchangeId, KeyId, Pseudonym, Reveal, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -56,7 +57,7 @@ impl From<OpenError> for Unreadable {
 }
 
 /// An exchange with what is left of its bodies.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ExchangeShown {
     /// Its id.
     pub exchange: String,
@@ -75,7 +76,7 @@ pub struct ExchangeShown {
 }
 
 /// A key behind an exchange.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct KeyShown {
     /// Its id.
     pub id: String,
@@ -84,7 +85,7 @@ pub struct KeyShown {
 }
 
 /// An entry of the log.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct EntryShown {
     /// Its index.
     pub index: u64,
@@ -103,7 +104,7 @@ impl EntryShown {
 }
 
 /// A kept body, with masks unless it was revealed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct BodyShown {
     /// Which.
     pub kind: &'static str,
@@ -217,7 +218,7 @@ fn find(node: &Node, exchange: ExchangeId) -> Result<Found, Failure> {
     let _ = node.log.publish_now();
     let mut reader = LogReader::open(node.dir().join("log")).map_err(could_not)?;
     let entries = reader.find_exchange(exchange).map_err(could_not)?.ok_or_else(|| {
-        Failure::could_not(format!(
+        Failure::not_found(format!(
             "the log has no exchange `{exchange}`; `bastide audit tail` shows the newest, and a request that was \
              refused before it became an exchange has none"
         ))

@@ -2,29 +2,38 @@
 
 use bastide_audit::{LogEntry, Value};
 use bastide_types::{Pseudonym, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::time::show_time;
 
 /// An entry that is read.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Entry {
     /// Its index.
     pub index: u64,
     /// When, RFC 3339.
     #[serde(serialize_with = "time")]
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// What it says.
     #[serde(flatten)]
     pub says: Says,
 }
 
-fn time<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn time<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&show_time(*at))
 }
 
+pub(crate) fn some_time<S: serde::Serializer>(
+    at: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    at.map(show_time).serialize(serializer)
+}
+
 /// What an entry says, by its kind.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Says {
     /// The decision about a request.
@@ -77,19 +86,21 @@ pub enum Says {
 }
 
 /// Who is behind an entry, as the log names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Actor {
     /// A key, by its pseudonym.
     Key {
         /// The pseudonym, in hexadecimal.
         #[serde(serialize_with = "hex")]
+        #[schemars(with = "String")]
         key: Pseudonym,
     },
     /// A user, by its pseudonym.
     User {
         /// The pseudonym, in hexadecimal.
         #[serde(serialize_with = "hex")]
+        #[schemars(with = "String")]
         user: Pseudonym,
     },
     /// The operator on the machine.
@@ -105,12 +116,14 @@ fn hex<S: serde::Serializer>(name: &Pseudonym, serializer: S) -> Result<S::Ok, S
     serializer.serialize_str(&to_hex(&name.0))
 }
 
-pub(crate) fn to_hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal.
+#[must_use]
+pub fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The decision about a request.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RequestEntry {
     /// The exchange.
     pub exchange: String,
@@ -137,7 +150,7 @@ pub struct RequestEntry {
 }
 
 /// How an exchange ended.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct OutcomeEntry {
     /// The exchange.
     pub exchange: String,
@@ -176,7 +189,7 @@ pub struct OutcomeEntry {
 }
 
 /// An answer of the policy engine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Decided {
     /// What was asked.
     pub action: String,
@@ -187,7 +200,7 @@ pub struct Decided {
 }
 
 /// What the guard did with one half.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Guarded {
     /// Whether it acted.
     pub mode: String,
@@ -208,7 +221,7 @@ pub struct Guarded {
 }
 
 /// A finding, without its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Found {
     /// What.
     pub category: String,

@@ -2,16 +2,19 @@
 
 use bastide_audit::{LogReader, LogStats, Receipt};
 use bastide_types::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::admin::Admin;
 use crate::bodies::off_the_runtime;
-use crate::entries::{Entry, to_hex};
+use crate::entries::{Entry, some_time, to_hex};
 use crate::exchanges::Entries;
 use crate::failure::{Failure, could_not};
 
 /// Entries that one search looks at: some 25 ms of reading.
 const MOST_SEARCHED: u64 = 65_536;
+/// Entries that one search reads in full, taken or not.
+const MOST_READ: usize = 4_096;
 /// Entries of a page at most.
 const MOST_ENTRIES: usize = 500;
 /// The longest text that is searched for.
@@ -27,19 +30,20 @@ pub struct EntryFilter {
 }
 
 /// A piece of the log.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct EntryPage {
     /// The newest first.
     pub entries: Vec<Entry>,
     /// Where to go on to older ones; `None`: that was all.
     pub next: Option<u64>,
-    /// When the oldest entry that was looked at was written.
-    #[serde(skip)]
+    /// When the oldest entry that was looked at was written, RFC 3339.
+    #[serde(serialize_with = "some_time")]
+    #[schemars(with = "Option<String>")]
     pub searched_to: Option<Timestamp>,
 }
 
 /// Proof that an entry is under the newest checkpoint (RFC 6962 section 2.1.1).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Proof {
     /// The entry.
     pub entry: Entry,
@@ -60,7 +64,7 @@ pub struct Proof {
 }
 
 /// The log's health.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LogHealth {
     /// The log's name.
     pub origin: String,
@@ -83,7 +87,7 @@ pub struct LogHealth {
 }
 
 /// What became of a receipt that somebody asked about.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ReceiptShown {
     /// Whether it holds: signed by this log's key, and the log has the same entry in the same place.
     pub holds: bool,
@@ -111,20 +115,24 @@ impl Admin {
                 return Err(Failure::usage(format!("search for at most {MOST_TEXT} characters")));
             }
             let finder = text.as_ref().map(memchr::memmem::Finder::new);
-            let (mut entries, mut searched_to) = (Vec::new(), None);
+            let kind = filter.kind.as_deref().map(kind_field);
+            let kind = kind.as_ref().map(memchr::memmem::Finder::new);
+            let (mut entries, mut read) = (Vec::new(), 0);
             let most = most.clamp(1, MOST_ENTRIES);
-            let came_to =
-                Entries::open(&node)?.walk_back(before.unwrap_or(u64::MAX), MOST_SEARCHED, |entry| {
-                    if finder.as_ref().is_some_and(|f| f.find(&entry.bytes).is_none()) {
-                        return true;
-                    }
-                    let Some(entry) = Entry::read(&entry) else { return true };
-                    searched_to = Some(entry.at);
-                    if filter.kind.as_ref().is_none_or(|kind| entry.kind() == kind) {
-                        entries.push(entry);
-                    }
-                    entries.len() < most
-                })?;
+            let all = Entries::open(&node)?;
+            let came_to = all.walk_back(before.unwrap_or(u64::MAX), MOST_SEARCHED, |entry| {
+                let holds = |f: &memchr::memmem::Finder<'_>| f.find(&entry.bytes).is_some();
+                if !finder.iter().chain(&kind).all(holds) {
+                    return true;
+                }
+                let Some(entry) = Entry::read(&entry) else { return true };
+                read += 1;
+                if filter.kind.as_ref().is_none_or(|kind| entry.kind() == kind) {
+                    entries.push(entry);
+                }
+                entries.len() < most && read < MOST_READ
+            })?;
+            let searched_to = all.at(came_to)?;
             Ok(EntryPage { entries, next: (came_to > 0).then_some(came_to), searched_to })
         })
         .await?
@@ -140,7 +148,7 @@ impl Admin {
             node.log.publish_now().map_err(could_not)?;
             let reader = LogReader::open(node.dir().join("log")).map_err(could_not)?;
             let none = || {
-                Failure::could_not(format!("the log has no entry {index}; it has {} so far", node.log.size()))
+                Failure::not_found(format!("the log has no entry {index}; it has {} so far", node.log.size()))
             };
             let log_entry = reader.entry(index).map_err(could_not)?.ok_or_else(none)?;
             if log_entry.index != index {
@@ -214,6 +222,12 @@ impl Admin {
         })
         .await?
     }
+}
+
+/// The field `kind` as an entry has it (RFC 8949 section 3): a text of four letters, then one of fewer than 24.
+fn kind_field(kind: &str) -> Vec<u8> {
+    let length = u8::try_from(kind.len().min(23)).unwrap_or(23);
+    [b"dkind".as_slice(), &[0x60 | length], kind.as_bytes()].concat()
 }
 
 /// The published checkpoint as it stands; empty before the first one.

@@ -7,16 +7,20 @@ use std::collections::HashMap;
 
 use bastide_audit::{LogEntry, LogReader};
 use bastide_types::{Category, KeyId, Timestamp, Verdict};
+use memchr::memmem::Finder;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::admin::Admin;
 use crate::bodies::off_the_runtime;
-use crate::entries::{Actor, Entry, Found, OutcomeEntry, RequestEntry, Says};
+use crate::entries::{Actor, Entry, Found, OutcomeEntry, RequestEntry, Says, some_time, time};
 use crate::failure::{Failure, could_not};
 use crate::node::Node;
 
-/// Entries that one search looks at: some 25 ms of reading.
-const MOST_SEARCHED: u64 = 65_536;
+/// Entries that one search looks at: some 15 ms of reading.
+const MOST_SEARCHED: u64 = 32_768;
+/// Rows that one search reads in full, taken or not: some 20 ms of reading.
+const MOST_READ: usize = 2_048;
 /// Entries of a bundle of the published log.
 const BUNDLE: u64 = 256;
 /// Rows of a page at most.
@@ -40,12 +44,13 @@ pub struct ExchangeFilter {
 }
 
 /// An exchange in a list.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ExchangeRow {
     /// Index of its request in the log.
     pub index: u64,
-    /// When.
-    #[serde(skip)]
+    /// When, RFC 3339.
+    #[serde(serialize_with = "time")]
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// What was decided about the request.
     pub request: RequestEntry,
@@ -56,7 +61,7 @@ pub struct ExchangeRow {
 }
 
 /// A key by name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct KeyName {
     /// Its id.
     pub id: String,
@@ -65,14 +70,15 @@ pub struct KeyName {
 }
 
 /// A piece of a list.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ExchangePage {
     /// The newest first.
     pub rows: Vec<ExchangeRow>,
     /// Where to go on to older ones; `None`: that was all.
     pub next: Option<u64>,
-    /// When the oldest entry that was looked at was written.
-    #[serde(skip)]
+    /// When the oldest entry that was looked at was written, RFC 3339.
+    #[serde(serialize_with = "some_time")]
+    #[schemars(with = "Option<String>")]
     pub searched_to: Option<Timestamp>,
 }
 
@@ -126,16 +132,20 @@ impl ExchangeFilter {
     }
 }
 
+/// What a key of the demo is called.
+const DEMO_KEY: &str = "demo key";
+
 /// The keys by their names in the log.
 pub(crate) type KeyNames = HashMap<[u8; 16], KeyName>;
 
 impl Node {
     pub(crate) fn key_names(&self) -> Result<KeyNames, Failure> {
         let keys = self.store.keys().map_err(could_not)?;
-        let named = keys.into_iter().map(|key| {
-            let name = KeyName { id: key.id.to_string(), name: key.name };
-            (self.subjects.pseudonym(key.id).0, name)
-        });
+        let recorded = keys.into_iter().map(|key| (key.id, key.name));
+        let demo = self.identity.demo_keys().into_iter().map(|id| (id, DEMO_KEY.to_owned()));
+        let named = recorded
+            .chain(demo)
+            .map(|(id, name)| (self.subjects.pseudonym(id).0, KeyName { id: id.to_string(), name }));
         Ok(named.collect())
     }
 }
@@ -236,6 +246,12 @@ impl<'n> Entries<'n> {
         Ok(found)
     }
 
+    /// When the entry with this index was written; `None`: there is no such entry.
+    pub(crate) fn at(&self, index: u64) -> Result<Option<Timestamp>, Failure> {
+        let entry = self.between(index, index.saturating_add(1))?;
+        Ok(entry.first().and_then(Entry::read).map(|entry| entry.at))
+    }
+
     /// Walks back from `before` until `each` has enough or so many entries were read. Where it came to.
     pub(crate) fn walk_back(
         &self,
@@ -260,11 +276,20 @@ impl<'n> Entries<'n> {
     }
 }
 
-/// Every entry of interest holds these bytes: most others need not be read.
-fn needles(filter: &ExchangeFilter) -> Vec<Vec<u8>> {
-    let category = filter.category.map(|c| c.as_str().as_bytes().to_vec());
-    let model = filter.model.as_ref().map(|m| m.as_bytes().to_vec());
-    category.into_iter().chain(model).collect()
+/// An exchange of interest holds these bytes in one of its entries: most others need not be read.
+fn needles(node: &Node, filter: &ExchangeFilter) -> Vec<Vec<u8>> {
+    let text = |text: &str| Some(text.as_bytes().to_vec());
+    [
+        filter.category.and_then(|c| text(c.as_str())),
+        filter.model.as_ref().and_then(|m| text(m)),
+        filter.verdict.and_then(|v| text(v.as_str())),
+        filter.key.map(|key| node.subjects.pseudonym(key).0.to_vec()),
+        filter.denied.then(|| text("deny")).flatten(),
+        filter.with_findings.then(|| text("detector")).flatten(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn search(
@@ -275,28 +300,32 @@ fn search(
     most: usize,
 ) -> Result<ExchangePage, Failure> {
     let entries = Entries::open(node)?;
-    let needles = needles(filter);
+    let needles = needles(node, filter);
+    let needles: Vec<Finder<'_>> = needles.iter().map(Finder::new).collect();
+    let index_field = Finder::new(INDEX);
     let mut outcomes: HashMap<u64, LogEntry> = HashMap::new();
     let mut rows = Vec::new();
     let mut searched_to = None;
+    let mut read = 0;
     let before = before.unwrap_or(u64::MAX);
     // An outcome stands behind its request: those behind the first row of this page are looked for ahead of it.
     let ahead = before.saturating_add(LOOK_AHEAD).min(node.log.size());
     let came_to = entries.walk_back(ahead, MOST_SEARCHED, |entry| {
         let index = entry.index;
-        match kind_of(&entry) {
+        match kind_of(&entry, &index_field) {
             Kind::Outcome(request) => {
                 outcomes.insert(request, entry);
             }
             Kind::Request if index < before => {
                 let outcome = outcomes.remove(&index);
-                let holds = |needle: &Vec<u8>| {
-                    contains(&entry.bytes, needle)
-                        || outcome.as_ref().is_some_and(|o| contains(&o.bytes, needle))
+                let holds = |needle: &Finder<'_>| {
+                    let in_one = |entry: &LogEntry| needle.find(&entry.bytes).is_some();
+                    in_one(&entry) || outcome.as_ref().is_some_and(in_one)
                 };
                 if needles.iter().all(holds)
                     && let Some(row) = row(&entry, outcome.as_ref(), names)
                 {
+                    read += 1;
                     searched_to = Some(row.at);
                     if filter.takes(&row) {
                         rows.push(row);
@@ -305,8 +334,12 @@ fn search(
             }
             Kind::Request | Kind::Other => {}
         }
-        rows.len() < most
+        rows.len() < most && read < MOST_READ
     })?;
+    // Nothing of interest there: how far back that was says the entry itself.
+    if searched_to.is_none() || rows.len() < most {
+        searched_to = entries.at(came_to)?.or(searched_to);
+    }
     Ok(ExchangePage { rows, next: (came_to > 0).then_some(came_to), searched_to })
 }
 
@@ -321,16 +354,17 @@ enum Kind {
 }
 
 /// What an entry is, without reading all of it.
-fn kind_of(entry: &LogEntry) -> Kind {
+fn kind_of(entry: &LogEntry, index_field: &Finder<'_>) -> Kind {
     // The map begins with `v`, `at`, `kind`, in this order: `FORMAT.md`.
     let head = entry.bytes.get(..40).unwrap_or(&entry.bytes);
-    if contains(head, b"grequest") {
+    let says = |kind: &[u8]| head.windows(kind.len()).any(|w| w == kind);
+    if says(b"grequest") {
         return Kind::Request;
     }
-    if !contains(head, b"goutcome") {
+    if !says(b"goutcome") {
         return Kind::Other;
     }
-    let Some(at) = entry.bytes.windows(INDEX.len()).position(|w| w == INDEX) else { return Kind::Other };
+    let Some(at) = index_field.find(&entry.bytes) else { return Kind::Other };
     let number = entry.bytes.get(at + INDEX.len()..).and_then(uint);
     number.map_or(Kind::Other, Kind::Outcome)
 }
@@ -350,10 +384,6 @@ fn uint(bytes: &[u8]) -> Option<u64> {
         _ => return None,
     };
     Some(rest.get(..length)?.iter().fold(0, |n, byte| (n << 8) | u64::from(*byte)))
-}
-
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    memchr::memmem::find(bytes, needle).is_some()
 }
 
 fn row(entry: &LogEntry, outcome: Option<&LogEntry>, names: &KeyNames) -> Option<ExchangeRow> {

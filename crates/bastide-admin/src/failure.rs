@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 pub struct Failure {
     message: String,
     kind: Kind,
+    /// What of what was given is wrong, where one thing is: `name`, `password`.
+    field: Option<&'static str>,
     /// It stands in the JSON that was printed.
     told: bool,
 }
@@ -34,7 +36,7 @@ pub enum Kind {
 /// not be done here and now. `docs/commands.md` has the table.
 impl Failure {
     fn new(message: impl Into<String>, kind: Kind) -> Self {
-        Failure { message: message.into(), kind, told: false }
+        Failure { message: message.into(), kind, field: None, told: false }
     }
 
     /// What was checked does not hold.
@@ -76,6 +78,17 @@ impl Failure {
     pub fn and(mut self, remark: impl fmt::Display) -> Self {
         self.message.push_str(&format!("; {remark}"));
         self
+    }
+
+    /// The same failure, of one thing among those that were given: a form says it there.
+    pub fn at(self, field: &'static str) -> Self {
+        Failure { field: Some(field), ..self }
+    }
+
+    /// What of what was given is wrong, where one thing is.
+    #[must_use]
+    pub const fn field(&self) -> Option<&'static str> {
+        self.field
     }
 
     /// The same failure, which the result that was printed tells already.

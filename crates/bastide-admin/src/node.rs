@@ -47,12 +47,11 @@ pub struct Node {
 impl Node {
     /// Opens everything, and mends what a crash left between a change and its outcome.
     pub fn open(folder: Folder) -> Result<Node, Failure> {
-        Node::open_on(Arc::new(LocalDisk), folder)
+        Node::open_on(Arc::new(LocalDisk), folder, Arc::new(SystemClock::new()))
     }
 
-    /// As [`Node::open`], with the log on any disk.
-    pub fn open_on(disk: Arc<dyn Disk>, folder: Folder) -> Result<Node, Failure> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    /// As [`Node::open`], with the log on any disk and any clock.
+    pub fn open_on(disk: Arc<dyn Disk>, folder: Folder, clock: Arc<dyn Clock>) -> Result<Node, Failure> {
         let keys = folder.keys()?;
         let root = Arc::new(keys.root);
         let store = Arc::new(Store::open(folder.dir()).map_err(could_not)?);
@@ -232,9 +231,11 @@ const ACTIONS: &[&str] = &[
     "project.create",
     "key.create",
     "key.revoke",
+    "key.rotate",
     "provider.add",
     "provider.remove",
     "policy.set",
+    "guard.set",
     "session.create",
     "session.rotate",
     "session.revoke",

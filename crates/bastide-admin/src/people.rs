@@ -9,7 +9,8 @@ use bastide_identity::{
     AccountError, Authorized, IssuedSession, NewToken, PreparedPassword, SessionPrincipal, SignIn,
     SignInError, TotpSetup, User,
 };
-use bastide_types::{ActorRef, Denial, Event, Role, Secret, SessionId, UserId};
+use bastide_store::StoreError;
+use bastide_types::{ActorRef, Role, Secret, SessionId, UserId};
 
 use crate::admin::Admin;
 use crate::bodies::off_the_runtime;
@@ -107,15 +108,6 @@ impl Admin {
         }
     }
 
-    /// Records that somebody was refused. Those whom nobody knows are bounded by what refuses them.
-    pub fn denied(&self, actor: ActorRef, route: &str, code: &'static str, status: u16) {
-        let denial =
-            Denial { at: self.node.clock.now(), actor, route: route.to_owned(), code, status, suppressed: 0 };
-        if let Err(error) = self.node.log.submit(Event::Denied(Box::new(denial))) {
-            tracing::error!(error = &error as &dyn std::error::Error, "the audit log refused a denial");
-        }
-    }
-
     /// Ends a session or token.
     ///
     /// # Errors
@@ -169,6 +161,13 @@ impl Admin {
         role: Role,
         password: Secret<String>,
     ) -> Result<User, Failure> {
+        if role != Role::Administrator && self.node.accounts.is_empty() {
+            // With somebody there the setup closes, and nobody else could be let in.
+            return Err(Failure::usage(
+                "the first user must be an administrator: nobody could add others else",
+            )
+            .at("role"));
+        }
         let accounts = Arc::clone(&self.node.accounts);
         let prepared = off_the_runtime(move || accounts.prepare_user(&name, role, &password)).await?;
         let prepared = prepared.map_err(account_refused)?;
@@ -203,6 +202,19 @@ impl Admin {
                 UserChange::DeferTotp => accounts.defer_totp(user, true, intent).map(drop),
             };
             made.map_err(account_refused)
+        });
+        made.await.map(drop)
+    }
+
+    /// Lets whoever is signed in go without an authenticator app for now, by their own will.
+    ///
+    /// # Errors
+    /// When it could not be done.
+    pub async fn defer_own_totp(self: &Arc<Self>, who: &SessionPrincipal) -> Result<(), Failure> {
+        let (user, accounts) = (who.user, Arc::clone(&self.node.accounts));
+        let what = What { action: UserChange::DeferTotp.action(), resource: user.to_string(), state: None };
+        let made = self.make(who.actor, what, move |intent| {
+            accounts.defer_totp(user, true, intent).map_err(account_refused)
         });
         made.await.map(drop)
     }
@@ -313,18 +325,18 @@ impl UserChange {
 }
 
 /// A change of people that was refused: by its words alone, or by what is there.
-fn account_refused(error: AccountError) -> Failure {
+pub(crate) fn account_refused(error: AccountError) -> Failure {
     use AccountError as E;
+    let usage = |error: &AccountError| Failure::usage(chain(error));
     match error {
-        E::Name { .. }
-        | E::TokenName { .. }
-        | E::Password(_)
-        | E::Setup(_)
-        | E::WrongCode
-        | E::NoEnrolment
-        | E::Expiry
-        | E::MoreThanMaker { .. } => Failure::usage(chain(&error)),
+        E::Name { .. } | E::TokenName { .. } => usage(&error).at("name"),
+        E::Password(_) => usage(&error).at("password"),
+        E::Setup(_) => usage(&error).at("setup_code"),
+        E::WrongCode | E::NoEnrolment => usage(&error).at("code"),
+        E::Expiry => usage(&error).at("days"),
+        E::MoreThanMaker { .. } => usage(&error).at("role"),
         E::NoUser { .. } => Failure::not_found(chain(&error)),
+        E::Store(StoreError::Duplicate { .. }) => could_not(error).at("name"),
         _ => could_not(error),
     }
 }

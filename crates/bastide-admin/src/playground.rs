@@ -2,7 +2,8 @@
 
 use bastide_anonymize::{ConversationKey, Placement, Vault, anonymise, apply, restore_text};
 use bastide_inspect::{Syntax, readings};
-use bastide_types::{Direction, Finding, GuardMode, Origin, ProjectId, Verdict};
+use bastide_types::{Category, Direction, Finding, GuardMode, Origin, ProjectId, Verdict};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::admin::Admin;
@@ -17,7 +18,7 @@ const MOST_FINDINGS: usize = 500;
 const MOST_READINGS: usize = 50;
 
 /// What the guard makes of a text.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Tried {
     /// Whether the guard acts.
     pub mode: &'static str,
@@ -31,12 +32,14 @@ pub struct Tried {
     pub readings: Vec<TriedReading>,
     /// What would leave; `None`: nothing, it is refused.
     pub sent: Option<String>,
+    /// Where bastide's tokens stand in what would leave: first byte, one past the last.
+    pub tokens: Vec<(usize, usize)>,
     /// What a caller would get if a model said the same back; `None` where nothing would leave.
     pub restored: Option<String>,
 }
 
 /// A finding in a tried text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TriedFinding {
     /// What.
     pub category: &'static str,
@@ -57,7 +60,7 @@ pub struct TriedFinding {
 }
 
 /// Another reading of a tried text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TriedReading {
     /// Which.
     pub view: &'static str,
@@ -103,6 +106,9 @@ impl Admin {
                 (false, true) => Some(apply(&text, &replacements)),
                 (false, false) => Some(text.clone()),
             };
+            let token = |found: &Finding| found.category == Category::Placeholder;
+            let tokens = sent.as_ref().map(|sent| guard.find(Direction::Response, sent)).unwrap_or_default();
+            let tokens = tokens.iter().filter(|f| token(f)).map(|f| (f.span.start, f.span.end)).collect();
             let restored = sent.as_ref().map(|sent| {
                 let back = guard.find(Direction::Response, sent);
                 let mut placement = Placement::default();
@@ -134,6 +140,7 @@ impl Admin {
                     })
                     .collect(),
                 sent,
+                tokens,
                 restored,
             }
         })

@@ -4,6 +4,7 @@ use bastide_policy::{
     ActionKind, Facts, Invoke, Outcome, PolicySet, Receive, Release, Resource, Restore, Subject,
 };
 use bastide_types::{Category, PolicyEffect, Score, Verdict};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::{Admin, no_such};
@@ -13,7 +14,7 @@ use crate::failure::{Failure, chain, could_not};
 const MOST_TOOLS: usize = 64;
 
 /// What is asked. What is left out is as in the simplest request.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Question {
     /// `invoke`, `release`, `receive` or `restore`.
@@ -37,7 +38,7 @@ pub struct Question {
 }
 
 /// What the policies say.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Answer {
     /// Whether it is permitted.
     pub permitted: bool,
@@ -54,7 +55,7 @@ pub struct Answer {
 }
 
 /// One policy's part in an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Looked {
     /// Its id.
     pub policy: String,

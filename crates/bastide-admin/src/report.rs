@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// An effective setting. No secret is ever in one.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Explained {
     /// As in the settings file, e.g. `guard.mode`; what is not in the file has the name of its flag.
     pub name: &'static str,
@@ -19,7 +20,7 @@ pub struct Explained {
 }
 
 /// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Origin {
     /// Nobody said anything.
@@ -46,6 +47,11 @@ pub enum Origin {
         /// The command.
         command: String,
     },
+    /// What was set in the console, or by the command line in its place.
+    Console {
+        /// Which version of it.
+        version: u64,
+    },
 }
 
 impl fmt::Display for Origin {
@@ -53,6 +59,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::Default => f.write_str("default"),
             Origin::File { path, line } => write!(f, "{path}:{line}"),
+            Origin::Console { version } => write!(f, "console version {version}"),
             Origin::Environment { variable: name }
             | Origin::Flag { flag: name }
             | Origin::Command { command: name } => f.write_str(name),
@@ -61,7 +68,7 @@ impl fmt::Display for Origin {
 }
 
 /// What one check found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// The check, in a word or two.
     pub check: String,
@@ -74,7 +81,7 @@ pub struct Finding {
 }
 
 /// How something stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
     /// As it should be.

@@ -3,6 +3,7 @@
 
 use bastide_identity::Authorized;
 use bastide_types::Permission;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -19,6 +20,13 @@ pub enum Request {
     KeyRevoke {
         /// Its id, or its name where only one has it.
         key: String,
+    },
+    /// Make a successor of a key, which itself works on for a while and then ends.
+    KeyRotate {
+        /// Its id, or its name where only one that works has it.
+        key: String,
+        /// How long: `0`, or a span such as `24h`, which is what holds when it is left out.
+        overlap: Option<String>,
     },
     /// Add a provider of models.
     ProviderAdd(ProviderWanted),
@@ -48,6 +56,17 @@ pub enum Request {
         /// The text.
         text: String,
     },
+    /// The guard in force.
+    GuardShow,
+    /// The versions of the guard profile, the newest first.
+    GuardHistory,
+    /// Put a guard in force.
+    GuardSet {
+        /// `off`, `observe` or `enforce`; as before when left out.
+        mode: Option<String>,
+        /// Rules in the form of the settings file; as before when left out.
+        rules: Option<String>,
+    },
     /// Read the settings file and the certificate again. This and the four below are asked of a running server only.
     ConfigReload,
     /// The effective settings, each with its origin.
@@ -70,10 +89,64 @@ pub enum Request {
         /// Without masks; the look is recorded first.
         reveal: bool,
     },
+    /// Make an API token for somebody; the answer is the only place where it ever stands. For the operator on the machine.
+    TokenCreate(TokenWanted),
+    /// All API tokens that hold.
+    TokenList,
+    /// End an API token.
+    TokenRevoke {
+        /// Its id.
+        token: String,
+    },
     /// Destroy the key of one of the log's subjects.
     SubjectErase {
         /// The subject's key: its id, or its name where only one ever had it.
         key: String,
+    },
+    /// All people who may sign in.
+    UserList,
+    /// Add a person.
+    UserCreate {
+        /// What they sign in with.
+        name: String,
+        /// Their role.
+        role: String,
+        /// Their first password.
+        password: PasswordGiven,
+    },
+    /// Give a person another role.
+    UserRole {
+        /// Their id or name, here and below.
+        user: String,
+        /// The role.
+        role: String,
+    },
+    /// Refuse a person from now on; their sessions and tokens end.
+    UserDisable {
+        /// Who.
+        user: String,
+    },
+    /// Let a person in again.
+    UserEnable {
+        /// Who.
+        user: String,
+    },
+    /// Set a person's password; their sessions and tokens end.
+    UserPassword {
+        /// Who.
+        user: String,
+        /// The password.
+        password: PasswordGiven,
+    },
+    /// Take a person's authenticator app and recovery codes away.
+    UserTotpRemove {
+        /// Who.
+        user: String,
+    },
+    /// Remove a person.
+    UserRemove {
+        /// Who.
+        user: String,
     },
 }
 
@@ -82,11 +155,16 @@ impl Request {
     #[must_use]
     pub const fn permission(&self) -> Permission {
         match self {
-            Request::KeyCreate(_) | Request::KeyRevoke { .. } => Permission::KeysManage,
+            Request::KeyCreate(_) | Request::KeyRevoke { .. } | Request::KeyRotate { .. } => {
+                Permission::KeysManage
+            }
             Request::ProviderAdd(_) | Request::ProviderRemove { .. } => Permission::ProvidersManage,
             Request::ProjectCreate { .. } => Permission::ProjectsManage,
             Request::PolicySet { .. } => Permission::PoliciesManage,
-            Request::KeyList
+            Request::GuardSet { .. } => Permission::GuardManage,
+            Request::GuardShow
+            | Request::GuardHistory
+            | Request::KeyList
             | Request::ProviderList
             | Request::ProjectList
             | Request::PolicyShow
@@ -94,12 +172,23 @@ impl Request {
             Request::LogPublish => Permission::LogView,
             Request::ExchangeShow { reveal: false, .. } => Permission::TrafficView,
             Request::ExchangeShow { reveal: true, .. } => Permission::BodiesReveal,
+            Request::TokenCreate(_) | Request::TokenList | Request::TokenRevoke { .. } => {
+                Permission::UsersManage
+            }
             Request::SubjectErase { .. } => Permission::SubjectsErase,
             Request::ConfigExplain
             | Request::Doctor
             | Request::Ready
             | Request::LogLevel { filter: None } => Permission::ConfigView,
             Request::ConfigReload | Request::LogLevel { filter: Some(_) } => Permission::SystemManage,
+            Request::UserList
+            | Request::UserCreate { .. }
+            | Request::UserRole { .. }
+            | Request::UserDisable { .. }
+            | Request::UserEnable { .. }
+            | Request::UserPassword { .. }
+            | Request::UserTotpRemove { .. }
+            | Request::UserRemove { .. } => Permission::UsersManage,
         }
     }
 
@@ -117,7 +206,7 @@ impl Request {
 }
 
 /// A key to be, as it was asked for. A limit that is left out does not hold.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyWanted {
     /// What people call it.
@@ -136,6 +225,20 @@ pub struct KeyWanted {
     pub concurrency: Option<u32>,
 }
 
+/// An API token to be, as it was asked for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenWanted {
+    /// Whose it is to be, by name or id.
+    pub user: String,
+    /// What it is for.
+    pub name: String,
+    /// What it may do at most.
+    pub role: String,
+    /// An RFC 3339 time or a span from now (`30d`).
+    pub expires: String,
+}
+
 /// A provider to be, as it was asked for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -150,6 +253,17 @@ pub struct ProviderWanted {
     pub plain_http: bool,
     /// Whose it is, by name or id; everybody's when left out.
     pub project: Option<String>,
+}
+
+/// A password on its way to be hashed. Does not print.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PasswordGiven(pub String);
+
+impl std::fmt::Debug for PasswordGiven {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
 }
 
 /// How a provider's credential is given.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bastide_inspect::{Engine, Scratch, Syntax};
 use bastide_types::{Category, Finding, SegmentKind};
 use bastide_wire::{ChatChunk, ChatRequest, ChatResponse, JsonDocument, Limits, SseDecoder};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Segments of a body that are listed; tool schemas have hundreds of keys.
@@ -18,7 +19,7 @@ const MOST_BYTES: usize = 64 << 10;
 const EVENT_BYTES: usize = 1 << 20;
 
 /// A piece of text of an exchange.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Said {
     /// Who wrote it.
     pub origin: &'static str,
@@ -39,7 +40,7 @@ pub struct Said {
 }
 
 /// A place that stands out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Mark {
     /// First byte in the text.
     pub start: usize,
@@ -54,7 +55,7 @@ pub struct Mark {
 }
 
 /// How a place stands out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MarkKind {
     /// A mask of this view: the value is kept, and not shown.

@@ -9,6 +9,9 @@ use crate::failure::Failure;
 /// A key that is to live longer is a typing error, or a key without expiry.
 const LONGEST: Duration = Duration::from_secs(3_653 * 86_400);
 
+/// Longer, and a rotation is none.
+const LONGEST_OVERLAP: Duration = Duration::from_secs(90 * 86_400);
+
 /// RFC 3339 in UTC.
 pub fn show_time(at: Timestamp) -> String {
     i64::try_from(at.as_micros())
@@ -37,16 +40,7 @@ pub(crate) fn expiry(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
         // Before 1970 is in the past too.
         Timestamp::from_micros(u64::try_from(time.as_microsecond()).map_err(|_| past())?)
     } else {
-        let unit = text.chars().next_back().ok_or_else(wrong)?;
-        let number = text.strip_suffix(unit).ok_or_else(wrong)?;
-        let seconds = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3_600,
-            'd' => 86_400,
-            'w' => 7 * 86_400,
-            _ => return Err(wrong()),
-        };
+        let (number, seconds) = parts(text).ok_or_else(wrong)?;
         if let Some(digits) = number.strip_prefix('-')
             && is_number(digits)
         {
@@ -66,6 +60,35 @@ pub(crate) fn expiry(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
         return Err(far());
     }
     Ok(at)
+}
+
+/// The number of a span and how many seconds its unit has.
+fn parts(text: &str) -> Option<(&str, u64)> {
+    let unit = text.chars().next_back()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        'w' => 7 * 86_400,
+        _ => return None,
+    };
+    Some((text.strip_suffix(unit)?, seconds))
+}
+
+/// How long a key that has a successor still works: `0`, or a span.
+pub(crate) fn overlap(text: &str) -> Result<Duration, Failure> {
+    let shown: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let span = parts(text)
+        .filter(|(number, _)| is_number(number))
+        .ok_or_else(|| Failure::usage(format!("`{shown}` is no span: write `0`, or `15m`, `24h`, `7d`")))?;
+    let seconds = span.0.parse::<u64>().ok().and_then(|n| n.checked_mul(span.1)).map(Duration::from_secs);
+    seconds.filter(|span| *span <= LONGEST_OVERLAP).ok_or_else(|| {
+        Failure::usage(format!("`{shown}` is more than 90 days: a key that was replaced should end"))
+    })
 }
 
 fn is_number(text: &str) -> bool {
@@ -91,6 +114,16 @@ mod tests {
             assert_eq!(expiry(text, NOW).ok(), Some(NOW.plus(Duration::from_secs(seconds))), "{text}");
         }
         assert_eq!(expiry("2027-01-15T08:00:01Z", NOW).ok(), Some(NOW.plus(Duration::from_secs(1))));
+    }
+
+    #[test]
+    fn overlaps_are_spans_with_a_bound() {
+        for (text, seconds) in [("0", 0), ("0s", 0), ("1h", 3_600), ("7d", 604_800), ("90d", 7_776_000)] {
+            assert_eq!(overlap(text).ok(), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "1", "-1h", "91d", "1y", "99999999999999999999h"] {
+            assert!(overlap(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ const BUNDLE: u64 = 256;
 /// How far entries stand out of the order of their times, and an id from its request's: the guard's time, and a clock
 /// that was corrected a little.
 const SLACK: Duration = Duration::from_secs(300);
+/// How far nearly all of them stand: a busy log has a hundred thousand entries in the whole slack.
+const NEAR: Duration = Duration::from_secs(2);
 
 /// What the log has of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,16 +32,20 @@ impl LogReader {
     /// # Errors
     /// When a file cannot be read or a bundle is damaged.
     pub fn find_exchange(&mut self, exchange: ExchangeId) -> Result<Option<ExchangeEntries>, AuditError> {
-        let from = self.first_since(exchange.time())?;
-        match self.scan_for(exchange, from, u64::MAX)? {
-            Some(found) => Ok(Some(found)),
-            None => self.scan_for(exchange, 0, from),
+        let mut to = u64::MAX;
+        for slack in [Some(NEAR), Some(SLACK), None] {
+            let from = slack.map(|slack| self.first_since(exchange.time(), slack)).transpose()?.unwrap_or(0);
+            if let Some(found) = self.scan_for(exchange, from, to)? {
+                return Ok(Some(found));
+            }
+            to = from;
         }
+        Ok(None)
     }
 
-    /// The first entry of the last bundle that begins before the time.
-    fn first_since(&self, time: Timestamp) -> Result<u64, AuditError> {
-        let target = time.as_micros().saturating_sub(u64::try_from(SLACK.as_micros()).unwrap_or(u64::MAX));
+    /// The first entry of the last bundle that begins before the time, less the slack.
+    fn first_since(&self, time: Timestamp, slack: Duration) -> Result<u64, AuditError> {
+        let target = time.as_micros().saturating_sub(u64::try_from(slack.as_micros()).unwrap_or(u64::MAX));
         let (mut low, mut high) = (0, self.checkpoint().size / BUNDLE);
         while low < high {
             let middle = low + (high - low).div_ceil(2);
@@ -62,6 +68,7 @@ impl LogReader {
         to: u64,
     ) -> Result<Option<ExchangeEntries>, AuditError> {
         let name = exchange.to_string();
+        let finder = memchr::memmem::Finder::new(name.as_bytes());
         let mut found: Option<ExchangeEntries> = None;
         let mut next = from;
         while found.is_some() || next < to {
@@ -74,7 +81,7 @@ impl LogReader {
             next = last.index.saturating_add(1);
             for entry in entries {
                 // Most entries are of others: no need to read what they say.
-                if !entry.bytes.windows(name.len()).any(|w| w == name.as_bytes()) {
+                if finder.find(&entry.bytes).is_none() {
                     continue;
                 }
                 let Ok(value) = entry.value() else { continue };

@@ -160,7 +160,12 @@
     const insert = (markup) => {
       const content = fragment(markup);
       enliven(content);
-      for (const row of content.children) row.hidden = !shows(row);
+      for (const row of [...content.children]) {
+        row.hidden = !shows(row);
+        // The end of an exchange takes the place of its beginning.
+        const held = row.dataset.id && all('tr', rows).find((one) => one.dataset.id === row.dataset.id);
+        if (held) held.replaceWith(row);
+      }
       rows.prepend(content);
       while (rows.children.length > MAX_ROWS) rows.lastElementChild.remove();
     };
@@ -175,6 +180,7 @@
       waiting = [...waiting, event.data].slice(-MAX_ROWS);
       say('paused', `Paused, ${waiting.length} new`);
     });
+    source.addEventListener('skipped', (event) => say('on', `Live; ${event.data} entries were skipped`));
     addEventListener('pagehide', () => source.close());
     for (const filter of filters) {
       filter.addEventListener('input', () => {

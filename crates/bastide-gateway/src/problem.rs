@@ -142,6 +142,18 @@ pub(crate) mod raise {
         )
     }
 
+    /// On a listener for administrators.
+    pub(crate) fn not_the_data_plane() -> Problem {
+        Problem::new(
+            "http.not_found",
+            404,
+            Fault::Client,
+            Retry::Never,
+            "there is no such route here; this address serves the console (`/console`) and the management API \
+             (`/api/v1`), and the gateway has another one",
+        )
+    }
+
     pub(crate) fn method(allowed: &'static str) -> Problem {
         Problem::new("http.method", 405, Fault::Client, Retry::Never, format!("this route takes `{allowed}`"))
     }

@@ -49,8 +49,8 @@ pub struct Door {
     pub tls: Option<Arc<Certificate>>,
     /// Whether the data plane answers here.
     pub data_plane: bool,
-    /// What else answers here.
-    pub surface: Option<Arc<dyn Surface>>,
+    /// What else answers here. No two own the same path.
+    pub surfaces: Vec<Arc<dyn Surface>>,
 }
 
 /// Serves until `stop` becomes true, then drains.
@@ -65,14 +65,14 @@ pub async fn serve(gateway: Arc<Gateway>, doors: Vec<Door>, stop: watch::Receive
     let mut accepting = JoinSet::new();
     for door in doors {
         let listen = door.listener.local_addr()?;
-        let Door { listener, tls, data_plane, surface } = door;
+        let Door { listener, tls, data_plane, surfaces } = door;
         let behind = Behind {
             gateway: Arc::clone(&gateway),
             denials: Arc::clone(&denials),
             listen,
             tls: tls.is_some(),
             data_plane,
-            surface,
+            surfaces,
         };
         accepting.spawn(accept(
             Arc::new(behind),
@@ -164,7 +164,7 @@ struct Behind {
     listen: SocketAddr,
     tls: bool,
     data_plane: bool,
-    surface: Option<Arc<dyn Surface>>,
+    surfaces: Vec<Arc<dyn Surface>>,
 }
 
 struct Connection {
@@ -235,7 +235,7 @@ fn debug_end(result: Result<(), hyper::Error>) {
 
 async fn handle(behind: Arc<Behind>, peer: IpAddr, request: Request<Incoming>) -> Response<Body> {
     let gateway = &behind.gateway;
-    if let Some(surface) = behind.surface.as_ref().filter(|s| s.owns(request.uri().path())) {
+    if let Some(surface) = behind.surfaces.iter().find(|s| s.owns(request.uri().path())) {
         let (headers, named) = (request.headers(), request.uri().host());
         if let Err(problem) = auth::host(headers, named, &gateway.settings.load(), behind.listen) {
             return problem::response(&problem, None, None);
@@ -272,7 +272,7 @@ async fn dispatch(
     let settings = gateway.settings.load_full();
     auth::host(request.headers(), request.uri().host(), &settings, behind.listen)?;
     if !behind.data_plane {
-        return Err(raise::not_found());
+        return Err(raise::not_the_data_plane());
     }
     let route = match Route::find(request.method(), request.uri().path()) {
         Ok(route) => route,

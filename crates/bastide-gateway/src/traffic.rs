@@ -42,30 +42,37 @@ pub struct Noted<'a> {
 
 /// How many took how long: bucket `n` counts from `2^n` microseconds to below `2^(n + 1)`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Times([u32; 32]);
+pub struct Times {
+    buckets: [u32; 32],
+    /// The longest, in microseconds.
+    longest: u64,
+}
 
 impl Times {
     fn add(&mut self, micros: u64) {
         let bucket = micros.max(1).ilog2().min(31);
-        if let Some(count) = self.0.get_mut(usize::try_from(bucket).unwrap_or(31)) {
+        self.longest = self.longest.max(micros);
+        if let Some(count) = self.buckets.get_mut(usize::try_from(bucket).unwrap_or(31)) {
             *count = count.saturating_add(1);
         }
     }
 
     fn merge(&mut self, other: &Times) {
-        self.0.iter_mut().zip(other.0).for_each(|(to, from)| *to = to.saturating_add(from));
+        self.longest = self.longest.max(other.longest);
+        self.buckets.iter_mut().zip(other.buckets).for_each(|(to, from)| *to = to.saturating_add(from));
     }
 
     /// The time that so many per mille took at most, within its bucket as if spread evenly; `None` without any.
     #[must_use]
     pub fn quantile(&self, per_mille: u32) -> Option<Duration> {
-        let total: u64 = self.0.iter().map(|n| u64::from(*n)).sum();
+        let total: u64 = self.buckets.iter().map(|n| u64::from(*n)).sum();
         let wanted = (total.saturating_mul(u64::from(per_mille.min(1000)))).div_ceil(1000).max(1);
         let mut before = 0;
-        for (bucket, count) in self.0.iter().enumerate().filter(|(_, count)| **count > 0) {
+        for (bucket, count) in self.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
             let (count, lower) = (u64::from(*count), 1_u64 << bucket);
             if before + count >= wanted {
-                return Some(Duration::from_micros(lower + lower * (wanted - before) / count));
+                let spread = lower.saturating_add(lower.saturating_mul(wanted - before) / count);
+                return Some(Duration::from_micros(spread.min(self.longest)));
             }
             before += count;
         }
@@ -75,7 +82,7 @@ impl Times {
     /// The counts of the buckets.
     #[must_use]
     pub const fn buckets(&self) -> &[u32; 32] {
-        &self.0
+        &self.buckets
     }
 }
 

@@ -81,6 +81,7 @@ pub(crate) struct Person {
 pub(crate) struct Credentials {
     pub(crate) password: String,
     pub(crate) totp: Option<Vec<u8>>,
+    pub(crate) totp_deferred: bool,
     pub(crate) last_step: u64,
     /// Counts up whenever what was proved before must not count any more.
     pub(crate) generation: u64,
@@ -160,6 +161,17 @@ impl Accounts {
     /// # Errors
     /// When it is no session of ours that holds now.
     pub fn authenticate(&self, presented: &str) -> Result<Arc<SessionPrincipal>, SessionError> {
+        let principal = self.recognise(presented)?;
+        principal.see(self.now());
+        Ok(principal)
+    }
+
+    /// The same for a request that nobody made by hand, such as a page that renews itself: the session is not the longer
+    /// for it.
+    ///
+    /// # Errors
+    /// As [`Accounts::authenticate`].
+    pub fn recognise(&self, presented: &str) -> Result<Arc<SessionPrincipal>, SessionError> {
         if presented.len() != text::KEY_LEN {
             return Err(SessionError::Malformed);
         }
@@ -180,9 +192,7 @@ impl Accounts {
                 Ok(()) => SessionError::Unknown,
             }
         })?;
-        let now = self.now();
-        principal.check(now)?;
-        principal.see(now);
+        principal.check(self.now())?;
         Ok(principal)
     }
 
@@ -251,6 +261,7 @@ impl Accounts {
                     .as_ref()
                     .map_or_else(|| self.unmatched.clone(), |p| p.expose().clone()),
                 totp: row.totp.clone(),
+                totp_deferred: row.totp_deferred,
                 last_step: row.totp_last_step,
                 generation: 0,
             }),

@@ -82,6 +82,68 @@ impl Identity {
         })
     }
 
+    /// Checks and generates the successor of a key: its name, project, limits and maker, and as long a life from now on.
+    ///
+    /// # Errors
+    /// As [`Identity::prepare_key`]; when the key was revoked.
+    pub fn prepare_successor(&self, old: &KeyRow) -> Result<PreparedKey, IdentityError> {
+        if old.revoked_at.is_some() {
+            return Err(IdentityError::Maker(AuthError::Revoked(old.id)));
+        }
+        let life = old.expires_at.map(|end| end.since(old.created_at));
+        let new = NewKey {
+            name: old.name.clone(),
+            project: old.project,
+            expires_at: life.map(|life| self.now().plus(life)),
+            limits: old.limits,
+            demo: old.demo,
+        };
+        let prepared = self.prepare_key(new, None)?;
+        // Whoever bounded the old one bounds the new one.
+        Ok(PreparedKey { maker: old.created_by, ..prepared })
+    }
+
+    /// Puts a successor in force and gives it out, once; the key before ends at `old_ends`, or sooner where its own end
+    /// is sooner, in force when this returns. Gives the old key, the new one and the secret.
+    ///
+    /// # Errors
+    /// As [`Identity::create_prepared`].
+    pub fn rotate_prepared(
+        &self,
+        old: KeyId,
+        old_ends: Timestamp,
+        prepared: PreparedKey,
+        intent_index: u64,
+    ) -> Result<(KeyRow, KeyRow, Secret<String>), IdentityError> {
+        self.check_maker(prepared.maker)?;
+        let new = self.new_row(&prepared);
+        let (before, row) = self.store.rotate_key(old, old_ends, &new, self.now(), intent_index)?;
+        self.insert(&row);
+        self.end_by(old, old_ends);
+        Ok((before, row, prepared.secret))
+    }
+
+    fn check_maker(&self, maker: Option<KeyId>) -> Result<(), IdentityError> {
+        let Some(maker) = maker else { return Ok(()) };
+        let state = self.state(maker).ok_or(IdentityError::Maker(AuthError::Unknown))?;
+        state.check(self.now()).map_err(IdentityError::Maker)
+    }
+
+    fn new_row<'p>(&self, prepared: &'p PreparedKey) -> NewKeyRow<'p> {
+        let PreparedKey { id, new, maker, secret } = prepared;
+        NewKeyRow {
+            id: *id,
+            project: new.project,
+            name: &new.name,
+            hint: text::hint(secret.expose()),
+            lookup: self.hash(secret.expose()),
+            demo: new.demo,
+            created_by: *maker,
+            expires_at: new.expires_at,
+            limits: new.limits,
+        }
+    }
+
     /// Puts a prepared key in force and gives it out, once.
     ///
     /// # Errors
@@ -91,25 +153,10 @@ impl Identity {
         prepared: PreparedKey,
         intent_index: u64,
     ) -> Result<(KeyRow, Secret<String>), IdentityError> {
-        let PreparedKey { id, new, maker, secret } = prepared;
-        if let Some(maker) = maker {
-            let state = self.state(maker).ok_or(IdentityError::Maker(AuthError::Unknown))?;
-            state.check(self.now()).map_err(IdentityError::Maker)?;
-        }
-        let row = NewKeyRow {
-            id,
-            project: new.project,
-            name: &new.name,
-            hint: text::hint(secret.expose()),
-            lookup: self.hash(secret.expose()),
-            demo: new.demo,
-            created_by: maker,
-            expires_at: new.expires_at,
-            limits: new.limits,
-        };
-        let row = self.store.add_key(&row, self.now(), intent_index)?;
+        self.check_maker(prepared.maker)?;
+        let row = self.store.add_key(&self.new_row(&prepared), self.now(), intent_index)?;
         self.insert(&row);
-        Ok((row, secret))
+        Ok((row, prepared.secret))
     }
 
     /// Makes a key for the operator: [`Identity::prepare_key`] and [`Identity::create_prepared`] in one.

@@ -161,6 +161,13 @@ impl Identity {
         Ok(principal)
     }
 
+    /// The keys of the demo, which are in no record.
+    #[must_use]
+    pub fn demo_keys(&self) -> Vec<KeyId> {
+        let table = self.read();
+        table.by_hash.values().filter(|e| e.principal.demo).map(|e| e.principal.key).collect()
+    }
+
     /// Whether a principal that was established earlier still holds: for running streams.
     ///
     /// # Errors
@@ -204,6 +211,17 @@ impl Identity {
             bastide_store::StoreError::Unknown { .. } => source.into(),
             source => IdentityError::RevokedUnrecorded { key: id, source },
         })
+    }
+
+    /// Lets a key end at this instant, in force when this returns.
+    pub(crate) fn end_by(&self, id: KeyId, at: Timestamp) {
+        let mut table = self.write();
+        if let Some(state) = table.by_id.get(&id) {
+            state.end_by(at);
+        }
+        table.expiries.insert(at);
+        drop(table);
+        self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
     /// All keys, oldest first, revoked and expired ones included.

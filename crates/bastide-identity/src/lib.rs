@@ -65,7 +65,7 @@ pub use error::{AuthError, IdentityError};
 pub use identity::Identity;
 pub use passwords::PasswordRule;
 pub use principal::Principal;
-pub use second_factor::{PreparedTotp, TotpSetup};
+pub use second_factor::{PreparedTotp, SecondFactor, TotpSetup};
 pub use session::{IssuedSession, SessionPrincipal};
 pub use sessions::{NewToken, PreparedRotation, PreparedSession};
 pub use setup::SetupError;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bastide_store::{KeyLimits, KeyRow};
 use bastide_types::{KeyId, OrganisationId, ProjectId, Timestamp};
@@ -24,7 +24,7 @@ pub struct Principal {
     pub demo: bool,
     /// What it may use.
     pub limits: KeyLimits,
-    /// From when on it is refused.
+    /// From when on it is refused, as of when it was read; a rotation may bring the end nearer.
     pub expires_at: Option<Timestamp>,
     pub(crate) state: Arc<State>,
 }
@@ -63,12 +63,16 @@ impl PartialEq for Principal {
 
 impl Eq for Principal {}
 
+/// The end of a key that has none.
+const NEVER: u64 = u64::MAX;
+
 /// Whether a key holds, shared by everyone who carries its principal.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) key: KeyId,
     revoked: AtomicBool,
-    expires_at: Option<Timestamp>,
+    /// Microseconds since the epoch; `NEVER` for none. A rotation brings it nearer.
+    ends_micros: AtomicU64,
     maker: Maker,
 }
 
@@ -91,13 +95,18 @@ impl State {
         State {
             key: row.id,
             revoked: AtomicBool::new(row.revoked_at.is_some()),
-            expires_at: row.expires_at,
+            ends_micros: AtomicU64::new(row.expires_at.map_or(NEVER, Timestamp::as_micros)),
             maker,
         }
     }
 
     pub(crate) fn revoke(&self) {
         self.revoked.store(true, Ordering::Release);
+    }
+
+    /// Ends at this instant, or as before where that is sooner.
+    pub(crate) fn end_by(&self, at: Timestamp) {
+        self.ends_micros.fetch_min(at.as_micros(), Ordering::AcqRel);
     }
 
     /// How many keys stand between this one and the operator.
@@ -113,7 +122,7 @@ impl State {
         if self.revoked.load(Ordering::Acquire) {
             return Err(AuthError::Revoked(self.key));
         }
-        if self.expires_at.is_some_and(|end| end <= now) {
+        if self.ends_micros.load(Ordering::Acquire) <= now.as_micros() {
             return Err(AuthError::Expired(self.key));
         }
         match &self.maker {

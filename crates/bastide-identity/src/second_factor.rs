@@ -37,6 +37,17 @@ pub struct TotpSetup {
     pub uri: Secret<String>,
 }
 
+/// How somebody stands with the second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondFactor {
+    /// They have an authenticator app.
+    There,
+    /// They have none, and were let in without one for now.
+    Deferred,
+    /// They have none.
+    Missing,
+}
+
 /// An app that showed the right code but is not in force. Has no `Debug`.
 pub struct PreparedTotp {
     user: UserId,
@@ -105,6 +116,7 @@ impl Accounts {
         {
             let mut credentials = person.credentials();
             (credentials.totp, credentials.last_step) = (row.totp, row.totp_last_step);
+            credentials.totp_deferred = row.totp_deferred;
             credentials.generation += 1;
         }
         self.enrolments.lock().unwrap_or_else(PoisonError::into_inner).remove(&user);
@@ -120,7 +132,7 @@ impl Accounts {
         let row = self.store.remove_user_totp(user, intent_index)?;
         {
             let mut credentials = person.credentials();
-            credentials.totp = None;
+            (credentials.totp, credentials.totp_deferred) = (None, row.totp_deferred);
             credentials.generation += 1;
         }
         Ok(row.into())
@@ -131,7 +143,24 @@ impl Accounts {
     /// # Errors
     /// When there is no such person, or the database fails.
     pub fn defer_totp(&self, user: UserId, deferred: bool, intent_index: u64) -> Result<User, AccountError> {
-        Ok(self.store.set_user_totp_deferred(user, deferred, intent_index)?.into())
+        let person = self.person(user)?;
+        let row = self.store.set_user_totp_deferred(user, deferred, intent_index)?;
+        person.credentials().totp_deferred = row.totp_deferred;
+        Ok(row.into())
+    }
+
+    /// How a person stands with the second factor, without asking the database.
+    ///
+    /// # Errors
+    /// When there is no such person.
+    pub fn second_factor(&self, user: UserId) -> Result<SecondFactor, AccountError> {
+        let person = self.person(user)?;
+        let credentials = person.credentials();
+        Ok(match (&credentials.totp, credentials.totp_deferred) {
+            (Some(_), _) => SecondFactor::There,
+            (None, true) => SecondFactor::Deferred,
+            (None, false) => SecondFactor::Missing,
+        })
     }
 
     /// Gives ten new recovery codes out, once; those before are dead.

@@ -85,6 +85,13 @@ impl PreparedRotation {
     }
 }
 
+/// Whose a token is to be, and whether its role is one that they may give away.
+struct TokenOwner {
+    user: UserId,
+    actor: ActorRef,
+    covers: bool,
+}
+
 /// What a browser calls itself, shortened and without anything that could deceive a reader.
 fn harmless(user_agent: &str) -> String {
     user_agent.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(MAX_USER_AGENT).collect()
@@ -127,23 +134,51 @@ impl Accounts {
         if maker.carrier != SessionCarrier::Browser {
             return Err(AccountError::NeedsBrowser);
         }
+        let owner = TokenOwner { user: maker.user, actor: maker.actor, covers: maker.covers(new.role) };
+        self.token_of(owner, new, user_agent, address)
+    }
+
+    /// Checks an API token to be that the operator on this machine makes for somebody. It would do no more than they may.
+    ///
+    /// # Errors
+    /// When there is no such person or they are disabled, the name or expiry cannot be used, or it would do more than they
+    /// may.
+    pub fn prepare_token_for(
+        &self,
+        user: UserId,
+        new: NewToken,
+        user_agent: &str,
+        address: IpAddr,
+    ) -> Result<PreparedSession, AccountError> {
+        let person = self.person(user)?;
+        let covers = new.role.is_within(person.owner.role()) && !person.owner.is_disabled();
+        self.token_of(TokenOwner { user, actor: person.actor, covers }, new, user_agent, address)
+    }
+
+    fn token_of(
+        &self,
+        owner: TokenOwner,
+        new: NewToken,
+        user_agent: &str,
+        address: IpAddr,
+    ) -> Result<PreparedSession, AccountError> {
         let NewToken { name, role, expires_at } = new;
         name::flaw(&name).map_or(Ok(()), |detail| {
             let name = name.chars().filter(|c| !c.is_control()).take(64).collect();
             Err(AccountError::TokenName { name, detail })
         })?;
-        if !maker.covers(role) {
+        if !owner.covers {
             return Err(AccountError::MoreThanMaker { role });
         }
         let now = self.now();
         if expires_at <= now || expires_at > now.plus(LONGEST_TOKEN) {
             return Err(AccountError::Expiry);
         }
-        let generation = self.person(maker.user)?.credentials().generation;
+        let generation = self.person(owner.user)?.credentials().generation;
         Ok(PreparedSession {
             id: SessionId::from_bytes(self.random.bytes()),
-            user: maker.user,
-            actor: maker.actor,
+            user: owner.user,
+            actor: owner.actor,
             carrier: SessionCarrier::Token { name, role },
             expires_at,
             user_agent: harmless(user_agent),

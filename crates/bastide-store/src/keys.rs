@@ -1,7 +1,7 @@
 //! Keys: what is known of them, which is never the key itself.
 
 use bastide_types::{KeyId, ProjectId, Timestamp};
-use rusqlite::{Row, named_params};
+use rusqlite::{Row, Transaction, named_params};
 
 use crate::database::{Store, is_dangling, is_duplicate};
 use crate::error::StoreError;
@@ -74,6 +74,24 @@ pub struct NewKeyRow<'a> {
     pub limits: KeyLimits,
 }
 
+fn row_of(new: &NewKeyRow<'_>, at: Timestamp, intent_index: u64) -> KeyRow {
+    KeyRow {
+        id: new.id,
+        project: new.project,
+        name: new.name.to_owned(),
+        hint: new.hint.to_owned(),
+        lookup: new.lookup,
+        demo: new.demo,
+        created_at: at,
+        created_by: new.created_by,
+        expires_at: new.expires_at,
+        revoked_at: None,
+        limits: new.limits,
+        intent_index,
+        revoke_intent_index: None,
+    }
+}
+
 const COLUMNS: &str = "id, project_id, name, hint, lookup, demo, created_at, created_by, expires_at, revoked_at, \
     requests_per_minute, tokens_per_minute, tokens_per_day, concurrency, intent_index, revoke_intent_index";
 
@@ -111,60 +129,82 @@ impl Store {
         at: Timestamp,
         intent_index: u64,
     ) -> Result<KeyRow, StoreError> {
-        let row = KeyRow {
-            id: new.id,
-            project: new.project,
-            name: new.name.to_owned(),
-            hint: new.hint.to_owned(),
-            lookup: new.lookup,
-            demo: new.demo,
-            created_at: at,
-            created_by: new.created_by,
-            expires_at: new.expires_at,
-            revoked_at: None,
-            limits: new.limits,
-            intent_index,
-            revoke_intent_index: None,
-        };
+        let row = row_of(new, at, intent_index);
+        self.change(intent_index, "key.create", |tx, intent| self.insert_key(tx, &row, intent))?;
+        Ok(row)
+    }
+
+    /// Adds the successor of a key, which itself ends at `old_ends` or sooner, where its own end is sooner. Gives the old
+    /// key and the new one.
+    ///
+    /// # Errors
+    /// As [`Store::add_key`]; when there is no such old key, or it was revoked.
+    pub fn rotate_key(
+        &self,
+        old: KeyId,
+        old_ends: Timestamp,
+        new: &NewKeyRow<'_>,
+        at: Timestamp,
+        intent_index: u64,
+    ) -> Result<(KeyRow, KeyRow), StoreError> {
+        let row = row_of(new, at, intent_index);
+        let ends = instant(old_ends)?;
+        self.change(intent_index, "key.rotate", |tx, intent| {
+            let changed = tx
+                .prepare_cached(
+                    "UPDATE keys SET expires_at = min(coalesce(expires_at, ?2), ?2) WHERE id = ?1 AND revoked_at IS NULL",
+                )
+                .and_then(|mut s| s.execute((old.as_bytes(), ends)))
+                .map_err(|e| self.error(e))?;
+            if changed == 0 {
+                return Err(StoreError::Unknown { what: "key that is not revoked", id: old.to_string() });
+            }
+            self.insert_key(tx, &row, intent)?;
+            let old = tx
+                .prepare_cached(&format!("SELECT {COLUMNS} FROM keys WHERE id = ?1"))
+                .and_then(|mut s| s.query_row([old.as_bytes()], key))
+                .map_err(|e| self.error(e))?;
+            Ok((old, row.clone()))
+        })
+    }
+
+    fn insert_key(&self, tx: &Transaction<'_>, row: &KeyRow, intent: i64) -> Result<(), StoreError> {
         let limit = |value| integer_opt("a limit", value);
         let (rpm, tpm) = (limit(row.limits.requests_per_minute)?, limit(row.limits.tokens_per_minute)?);
         let (tpd, concurrency) = (limit(row.limits.tokens_per_day)?, limit(row.limits.concurrency)?);
-        let (created_at, expires_at) = (instant(at)?, row.expires_at.map(instant).transpose()?);
-        self.change(intent_index, "key.create", |tx, intent| {
-            tx.prepare_cached(
-                "INSERT INTO keys (id, project_id, name, hint, lookup, demo, created_at, created_by, expires_at, \
-                 requests_per_minute, tokens_per_minute, tokens_per_day, concurrency, intent_index) \
-                 VALUES (:id, :project, :name, :hint, :lookup, :demo, :created_at, :created_by, :expires_at, \
-                 :rpm, :tpm, :tpd, :concurrency, :intent)",
-            )
-            .and_then(|mut s| {
-                s.execute(named_params! {
-                    ":id": row.id.as_bytes(), ":project": row.project.as_bytes(), ":name": row.name,
-                    ":hint": row.hint, ":lookup": row.lookup, ":demo": row.demo, ":created_at": created_at,
-                    ":created_by": row.created_by.as_ref().map(KeyId::as_bytes), ":expires_at": expires_at,
-                    ":rpm": rpm, ":tpm": tpm, ":tpd": tpd, ":concurrency": concurrency, ":intent": intent,
-                })
+        let (created_at, expires_at) = (instant(row.created_at)?, row.expires_at.map(instant).transpose()?);
+        tx.prepare_cached(
+            "INSERT INTO keys (id, project_id, name, hint, lookup, demo, created_at, created_by, expires_at, \
+             requests_per_minute, tokens_per_minute, tokens_per_day, concurrency, intent_index) \
+             VALUES (:id, :project, :name, :hint, :lookup, :demo, :created_at, :created_by, :expires_at, \
+             :rpm, :tpm, :tpd, :concurrency, :intent)",
+        )
+        .and_then(|mut s| {
+            s.execute(named_params! {
+                ":id": row.id.as_bytes(), ":project": row.project.as_bytes(), ":name": row.name,
+                ":hint": row.hint, ":lookup": row.lookup, ":demo": row.demo, ":created_at": created_at,
+                ":created_by": row.created_by.as_ref().map(KeyId::as_bytes), ":expires_at": expires_at,
+                ":rpm": rpm, ":tpm": tpm, ":tpd": tpd, ":concurrency": concurrency, ":intent": intent,
             })
-            .map_err(|e| match e {
-                e if is_duplicate(&e) => StoreError::Duplicate { what: "key", name: row.id.to_string() },
-                e if is_dangling(&e) => {
-                    let project = tx.query_row(
-                        "SELECT count(*) FROM projects WHERE id = ?1",
-                        [row.project.as_bytes()],
-                        |found| found.get::<_, i64>(0),
-                    );
-                    match row.created_by {
-                        Some(maker) if project == Ok(1) => {
-                            StoreError::Unknown { what: "key", id: maker.to_string() }
-                        }
-                        _ => StoreError::Unknown { what: "project", id: row.project.to_string() },
+        })
+        .map_err(|e| match e {
+            e if is_duplicate(&e) => StoreError::Duplicate { what: "key", name: row.id.to_string() },
+            e if is_dangling(&e) => {
+                let project = tx.query_row(
+                    "SELECT count(*) FROM projects WHERE id = ?1",
+                    [row.project.as_bytes()],
+                    |found| found.get::<_, i64>(0),
+                );
+                match row.created_by {
+                    Some(maker) if project == Ok(1) => {
+                        StoreError::Unknown { what: "key", id: maker.to_string() }
                     }
+                    _ => StoreError::Unknown { what: "project", id: row.project.to_string() },
                 }
-                e => self.error(e),
-            })?;
-            Ok(())
+            }
+            e => self.error(e),
         })?;
-        Ok(row)
+        Ok(())
     }
 
     /// Revokes a key. Revoking it again changes nothing but is marked as applied.

@@ -22,15 +22,24 @@ pub(crate) enum Command {
     /// Make, list and revoke keys.
     #[command(subcommand)]
     Key(Key),
+    /// Make, list and revoke API tokens of users, for programs that use the management API.
+    #[command(subcommand)]
+    Token(Token),
     /// Add, list and remove providers of models.
     #[command(subcommand)]
     Provider(Provider),
     /// Make and list projects.
     #[command(subcommand)]
     Project(Project),
+    /// Add, list, change and remove the people who may sign in to the console.
+    #[command(subcommand)]
+    User(User),
     /// Read, check and set the policies.
     #[command(subcommand)]
     Policy(Policy),
+    /// Read and set what the guard does.
+    #[command(subcommand)]
+    Guard(Guard),
     /// Read and verify the audit log.
     #[command(subcommand)]
     Audit(Audit),
@@ -162,6 +171,9 @@ pub(crate) struct Serve {
     /// Address to listen on [default: 127.0.0.1:8800]
     #[arg(long, value_name = "ADDR", env = "BASTIDE_LISTEN", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
+    /// Address for the console and the management API alone, which then answer nowhere else.
+    #[arg(long, value_name = "ADDR", env = "BASTIDE_ADMIN_LISTEN", value_parser = address)]
+    pub(crate) admin_listen: Option<SocketAddr>,
     /// Base URL of one OpenAI-compatible server that answers every model, as an SDK takes it.
     #[arg(long, value_name = "URL", env = "BASTIDE_UPSTREAM")]
     pub(crate) upstream: Option<String>,
@@ -259,10 +271,58 @@ pub(crate) enum Key {
         #[command(flatten)]
         output: Output,
     },
+    /// Make a successor of a key. The old one works on for a while and then ends by itself.
+    Rotate {
+        /// The key's id (`key_...`) or name.
+        key: String,
+        /// How long the old key still works: `0`, or a span such as `1h` or `7d` [default: 24h]
+        #[arg(long, value_name = "SPAN")]
+        overlap: Option<String>,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Revoke a key: in force at once, running streams included.
     Revoke {
         /// The key's id (`key_...`) or name.
         key: String,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Guard {
+    /// Print the mode and the rules in force.
+    Show {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Use the rules in a file from now on, and its mode where it has one.
+    Set {
+        /// The file, in the form of the settings file: `[[guard.rules]]` (`-`: standard input).
+        file: PathBuf,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Let the guard act (`enforce`), only record (`observe`) or look for nothing (`off`).
+    Mode {
+        /// The mode.
+        mode: GuardMode,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the versions that were set.
+    History {
         #[command(flatten)]
         data: Data,
         #[command(flatten)]
@@ -296,6 +356,45 @@ pub(crate) struct KeyCreate {
     pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Make an API token in a user's name. It is shown once.
+    Create {
+        /// The user's name or id.
+        user: String,
+        /// What the token is for.
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// What it may do at most: `administrator`, `operator`, `security`, `auditor` or `viewer`. Never more than its user
+        /// may.
+        #[arg(long, value_name = "ROLE")]
+        role: String,
+        /// When it expires: an RFC 3339 time or a span such as `30d`, 366 days at most.
+        #[arg(long, value_name = "WHEN", default_value = "30d")]
+        expires: String,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the API tokens that hold.
+    List {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Revoke an API token: in force at once.
+    Revoke {
+        /// The token's id.
+        token: String,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -358,6 +457,86 @@ pub(crate) enum Project {
     },
     /// List the projects.
     List {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// List the users.
+    List {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Add a user. The password is asked for, or read from standard input.
+    Create {
+        /// What they sign in with.
+        name: String,
+        /// What they may do: `administrator`, `operator`, `security`, `auditor` or `viewer`. The first user is an
+        /// administrator.
+        #[arg(long, value_name = "ROLE", default_value = "administrator")]
+        role: String,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Give a user another role.
+    Role {
+        /// Their id (`usr_...`) or name.
+        user: String,
+        /// What they may do from now on: `administrator`, `operator`, `security`, `auditor` or `viewer`.
+        role: String,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Refuse a user from now on; their sessions and API tokens end.
+    Disable {
+        /// Their id (`usr_...`) or name.
+        user: String,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Let a user sign in again.
+    Enable {
+        /// Their id (`usr_...`) or name.
+        user: String,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Set a user's password, which is asked for or read from standard input. Their sessions and API tokens end.
+    Password {
+        /// Their id (`usr_...`) or name.
+        user: String,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Take a user's authenticator app and recovery codes away: a lost device.
+    TotpRemove {
+        /// Their id (`usr_...`) or name.
+        user: String,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Remove a user. The log keeps what they did.
+    Remove {
+        /// Their id (`usr_...`) or name.
+        user: String,
         #[command(flatten)]
         data: Data,
         #[command(flatten)]

@@ -6,33 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bastide_admin::{
-    Admin, Authorized, CredentialGiven, Failure, Folder, KeyWanted, Locked, Node, ProviderWanted, Request,
-    could_not, shell_word,
+    Admin, Authorized, CredentialGiven, Failure, Folder, KNOWN, KeyWanted, Locked, Node, ProviderWanted,
+    Request, could_not, shell_word,
 };
 use serde_json::{Value, json};
 
 use crate::cli::{self, Data};
 use crate::control;
-
-/// A provider that is known by name.
-struct Known {
-    name: &'static str,
-    base_url: &'static str,
-    /// The variable that its own SDK reads the credential from; `None`: it wants none.
-    variable: Option<&'static str>,
-}
-
-const KNOWN: [Known; 5] = [
-    known("groq", "https://api.groq.com/openai/v1", Some("GROQ_API_KEY")),
-    known("mistral", "https://api.mistral.ai/v1", Some("MISTRAL_API_KEY")),
-    known("ollama", "http://127.0.0.1:11434/v1", None),
-    known("openai", "https://api.openai.com/v1", Some("OPENAI_API_KEY")),
-    known("openrouter", "https://openrouter.ai/api/v1", Some("OPENROUTER_API_KEY")),
-];
-
-const fn known(name: &'static str, base_url: &'static str, variable: Option<&'static str>) -> Known {
-    Known { name, base_url, variable }
-}
 
 /// Executes a request wherever the folder is held.
 pub(crate) fn execute(data: &Data, request: Request) -> Result<Value, Failure> {
@@ -42,6 +22,8 @@ pub(crate) fn execute(data: &Data, request: Request) -> Result<Value, Failure> {
             | Request::ProviderAdd(_)
             | Request::ProjectCreate { .. }
             | Request::PolicySet { .. }
+            | Request::UserCreate { .. }
+            | Request::GuardSet { .. }
     );
     if !data.dir.exists() {
         let dir = data.dir.display();
@@ -133,6 +115,19 @@ pub(crate) fn key(command: cli::Key) -> Result<(), Failure> {
                         "in the log",
                     ],
                     "no keys yet; make one with `bastide key create NAME`",
+                )
+            })
+        }
+        cli::Key::Rotate { key, overlap, data, output } => {
+            let made = execute(&data, Request::KeyRotate { key, overlap })?;
+            print(output.json, &made, |made| {
+                format!(
+                    "{}   {}\n{}\nThis is shown once. The key before, {}, ends at {}.\n",
+                    text(&made["id"]),
+                    text(&made["name"]),
+                    text(&made["key"]),
+                    text(&made["old"]["id"]),
+                    text(&made["old"]["expires"]),
                 )
             })
         }
@@ -266,6 +261,58 @@ pub(crate) fn policy(command: cli::Policy) -> Result<(), Failure> {
             let set = execute(&data, Request::PolicySet { text: policy_text(&file)? })?;
             print(output.json, &set, |set| {
                 format!("{}version {} is in force\n", warnings(&set["lints"]), set["version"])
+            })
+        }
+    }
+}
+
+pub(crate) fn guard(command: cli::Guard) -> Result<(), Failure> {
+    let said = |answer: &Value| {
+        format!("version {}: the guard is set to {}\n", answer["version"], text(&answer["mode"]))
+    };
+    match command {
+        cli::Guard::Show { data, output } => {
+            let shown = execute(&data, Request::GuardShow)?;
+            print(output.json, &shown, |shown| {
+                let mut rules = shown["rules"].clone();
+                for rule in rules.as_array_mut().into_iter().flatten() {
+                    let score = rule["min_score"].as_u64().unwrap_or_default();
+                    rule["from score"] = Value::from(format!("{}.{:03}", score / 1000, score % 1000));
+                    rule["of"] = Value::from(if rule["yours"] == true { "yours" } else { "default" });
+                    if rule["direction"].is_null() {
+                        rule["direction"] = Value::from("both");
+                    }
+                }
+                let columns = ["finding", "from", "direction", "from score", "verdict", "of"];
+                let version = match shown["version"].as_u64() {
+                    Some(version) => format!("   stored: version {version}"),
+                    None => String::new(),
+                };
+                let locked = match shown["locked_by"].as_str() {
+                    Some(origin) => format!("   said by {origin}"),
+                    None => String::new(),
+                };
+                let mode = text(&shown["mode"]);
+                format!("mode {mode}{version}{locked}\n\n{}", table(&rules, &columns, "there are no rules"))
+            })
+        }
+        cli::Guard::Set { file, data, output } => {
+            let rules = Some(policy_text(&file)?);
+            print(output.json, &execute(&data, Request::GuardSet { mode: None, rules })?, said)
+        }
+        cli::Guard::Mode { mode, data, output } => {
+            let mode = Some(mode.as_str().to_owned());
+            print(output.json, &execute(&data, Request::GuardSet { mode, rules: None })?, said)
+        }
+        cli::Guard::History { data, output } => {
+            let history = execute(&data, Request::GuardHistory)?;
+            print(output.json, &history, |history| {
+                let columns = ["version", "mode", "set", "set_by", "state"];
+                table(
+                    history,
+                    &columns,
+                    "no guard was set here; what holds is the default or the settings file's",
+                )
             })
         }
     }

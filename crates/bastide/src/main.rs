@@ -19,6 +19,8 @@ mod show;
 mod signals;
 mod telemetry;
 mod tls;
+mod token;
+mod user;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -50,9 +52,12 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Serve(args) => serve::run(*args, said),
         Command::Key(command) => client::key(command),
+        Command::Token(command) => token::run(command),
         Command::Provider(command) => client::provider(command),
         Command::Project(command) => client::project(command),
+        Command::User(command) => user::run(command),
         Command::Policy(command) => client::policy(command),
+        Command::Guard(command) => client::guard(command),
         Command::Audit(command) => audit::run(command),
         Command::Folder(command) => client::folder(command),
         Command::Inspect(args) => inspect::run(&args),

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use bastide_admin::Failure;
+use bastide_admin::{Failure, could_not};
 use bastide_gateway::Metrics;
 use bastide_types::{Guarded, Severity};
 use clap::{CommandFactory as _, ValueEnum};
@@ -20,6 +20,8 @@ pub(crate) enum Page {
     Configuration,
     Metrics,
     Detectors,
+    Api,
+    Openapi,
 }
 
 pub(crate) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
@@ -49,12 +51,22 @@ pub(crate) fn print(page: Page) -> Result<(), Failure> {
         Page::Configuration => settings()?,
         Page::Metrics => metrics(),
         Page::Detectors => detectors(),
+        Page::Api => format!("{}{}", head_alone("Management API"), bastide_api::reference()),
+        Page::Openapi => openapi()?,
     };
     client::write(&text)
 }
 
 fn head(title: &str, about: &str) -> String {
-    format!("<!-- Written by `cargo xtask docs`; change the source instead. -->\n\n# {title}\n\n{about}\n\n")
+    format!("{}{about}\n\n", head_alone(title))
+}
+
+fn head_alone(title: &str) -> String {
+    format!("<!-- Written by `cargo xtask docs`; change the source instead. -->\n\n# {title}\n\n")
+}
+
+fn openapi() -> Result<String, Failure> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(&bastide_api::openapi()).map_err(could_not)?))
 }
 
 /// Text inside a cell of a table.

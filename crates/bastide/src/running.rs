@@ -62,6 +62,20 @@ impl Running {
                 setting.await.map_err(could_not)?
             }
             Request::LogLevel { filter: None } => Ok(json!({ "filter": self.log_level.text() })),
+            Request::GuardSet { mode, rules } => {
+                let by = by.clone();
+                let setting =
+                    tokio::spawn(
+                        async move { running.set_guard(&by, mode.as_deref(), rules.as_deref()).await },
+                    );
+                setting.await.map_err(could_not)?
+            }
+            Request::GuardShow => {
+                let mut shown = self.admin.execute(by, Request::GuardShow).await?;
+                let said = config::said_by(&self.lock().effective.explained).map(ToString::to_string);
+                shown["locked_by"] = Value::from(said);
+                Ok(shown)
+            }
             Request::ConfigExplain => serde_json::to_value(self.explained()).map_err(could_not),
             Request::Doctor => {
                 let looking = tokio::task::spawn_blocking(move || running.findings());
@@ -127,6 +141,7 @@ impl Running {
 
     fn prepare(&self) -> Result<Prepared, Failure> {
         let read = config::load(&self.args, &self.said)?;
+        let read = config::overlay(read, &self.admin.node.store)?;
         let certificate = read.tls.as_ref().map(tls::read).transpose()?;
         let before = self.lock();
         let mut reloaded = config::changes(&before.effective, &read);
@@ -157,6 +172,36 @@ impl Running {
         }
         in_force.effective = effective;
         reloaded
+    }
+
+    /// Stores another guard and puts it in force; streams that run are judged by the one that they began with.
+    async fn set_guard(
+        self: &Arc<Self>,
+        by: &Authorized,
+        mode: Option<&str>,
+        rules: Option<&str>,
+    ) -> Result<Value, Failure> {
+        let mut turn = self.admin.changes.turn(by.actor()).await?;
+        if let Some(origin) = config::said_by(&self.lock().effective.explained) {
+            return Err(Failure::could_not(format!(
+                "what the guard does is said by `{origin}`, which wins; change it there, or take it out there to set it here"
+            )));
+        }
+        let draft = self.admin.guard_draft(mode, rules)?;
+        let time = self.gateway.settings().limits.guard_time;
+        let (mode, profile) = (draft.mode, draft.profile.clone());
+        // Compiling a guard takes a while.
+        let compiling = tokio::task::spawn_blocking(move || Guard::new(mode, profile, time));
+        let guard = compiling.await.map_err(could_not)?.map_err(could_not)?;
+        let set_by = self.admin.name_of(by)?;
+        let put = |version: u64| {
+            let mut in_force = self.lock();
+            in_force.effective.put_guard(&draft, version);
+            self.gateway.reconfigure(in_force.effective.settings.clone(), Some(Arc::new(guard)));
+        };
+        let mut answer = self.admin.guard_set(&mut turn, set_by.as_deref(), &draft, put).await?;
+        answer["warnings"] = Value::from(turn.into_warnings());
+        Ok(answer)
     }
 
     async fn set_log_level(&self, actor: ActorRef, filter: &str) -> Result<Value, Failure> {

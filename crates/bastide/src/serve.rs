@@ -10,6 +10,7 @@ use bastide_admin::{
     Admin, FIXED, Failure, Fixed, Folder, Locked, Node, Server, chain, could_not, note_sessions,
     note_sessions_while_running, recall_traffic_beside, shell_word,
 };
+use bastide_api::Api;
 use bastide_audit::Bodies;
 use bastide_console::Console;
 use bastide_crypto::SystemRandom;
@@ -41,7 +42,10 @@ pub(crate) fn run(args: Serve, said: Said) -> Result<(), Failure> {
     let log_level = logging::begin(args.log_format)?;
     let effective = config::load(&args, &said)?;
     // The port first: a busy one is the commonest mistake, and must not touch the folder.
-    let listener = bind(effective.settings.listen)?;
+    let listeners = Listeners {
+        gateway: bind(effective.settings.listen, "--listen")?,
+        admin: effective.admin_listen.map(|address| bind(address, "--admin-listen")).transpose()?,
+    };
     let folder = match Folder::take(&args.data.dir, args.data.passphrase_file.as_deref())? {
         Locked::Mine(folder) => folder,
         Locked::Theirs => {
@@ -58,7 +62,15 @@ pub(crate) fn run(args: Serve, said: Said) -> Result<(), Failure> {
     environment::warn_of_unknown(&variables(&node, &args)?);
     node.bootstrap()?;
     node.reconcile(false)?;
-    runtime.block_on(serve(Told { args, said, effective, certificate, log_level }, node, listener))
+    let effective = config::overlay(effective, &node.store)?;
+    runtime.block_on(serve(Told { args, said, effective, certificate, log_level }, node, listeners))
+}
+
+/// Where connections arrive.
+struct Listeners {
+    gateway: std::net::TcpListener,
+    /// For console and management API, where they have one of their own.
+    admin: Option<std::net::TcpListener>,
 }
 
 /// What the server was told, read and checked.
@@ -70,7 +82,7 @@ struct Told {
     log_level: LogLevel,
 }
 
-async fn serve(told: Told, node: Node, listener: std::net::TcpListener) -> Result<(), Failure> {
+async fn serve(told: Told, node: Node, listeners: Listeners) -> Result<(), Failure> {
     let settings = told.effective.settings.clone();
     let config = told.effective.digest();
     let demo_key = node.demo_provider.is_some().then(|| node.demo_key()).transpose()?;
@@ -79,7 +91,9 @@ async fn serve(told: Told, node: Node, listener: std::net::TcpListener) -> Resul
     node.log.record(started).await.map_err(could_not)?;
     let guard = Guard::new(settings.guard, settings.profile.clone(), settings.limits.guard_time)
         .map_err(could_not)?;
-    let listen = listener.local_addr().map_err(could_not)?;
+    let listen = listeners.gateway.local_addr().map_err(could_not)?;
+    let admin_listen =
+        listeners.admin.as_ref().map(std::net::TcpListener::local_addr).transpose().map_err(could_not)?;
     let options = told.effective.bodies.options(node.dir().join("bodies"));
     let bodies = Bodies::open(options, Arc::clone(&node.clock)).map_err(could_not)?;
     let node = Arc::new(node);
@@ -119,6 +133,7 @@ async fn serve(told: Told, node: Node, listener: std::net::TcpListener) -> Resul
     let control = control::listen(Arc::clone(&running), node.dir())?;
     let (stop, stopping) = watch::channel(false);
     let server: Arc<dyn Server> = Arc::clone(&running) as _;
+    let api: Arc<dyn Surface> = Arc::new(Api::new(Arc::clone(&admin), Arc::clone(&server)));
     let console: Arc<dyn Surface> = Arc::new(Console::new(admin, server, stopping.clone()));
     let recalling = recall_traffic_beside(&node, &gateway);
     let seeing = tokio::spawn(note_sessions_while_running(Arc::clone(&node)));
@@ -126,11 +141,11 @@ async fn serve(told: Told, node: Node, listener: std::net::TcpListener) -> Resul
 
     let scheme = if shown.is_some() { "https" } else { "http" };
     let setup = node.accounts.new_setup_code();
-    greet(&node, &gateway.catalogue(), &settings, listen, scheme, demo_key.as_ref(), setup.as_ref())?;
-    let listener = TcpListener::from_std(listener).map_err(could_not)?;
-    let door = Door { listener, tls: shown, data_plane: true, surface: Some(console) };
+    let places = Places { scheme, listen, admin_listen };
+    greet(&node, &gateway.catalogue(), &settings, &places, demo_key.as_ref(), setup.as_ref())?;
+    let doors = doors(listeners, shown, vec![console, api])?;
     notify::ready();
-    bastide_gateway::serve(Arc::clone(&gateway), vec![door], stopping).await.map_err(could_not)?;
+    bastide_gateway::serve(Arc::clone(&gateway), doors, stopping).await.map_err(could_not)?;
 
     let whole = control.stop().await;
     saving.abort();
@@ -152,16 +167,33 @@ async fn serve(told: Told, node: Node, listener: std::net::TcpListener) -> Resul
     Ok(())
 }
 
-fn bind(address: SocketAddr) -> Result<std::net::TcpListener, Failure> {
+/// The gateway's door, and one for administrators where they have one of their own.
+fn doors(
+    listeners: Listeners,
+    tls: Option<Arc<Certificate>>,
+    surfaces: Vec<Arc<dyn Surface>>,
+) -> Result<Vec<Door>, Failure> {
+    let listener = TcpListener::from_std(listeners.gateway).map_err(could_not)?;
+    let Some(admin) = listeners.admin else {
+        return Ok(vec![Door { listener, tls, data_plane: true, surfaces }]);
+    };
+    let admin = TcpListener::from_std(admin).map_err(could_not)?;
+    Ok(vec![
+        Door { listener, tls: tls.clone(), data_plane: true, surfaces: Vec::new() },
+        Door { listener: admin, tls, data_plane: false, surfaces },
+    ])
+}
+
+fn bind(address: SocketAddr, flag: &str) -> Result<std::net::TcpListener, Failure> {
     let listener = std::net::TcpListener::bind(address).map_err(|e| {
         let remedy = match e.kind() {
             std::io::ErrorKind::AddrInUse => {
                 // Port 0 lets the system choose.
                 let other = SocketAddr::new(address.ip(), address.port().checked_add(1).unwrap_or(0));
-                format!("; something listens there already: choose another port with `--listen {other}`")
+                format!("; something listens there already: choose another port with `{flag} {other}`")
             }
             std::io::ErrorKind::PermissionDenied => {
-                "; ports below 1024 are for root: choose a higher one with `--listen`".to_owned()
+                format!("; ports below 1024 are for root: choose a higher one with `{flag}`")
             }
             std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address".to_owned(),
             _ => String::new(),
@@ -207,21 +239,35 @@ fn attach_providers(node: &mut Node, args: &Serve, effective: &Effective) -> Res
     Ok(())
 }
 
+/// Where the server answers.
+struct Places {
+    scheme: &'static str,
+    listen: SocketAddr,
+    admin_listen: Option<SocketAddr>,
+}
+
+impl Places {
+    /// As it stands in a URL.
+    fn shown(address: SocketAddr) -> String {
+        match address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+            true => format!("localhost:{}", address.port()),
+            false => address.to_string(),
+        }
+    }
+}
+
 /// What the operator sees first. To standard output, once; the server's own log goes to standard error.
 fn greet(
     node: &Node,
     catalogue: &Catalogue,
     settings: &bastide_gateway::Settings,
-    listen: SocketAddr,
-    scheme: &str,
+    places: &Places,
     demo_key: Option<&Secret<String>>,
     setup: Option<&Secret<String>>,
 ) -> Result<(), Failure> {
-    let shown = if listen.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
-        format!("localhost:{}", listen.port())
-    } else {
-        listen.to_string()
-    };
+    let scheme = places.scheme;
+    let shown = Places::shown(places.listen);
+    let console = Places::shown(places.admin_listen.unwrap_or(places.listen));
     // What is printed to be run runs as it is.
     let data = match node.dir() {
         dir if dir == Path::new(DEFAULT_DATA) => String::new(),
@@ -243,9 +289,9 @@ fn greet(
         );
     }
     text.push_str(&match setup {
-        None => format!("console         {scheme}://{shown}/console\n"),
+        None => format!("console         {scheme}://{console}/console\n"),
         Some(code) => format!(
-            "console         open {scheme}://{shown}/console/setup and enter the code {} (once, within 15 minutes)\n",
+            "console         open {scheme}://{console}/console/setup and enter the code {} (once, within 15 minutes)\n",
             code.expose()
         ),
     });

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What codes begin with.
-const FAMILIES: [&str; 13] = [
-    "audit", "auth", "guard", "http", "identity", "limit", "log", "model", "policy", "server", "store",
-    "upstream", "wire",
+const FAMILIES: [&str; 14] = [
+    "api", "audit", "auth", "guard", "http", "identity", "limit", "log", "model", "policy", "server",
+    "store", "upstream", "wire",
 ];
 /// Literals of the same form that are something else: actions of the log, permissions, a setting, files, a row of the records,
 /// attributes of spans.

@@ -11,6 +11,7 @@ use bastide_testkit::{
     BastideError, BastideProcess, ChatReply, MockConfig, MockUpstream, Pieces, free_port, temp_folder,
 };
 use common::Rig;
+use common::console::printed;
 use serde_json::json;
 
 const BODY: &str = r#"{"model":"mock","messages":[{"role":"user","content":"hi"}]}"#;
@@ -31,9 +32,7 @@ fn fails(builder: bastide_testkit::BastideBuilder) -> String {
 fn the_first_start_answers_the_printed_request_with_nothing_configured() {
     let folder = temp_folder().expect("a folder");
     let server = BastideProcess::on(&folder.path().join("data")).start().expect("starts");
-    let output = server.output();
-    let key =
-        output.split("Bearer ").nth(1).and_then(|s| s.split('\'').next()).expect("a demo key is printed");
+    let key = printed(&server, "Bearer ");
     let body =
         json!({"model":"demo","messages":[{"role":"user","content":"my card is 4111 1111 1111 1111"}]})
             .to_string();

@@ -8,8 +8,15 @@ use clap::Args;
 use crate::shell::{Fallible, Outcome, capture, cargo, run as run_command};
 use crate::workspace::{root, target_folder};
 
-/// Pages of `bastide reference`, each a file of `docs/reference`.
-const PAGES: [&str; 4] = ["cli", "configuration", "metrics", "detectors"];
+/// Pages of `bastide reference`, and the files of `docs/reference` that they are.
+const PAGES: [(&str, &str); 6] = [
+    ("cli", "cli.md"),
+    ("configuration", "configuration.md"),
+    ("metrics", "metrics.md"),
+    ("detectors", "detectors.md"),
+    ("api", "api.md"),
+    ("openapi", "openapi.json"),
+];
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -27,11 +34,11 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<Outcome> {
 /// The pages that are not as the code has them.
 pub(crate) fn check(folder: &Path) -> Fallible<Vec<&'static str>> {
     let mut stale = Vec::new();
-    for (page, text) in pages()? {
-        let path = folder.join(format!("{page}.md"));
+    for (file, text) in pages()? {
+        let path = folder.join(file);
         if std::fs::read_to_string(&path).unwrap_or_default() != text {
             println!("`{}` is not as the code has it: run `cargo xtask docs`", path.display());
-            stale.push(page);
+            stale.push(file);
         }
     }
     Ok(stale)
@@ -40,8 +47,8 @@ pub(crate) fn check(folder: &Path) -> Fallible<Vec<&'static str>> {
 fn write(folder: &Path) -> Fallible<Vec<&'static str>> {
     let failed = |e: std::io::Error| format!("cannot write to `{}`: {e}", folder.display());
     std::fs::create_dir_all(folder).map_err(failed)?;
-    for (page, text) in pages()? {
-        std::fs::write(folder.join(format!("{page}.md")), text).map_err(failed)?;
+    for (file, text) in pages()? {
+        std::fs::write(folder.join(file), text).map_err(failed)?;
     }
     Ok(Vec::new())
 }
@@ -53,5 +60,8 @@ fn pages() -> Fallible<Vec<(&'static str, String)>> {
         return Err("the binary that prints the pages does not build".to_owned());
     }
     let binary = target_folder()?.join("debug").join("bastide");
-    PAGES.iter().map(|page| Ok((*page, capture(Command::new(&binary).args(["reference", page]))?))).collect()
+    PAGES
+        .iter()
+        .map(|(page, file)| Ok((*file, capture(Command::new(&binary).args(["reference", page]))?)))
+        .collect()
 }

@@ -8,6 +8,7 @@
 
 mod bench;
 mod chromium;
+mod console_bench;
 mod docs;
 mod floors;
 mod kill9;
@@ -43,6 +44,8 @@ enum Command {
     Docs(docs::Arguments),
     /// Measure bastide against nginx in the same run.
     Bench(bench::Arguments),
+    /// Measure the console's pages over a log with many exchanges.
+    ConsoleBench(console_bench::Arguments),
     /// Kill the server in the middle of load and verify what it had promised.
     Kill9(kill9::Arguments),
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Supply => supply::run(),
         Command::Docs(arguments) => docs::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::ConsoleBench(arguments) => console_bench::run(&arguments),
         Command::Kill9(arguments) => kill9::run(&arguments),
     };
     match outcome {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bastide_audit::{Disk, DiskFile, DiskTree, LocalDisk, LogReader};
 
 use super::*;
+use crate::clock::SystemClock;
 use crate::folder::{Folder, Locked};
 
 /// A disk on which so many further commits of the log succeed; the others find it full.
@@ -95,7 +96,7 @@ impl Disk for Filling {
 
 fn node(dir: &Path, disk: &Filling) -> Arc<Node> {
     let Ok(Locked::Mine(folder)) = Folder::take(dir, None) else { panic!("the folder is ours") };
-    let node = Node::open_on(Arc::new(disk.clone()), folder).expect("opens");
+    let node = Node::open_on(Arc::new(disk.clone()), folder, Arc::new(SystemClock::new())).expect("opens");
     node.bootstrap().expect("the defaults are made");
     node.reconcile(false).expect("reconciles");
     Arc::new(node)
@@ -284,4 +285,28 @@ fn of_many_keys_of_one_name_asked_for_at_once_one_is_made() {
         admin.execute(&Authorized::local_operator(0), revoke("ci")).await.expect("revoked");
         admin.execute(&Authorized::local_operator(0), create("ci")).await.expect("the name is free again");
     });
+}
+
+#[test]
+fn a_person_cannot_have_a_secret_of_the_machine_sent_to_a_server_of_their_choice() {
+    let wanted = |base_url: &str, credential| ProviderWanted {
+        name: "p".to_owned(),
+        base_url: base_url.to_owned(),
+        credential,
+        plain_http: false,
+        project: None,
+    };
+    let env = |name: &str| CredentialGiven::Env { name: name.to_owned() };
+    let openai = "https://api.openai.com/v1";
+    let sealed = CredentialGiven::Sealed { value: "sk-1".to_owned() };
+    assert!(only_own_credentials(&wanted("https://elsewhere.example/v1", sealed)).is_ok());
+    assert!(only_own_credentials(&wanted(openai, env("OPENAI_API_KEY"))).is_ok());
+    for (base_url, credential) in [
+        ("https://elsewhere.example/v1", env("OPENAI_API_KEY")),
+        (openai, env("AWS_SECRET_ACCESS_KEY")),
+        (openai, CredentialGiven::File { path: "/etc/shadow".to_owned() }),
+    ] {
+        let refused = only_own_credentials(&wanted(base_url, credential)).expect_err(base_url);
+        assert_eq!(refused.kind(), crate::failure::Kind::Denied);
+    }
 }

@@ -5,7 +5,7 @@ use askama::Template;
 use crate::design::asset::{ASSET_PATH, FAVICON, SCRIPT, STYLE};
 use crate::design::html::component;
 use crate::design::nav::{Nav, NavView};
-use crate::design::parts::{Badge, Csrf, Flash};
+use crate::design::parts::{Badge, Callout, Csrf, Flash};
 use crate::design::{Href, Html, Icon, Mark, Text};
 
 /// Light, dark, or as the system says. The name is the value of the cookie and of the form that sets it.
@@ -68,6 +68,8 @@ pub struct Context {
     pub health: Option<(Badge, Href)>,
     /// What the last action left to say.
     pub flashes: Vec<Flash>,
+    /// What is to be said on every page until it is mended.
+    pub notices: Vec<Callout>,
     /// The version of the program, for the footer.
     pub version: Text,
 }

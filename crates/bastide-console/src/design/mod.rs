@@ -37,6 +37,7 @@ pub use asset::{ASSET_CACHE_CONTROL, ASSET_PATH, Asset, CONTENT_SECURITY_POLICY,
 pub use chart::{BarChart, Flow, Gauge, Heatmap, LineChart, MAX_POINTS, MAX_SERIES, Series, Sparkline, Unit};
 pub use gallery::{example_context, gallery, sign_in_example};
 pub use href::{Href, HrefError};
+pub(crate) use html::prose;
 pub use html::{Html, Text};
 pub use icon::{Icon, Mark};
 pub use layout::{Bare, Context, Shell, Theme};

@@ -3,6 +3,7 @@
 mod account;
 mod exchange;
 mod exchanges;
+mod figures;
 mod findings;
 mod guard;
 mod guide;
@@ -13,10 +14,13 @@ mod models;
 mod overview;
 mod playground;
 mod policies;
+mod roles;
+mod rows;
 mod settings;
 mod setup;
 mod sign_in;
 mod system;
+mod taxonomy;
 mod users;
 
 use crate::design;
@@ -67,6 +71,7 @@ pub(crate) async fn answer(visit: &Visit<'_>) -> Result<Reply, Refusal> {
         Route::PlaygroundTry => playground::try_text(visit).await,
         Route::Guide => guide::show(visit).await,
         Route::GuideSend => guide::send(visit).await,
+        Route::GuideVerify => guide::verify(visit).await,
         Route::Users => users::list(visit).await,
         Route::UserCreate => users::create(visit).await,
         Route::UserRole => users::set_role(visit).await,
@@ -74,11 +79,13 @@ pub(crate) async fn answer(visit: &Visit<'_>) -> Result<Reply, Refusal> {
         Route::UserEnable => users::enable(visit).await,
         Route::UserSignOut => users::sign_out(visit).await,
         Route::UserPassword => users::set_password(visit).await,
+        Route::UserTotpRemove => users::remove_totp(visit).await,
         Route::UserRemove => users::remove(visit).await,
         Route::Account => account::show(visit).await,
         Route::AccountPassword => account::set_password(visit).await,
         Route::AccountTotpBegin => account::begin_totp(visit).await,
         Route::AccountTotpConfirm => account::confirm_totp(visit).await,
+        Route::AccountTotpDefer => account::defer_totp(visit).await,
         Route::AccountTokenCreate => account::create_token(visit).await,
         Route::AccountSessionEnd => account::end_session(visit).await,
         Route::Theme => account::set_theme(visit).await,

@@ -21,9 +21,10 @@ pub(super) async fn create(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     }
     let (code, name) = (visit.form.text("setup_code").to_owned(), visit.form.text("name").to_owned());
     let password = visit.form.get("password").unwrap_or_default();
+    let wrong = |status, at, why: &str| Ok(Reply::page_with(status, form(visit, &name, Some((at, why)))));
     if password != visit.form.get("repeated_password").unwrap_or_default() {
         let why = "the two passwords are not the same";
-        return Ok(Reply::page_with(StatusCode::UNPROCESSABLE_ENTITY, form(visit, &name, Some(why))));
+        return wrong(StatusCode::UNPROCESSABLE_ENTITY, "repeated_password", why);
     }
     let secret = || Secret::new(password.to_owned());
     if let Err(failure) = visit.admin().first_administrator(code, name.clone(), secret()).await {
@@ -31,7 +32,7 @@ pub(super) async fn create(visit: &Visit<'_>) -> Result<Reply, Refusal> {
             Kind::Usage => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::CONFLICT,
         };
-        return Ok(Reply::page_with(status, form(visit, &name, Some(failure.message()))));
+        return wrong(status, failure.field().unwrap_or_default(), failure.message());
     }
     let with = Credentials {
         name,
@@ -51,33 +52,33 @@ pub(super) async fn create(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     }
 }
 
-fn form(visit: &Visit<'_>, name: &str, why: Option<&str>) -> String {
+/// The form; with what is wrong, at its field. What is of no field stands above all.
+fn form(visit: &Visit<'_>, name: &str, wrong: Option<(&str, &str)>) -> String {
+    let told = |field: Field, at: &str| match wrong {
+        Some((wrong, why)) if wrong == at => field.error(why),
+        _ => field,
+    };
+    let code = Field::text("setup_code", "Code")
+        .value(visit.form.text("setup_code"))
+        .mono()
+        .placeholder("7KQ4-9XWD-M3FP")
+        .hint("It stands in the output of the server's start, and is good for 15 minutes.");
+    let name = Field::text("name", "Your name")
+        .value(name)
+        .autocomplete("username")
+        .hint("With which you sign in; an e-mail address will do.");
+    let password = Field::password("password", "Password", "new-password").hint("At least 12 characters.");
+    let again = Field::password("repeated_password", "Password, once more", "new-password");
     let form = Form::post(Href::page("/console/setup"), &visit.csrf())
-        .field(
-            Field::text("setup_code", "Code")
-                .mono()
-                .placeholder("7KQ4-9XWD-M3FP")
-                .hint("It stands in the output of the server's start, and is good for 15 minutes.")
-                .required(),
-        )
-        .field(
-            Field::text("name", "Your name")
-                .value(name)
-                .autocomplete("username")
-                .hint("With which you sign in; an e-mail address will do.")
-                .required(),
-        )
-        .field(
-            Field::password("password", "Password", "new-password")
-                .hint("At least 12 characters.")
-                .required(),
-        )
-        .field(Field::password("repeated_password", "Password, once more", "new-password").required())
+        .field(told(code.required(), "setup_code"))
+        .field(told(name.required(), "name"))
+        .field(told(password.required(), "password"))
+        .field(told(again.required(), "repeated_password"))
         .button(Button::new("Make the administrator").primary());
     let mut page = visit
         .bare("Set up this gateway")
         .lead("Make the first administrator. This page closes for ever when there is one.");
-    if let Some(why) = why {
+    if let Some(("", why)) = wrong {
         page = page.body(Callout::new(Tone::Block, "Not yet").body(Html::from(why)));
     }
     page.body(form).render()

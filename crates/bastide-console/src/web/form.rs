@@ -31,11 +31,6 @@ impl Fields {
         Some(self.text(name)).filter(|text| !text.is_empty())
     }
 
-    /// Every value of this name.
-    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
-    }
-
     /// Puts another value in the place of the first field of this name.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         if let Some((_, held)) = self.0.iter_mut().find(|(n, _)| n == name) {
@@ -98,7 +93,6 @@ mod tests {
     fn fields_are_read_as_browsers_write_them() {
         let fields = Fields::parse("name=my+app&name=b&limit=+12+&box=on&empty=&p=%C3%A9%26".as_bytes());
         assert_eq!((fields.text("name"), fields.text("p")), ("my app", "\u{e9}&"));
-        assert_eq!(fields.all("name").collect::<Vec<_>>(), ["my app", "b"]);
         assert_eq!(fields.number::<u64>("limit"), Ok(Some(12)));
         assert_eq!(fields.number::<u64>("empty"), Ok(None));
         assert!(fields.number::<u8>("name").is_err() && fields.ticked("box") && !fields.ticked("empty"));

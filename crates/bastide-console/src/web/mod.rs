@@ -2,6 +2,7 @@
 
 mod cookie;
 mod form;
+mod inside;
 mod refusal;
 mod reply;
 pub(crate) mod route;
@@ -9,6 +10,7 @@ pub(crate) mod server;
 mod visit;
 
 pub(crate) use form::Fields;
+pub(crate) use inside::inside;
 pub(crate) use refusal::Refusal;
 pub(crate) use reply::Reply;
 pub(crate) use server::SESSION_COOKIE;

@@ -6,7 +6,9 @@ use http::StatusCode;
 use super::reply::Reply;
 use super::server::{CONFIRM_CODE, CONFIRM_PASSWORD};
 use super::visit::Visit;
-use crate::design::{Button, Callout, Card, Field, Form, Hidden, Href, Html, Link, Paragraph, Tone};
+use crate::design::{
+    Button, Callout, Card, Field, Form, Hidden, Href, Html, Link, Paragraph, Text, Tone, prose,
+};
 
 /// Why not.
 #[derive(Debug)]
@@ -77,15 +79,21 @@ impl Refusal {
 
     /// As a page of the console.
     pub(crate) fn into_reply(self, visit: &Visit<'_>) -> Reply {
+        let down = visit.admin().node.log.healthy().is_err();
+        let status = match self.status() {
+            // Nothing is wrong with what was asked for.
+            StatusCode::CONFLICT if down => StatusCode::SERVICE_UNAVAILABLE,
+            status => status,
+        };
         let (title, why) = self.words();
         let page = visit.shell(title, &Href::page("/console"));
         let page = match self {
             Refusal::Stale { wrong } => page.lead(why).body(confirm(visit, wrong)),
             _ => page
-                .body(Callout::new(Tone::Block, title).body(Paragraph::new(Html::from(why))))
+                .body(Callout::new(Tone::Block, title).body(Paragraph::new(prose(&Text::from(why)))))
                 .body(Link::button(Href::page("/console"), "To the overview")),
         };
-        Reply::page_with(self.status(), page.render())
+        Reply::page_with(status, page.render())
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Access {
     },
     /// Whoever is signed in.
     SignedIn,
+    /// The same, and has proved who they are of late.
+    SignedInFresh,
     /// Whoever is signed in and has the permission.
     May(P),
     /// The same, and has proved who they are of late.
@@ -60,7 +62,7 @@ macro_rules! routes {
     };
 }
 
-use Access::{Fresh, May, SignedIn};
+use Access::{Fresh, May, SignedIn, SignedInFresh};
 
 const SIGN_IN: Access = Access::Public { because: "nobody is signed in yet; attempts are counted" };
 const SETUP: Access =
@@ -116,6 +118,7 @@ routes! {
     PlaygroundTry = POST "/console/playground", May(P::TextInspect);
     Guide = GET "/console/guide", May(P::TrafficView);
     GuideSend = POST "/console/guide/send", May(P::TextInspect);
+    GuideVerify = POST "/console/guide/verify", May(P::LogView);
 
     Users = GET "/console/users", May(P::UsersManage);
     UserCreate = POST "/console/users", Fresh(P::UsersManage);
@@ -124,12 +127,14 @@ routes! {
     UserEnable = POST "/console/users/{}/enable", Fresh(P::UsersManage);
     UserSignOut = POST "/console/users/{}/sign-out", May(P::UsersManage);
     UserPassword = POST "/console/users/{}/password", Fresh(P::UsersManage);
+    UserTotpRemove = POST "/console/users/{}/totp-remove", Fresh(P::UsersManage);
     UserRemove = POST "/console/users/{}/remove", Fresh(P::UsersManage);
     Account = GET "/console/account", SignedIn;
     AccountPassword = POST "/console/account/password", SignedIn;
-    AccountTotpBegin = POST "/console/account/totp", SignedIn;
-    AccountTotpConfirm = POST "/console/account/totp/confirm", SignedIn;
-    AccountTokenCreate = POST "/console/account/tokens", SignedIn;
+    AccountTotpBegin = POST "/console/account/totp", SignedInFresh;
+    AccountTotpConfirm = POST "/console/account/totp/confirm", SignedInFresh;
+    AccountTotpDefer = POST "/console/account/totp/defer", SignedIn;
+    AccountTokenCreate = POST "/console/account/tokens", SignedInFresh;
     AccountSessionEnd = POST "/console/account/sessions/{}/end", SignedIn;
     Settings = GET "/console/settings", May(P::ConfigView);
     System = GET "/console/system", May(P::ConfigView);
@@ -208,7 +213,7 @@ mod tests {
     #[test]
     fn nothing_is_changed_by_a_get() {
         for route in Route::ALL.iter().filter(|r| r.method() == Method::GET) {
-            assert!(!matches!(route.access(), Access::Fresh(_)), "{route:?}");
+            assert!(!matches!(route.access(), Fresh(_) | SignedInFresh), "{route:?}");
         }
     }
 

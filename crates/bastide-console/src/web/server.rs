@@ -1,19 +1,19 @@
 //! The console as a surface of the gateway's listener.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bastide_admin::{Admin, Credentials, Failure, NotIn, Server};
 use bastide_gateway::{Answer, Body, Surface, Visitor};
 use bastide_identity::SessionCarrier;
-use bastide_identity::{AuthoriseError, SessionPrincipal};
-use bastide_types::Secret;
+use bastide_identity::{AuthoriseError, SecondFactor, SessionPrincipal};
+use bastide_types::{Secret, Timestamp};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HOST, ORIGIN};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::cookie::{self, Lasts};
 use super::form::{Fields, segment};
@@ -31,6 +31,12 @@ pub(crate) const SESSION_COOKIE: &str = "bastide_session";
 /// With which fields a form proves anew who sends it.
 pub(crate) const CONFIRM_PASSWORD: &str = "confirm_password";
 pub(crate) const CONFIRM_CODE: &str = "confirm_code";
+/// Pages that are made at the same time; the others wait a moment. A person opens one, and pages read files.
+const MOST_AT_ONCE: usize = 16;
+/// How long a page waits for its turn.
+const SLOT_TIME: Duration = Duration::from_secs(5);
+/// The longest of most forms, and of a text for the playground in its encoding.
+const MOST_SMALL_BYTES: usize = 256 << 10;
 /// The longest form: a policy text.
 const MOST_FORM_BYTES: usize = 8 << 20;
 /// How long a form may take to arrive.
@@ -38,19 +44,29 @@ const FORM_TIME: Duration = Duration::from_secs(30);
 /// How long ago somebody may have proved who they are, for what asks for it.
 pub(crate) const FRESH: Duration = Duration::from_secs(10 * 60);
 
+/// Streams of live rows at once: each is a task and a connection that stays.
+const MOST_STREAMS: usize = 64;
+
 /// The web console.
 pub struct Console {
     pub(crate) admin: Arc<Admin>,
     pub(crate) server: Arc<dyn Server>,
     /// Becomes true when the server stops: streams of events end then.
     pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) started: Timestamp,
+    /// One permit for each stream of live rows that there may be yet.
+    pub(crate) streams: Arc<Semaphore>,
+    /// One permit for each page that may be made at the same time.
+    slots: Semaphore,
 }
 
 impl Console {
     /// Over these operations.
     #[must_use]
-    pub const fn new(admin: Arc<Admin>, server: Arc<dyn Server>, stop: watch::Receiver<bool>) -> Self {
-        Console { admin, server, stop }
+    pub fn new(admin: Arc<Admin>, server: Arc<dyn Server>, stop: watch::Receiver<bool>) -> Self {
+        let streams = Arc::new(Semaphore::new(MOST_STREAMS));
+        let slots = Semaphore::new(MOST_AT_ONCE);
+        Console { started: admin.node.clock.now(), admin, server, stop, streams, slots }
     }
 
     pub(crate) fn version(&self) -> Text {
@@ -68,6 +84,10 @@ impl Console {
 
     async fn serve(self: Arc<Self>, visitor: Visitor, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
+        // Where something in front ends TLS, cookies are for encrypted connections as well. Whoever says so falsely binds
+        // nobody but themselves.
+        let ended = head.headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
+        let visitor = Visitor { tls: visitor.tls || ended, ..visitor };
         let target = head.uri.path_and_query().map_or(ROOT, |t| t.as_str()).to_owned();
         let (route, segments) = match Route::find(&head.method, head.uri.path()) {
             Ok((route, segments)) => (route, segments),
@@ -79,18 +99,28 @@ impl Console {
         let Some(segments) = segments.into_iter().map(segment).collect::<Option<Vec<_>>>() else {
             return plain(StatusCode::BAD_REQUEST, "the path cannot be read").finish(visitor.tls);
         };
-        let form = match head.method == Method::POST {
-            true => match read_form(&head.headers, body).await {
-                Ok(form) => form,
-                Err((status, why)) => return plain(status, why).finish(visitor.tls),
-            },
-            false => Fields::default(),
-        };
         if head.method == Method::POST && !is_same_site(&head.headers) {
             // Before the session is looked at: another site's form learns nothing from us.
             return plain(StatusCode::FORBIDDEN, "this form came from another site").finish(visitor.tls);
         }
         let who = self.session(&head.headers);
+        let public = matches!(route.access(), Access::Public { .. });
+        let form = match head.method == Method::POST {
+            // Nobody gets memory for a form that nobody sent.
+            true if who.is_none() && !public => {
+                return Reply::see_other("/console/sign-in").finish(visitor.tls);
+            }
+            true => match read_form(&head.headers, body, most_bytes(route)).await {
+                Ok(form) => form,
+                Err((status, why)) => return plain(status, why).finish(visitor.tls),
+            },
+            false => Fields::default(),
+        };
+        let Ok(Ok(_slot)) = tokio::time::timeout(SLOT_TIME, self.slots.acquire()).await else {
+            return plain(StatusCode::SERVICE_UNAVAILABLE, "too many pages are being made; try again")
+                .header("retry-after", "2")
+                .finish(visitor.tls);
+        };
         let query = Fields::parse(head.uri.query().unwrap_or_default().as_bytes());
         let mut parts =
             Parts { console: &self, visitor, route, target, segments, query, form, who, authorized: None };
@@ -108,6 +138,7 @@ impl Console {
                 };
                 return Reply::see_other(back.as_str()).finish(visitor.tls);
             }
+            Err(Gate::Enrol) => return Reply::see_other("/console/account?first").finish(visitor.tls),
             Err(Gate::Refused(refusal)) => Some(refusal),
         };
         let visit = Visit::new(parts, &head.headers);
@@ -127,7 +158,8 @@ impl Console {
     /// Where a form carries the answer to [`Refusal::Stale`], proves anew who sent it. Gives the cookie of the session
     /// that goes on.
     async fn renew(&self, parts: &mut Parts<'_>, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
-        let (Access::Fresh(_), Some(who)) = (parts.route.access(), parts.who.clone()) else {
+        let (Access::Fresh(_) | Access::SignedInFresh, Some(who)) = (parts.route.access(), parts.who.clone())
+        else {
             return Ok(None);
         };
         let Some(password) = parts.form.get(CONFIRM_PASSWORD) else { return Ok(None) };
@@ -160,7 +192,12 @@ impl Console {
 
     fn session(&self, headers: &HeaderMap) -> Option<Arc<SessionPrincipal>> {
         let token = cookie::read(headers, SESSION_COOKIE)?;
-        let who = self.admin.node.accounts.authenticate(token).ok()?;
+        let accounts = &self.admin.node.accounts;
+        // What the console's script asks for by itself keeps nobody signed in.
+        let who = match headers.contains_key("x-fragment") {
+            true => accounts.recognise(token).ok()?,
+            false => accounts.authenticate(token).ok()?,
+        };
         // An API token is for programs: a browser that carries one was handed it by somebody else.
         (who.carrier == SessionCarrier::Browser).then_some(who)
     }
@@ -169,19 +206,25 @@ impl Console {
     fn admit(&self, parts: &mut Parts<'_>) -> Result<(), Gate> {
         let needs = match parts.route.access() {
             Access::Public { .. } => return Ok(()),
-            Access::SignedIn => None,
-            Access::May(permission) => Some((permission, false)),
-            Access::Fresh(permission) => Some((permission, true)),
+            Access::SignedIn => (None, false),
+            Access::SignedInFresh => (None, true),
+            Access::May(permission) => (Some(permission), false),
+            Access::Fresh(permission) => (Some(permission), true),
         };
         let who = parts.who.clone().ok_or(Gate::SignIn)?;
         if parts.route.method() == Method::POST && !who.check_csrf(parts.form.get("csrf").unwrap_or_default())
         {
             return Err(Gate::Refused(Refusal::Forged));
         }
-        let Some((permission, fresh)) = needs else { return Ok(()) };
         let accounts = &self.admin.node.accounts;
-        match accounts.authorise(&who, permission) {
-            Ok(authorized) => parts.authorized = Some(authorized),
+        if accounts.second_factor(who.user).is_ok_and(|factor| factor == SecondFactor::Missing)
+            && !needs_no_second_factor(parts.route)
+        {
+            return Err(Gate::Enrol);
+        }
+        let (permission, fresh) = needs;
+        match permission.map(|permission| accounts.authorise(&who, permission)).transpose() {
+            Ok(authorized) => parts.authorized = authorized,
             Err(AuthoriseError::Session(_)) => return Err(Gate::SignIn),
             Err(AuthoriseError::Denied(denied)) => {
                 let name = parts.route.name();
@@ -210,6 +253,17 @@ impl Console {
                 false => Reply::see_other("/console/sign-in"),
             };
         }
+        // What was typed a little off, and the address of a form that was reloaded.
+        let path = target.split('?').next().unwrap_or_default();
+        let near = match no_route {
+            NoRoute::Path => path.trim_end_matches('/'),
+            NoRoute::Method => {
+                path.match_indices('/').nth(3).map_or(path, |(at, _)| path.get(..at).unwrap_or(ROOT))
+            }
+        };
+        if near != path && Route::find(&Method::GET, near).is_ok() {
+            return Reply::see_other(near);
+        }
         let parts = Parts {
             console: self,
             visitor,
@@ -229,10 +283,26 @@ impl Console {
     }
 }
 
+/// Whether somebody may come here who neither has a second factor nor was let off it: what leads to one, and out.
+const fn needs_no_second_factor(route: Route) -> bool {
+    matches!(
+        route,
+        Route::Account
+            | Route::AccountPassword
+            | Route::AccountTotpBegin
+            | Route::AccountTotpConfirm
+            | Route::AccountTotpDefer
+            | Route::SignOut
+            | Route::Theme
+    )
+}
+
 /// Why somebody is not let in.
 enum Gate {
     /// Nobody is signed in.
     SignIn,
+    /// They are to set up a second factor first.
+    Enrol,
     Refused(Refusal),
 }
 
@@ -242,7 +312,15 @@ impl Surface for Console {
     }
 
     fn answer(self: Arc<Self>, visitor: Visitor, request: Request<Incoming>) -> Answer {
-        Box::pin(self.serve(visitor, request))
+        Box::pin(async move {
+            let begun = Instant::now();
+            let mut response = self.serve(visitor, request).await;
+            let took = format!("app;dur={:.2}", begun.elapsed().as_secs_f64() * 1e3);
+            if let Ok(took) = HeaderValue::from_str(&took) {
+                response.headers_mut().insert(HeaderName::from_static("server-timing"), took);
+            }
+            response
+        })
     }
 }
 
@@ -258,8 +336,8 @@ fn plain(status: StatusCode, why: &'static str) -> Reply {
 /// Whether a form was sent by a page of this site. Browsers say so in `sec-fetch-site`; older ones in `origin`; what says
 /// neither is no browser, and has no cookie of one.
 fn is_same_site(headers: &HeaderMap) -> bool {
-    let text = |name: http::HeaderName| headers.get(name).map(|v| v.to_str().unwrap_or("?"));
-    if let Some(site) = text(http::HeaderName::from_static("sec-fetch-site"))
+    let text = |name: HeaderName| headers.get(name).map(|v| v.to_str().unwrap_or("?"));
+    if let Some(site) = text(HeaderName::from_static("sec-fetch-site"))
         && !matches!(site, "same-origin" | "none")
     {
         return false;
@@ -274,7 +352,20 @@ fn is_same_site(headers: &HeaderMap) -> bool {
     }
 }
 
-async fn read_form(headers: &HeaderMap, body: Incoming) -> Result<Fields, (StatusCode, &'static str)> {
+/// How long the form of a route may be.
+const fn most_bytes(route: Route) -> usize {
+    match route {
+        Route::PoliciesCheck | Route::PoliciesSet => MOST_FORM_BYTES,
+        Route::GuardPreview | Route::GuardSet => MOST_FORM_BYTES / 8,
+        _ => MOST_SMALL_BYTES,
+    }
+}
+
+async fn read_form(
+    headers: &HeaderMap,
+    body: Incoming,
+    most: usize,
+) -> Result<Fields, (StatusCode, &'static str)> {
     let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "forms are application/x-www-form-urlencoded"));
@@ -285,7 +376,7 @@ async fn read_form(headers: &HeaderMap, body: Incoming) -> Result<Fields, (Statu
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| (StatusCode::BAD_REQUEST, "the form broke off"))?;
             let data: Bytes = frame.into_data().unwrap_or_default();
-            if bytes.len() + data.len() > MOST_FORM_BYTES {
+            if bytes.len() + data.len() > most {
                 return Err((StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"));
             }
             bytes.extend_from_slice(&data);
@@ -298,33 +389,4 @@ async fn read_form(headers: &HeaderMap, body: Incoming) -> Result<Fields, (Statu
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(n, v)| (http::HeaderName::from_static(n), v.parse().expect("a header"))).collect()
-    }
-
-    #[test]
-    fn forms_of_other_sites_are_refused() {
-        let host = ("host", "localhost:8800");
-        for good in [
-            vec![host],
-            vec![host, ("origin", "http://localhost:8800"), ("sec-fetch-site", "same-origin")],
-            vec![host, ("sec-fetch-site", "none")],
-            vec![("host", "ai.example"), ("origin", "https://ai.example")],
-        ] {
-            assert!(is_same_site(&headers(&good)), "{good:?}");
-        }
-        for bad in [
-            vec![host, ("sec-fetch-site", "cross-site")],
-            vec![host, ("sec-fetch-site", "same-site")],
-            vec![host, ("origin", "http://localhost:9999")],
-            vec![host, ("origin", "null")],
-            vec![host, ("origin", "http://localhost:8800.evil.example")],
-            vec![("origin", "http://localhost:8800")],
-        ] {
-            assert!(!is_same_site(&headers(&bad)), "{bad:?}");
-        }
-    }
-}
+mod tests;

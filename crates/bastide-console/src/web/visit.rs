@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bastide_admin::Admin;
 use bastide_gateway::Visitor;
-use bastide_identity::{Authorized, SessionPrincipal};
+use bastide_identity::{Authorized, SecondFactor, SessionPrincipal};
 use bastide_types::{Permission, Timestamp};
 use http::HeaderMap;
+use http::header::{HOST, REFERER};
 
 use super::form::Fields;
 use super::refusal::Refusal;
@@ -15,7 +16,9 @@ use super::reply::Reply;
 use super::route::Route;
 use super::server::{Console, user_agent};
 use super::{cookie, cookie::Lasts};
-use crate::design::{Bare, Context, Csrf, Flash, Href, Shell, Text, Theme};
+use crate::design::{
+    Bare, Callout, Context, Csrf, Flash, Href, Html, Link, Paragraph, Shell, Text, Theme, Tone,
+};
 use crate::nav;
 
 /// One request.
@@ -34,6 +37,16 @@ pub(crate) struct Visit<'c> {
     authorized: Option<Authorized>,
     context: Context,
     pub(crate) user_agent: String,
+    /// What the page that sent this was, as the browser says.
+    pub(crate) referer: String,
+    /// Whether the visitor sits at this machine, as far as can be told: what a proxy passed on does not.
+    pub(crate) local: bool,
+    /// The name in `host`, which the listener has checked.
+    pub(crate) host: String,
+    /// Only the part of the page that comes again is asked for.
+    pub(crate) fragment: bool,
+    /// The last event that a stream which broke off had given.
+    pub(crate) last_event: Option<u64>,
 }
 
 /// What a visit is made of.
@@ -63,7 +76,33 @@ impl<'c> Visit<'c> {
         let flashes = said.and_then(|code| flash::read(&code)).into_iter().collect();
         let context = context(console, who.as_deref(), theme, flashes);
         let user_agent = user_agent.chars().take(MOST_USER_AGENT).collect();
-        Visit { console, visitor, route, target, segments, query, form, who, authorized, context, user_agent }
+        let text = |name| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        let (referer, host) = (text(REFERER), text(HOST));
+        let passed_on = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+        let local = visitor.address.is_loopback()
+            && !passed_on.iter().any(|name| headers.contains_key(*name))
+            && is_loopback_name(&host);
+        let fragment = headers.contains_key("x-fragment");
+        let last_event =
+            headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|id| id.parse().ok());
+        Visit {
+            console,
+            visitor,
+            route,
+            target,
+            segments,
+            query,
+            form,
+            who,
+            authorized,
+            context,
+            user_agent,
+            referer,
+            local,
+            host,
+            fragment,
+            last_event,
+        }
     }
 
     /// The operations.
@@ -101,9 +140,46 @@ impl<'c> Visit<'c> {
         self.authorized.clone().ok_or_else(|| Refusal::Denied("this needs a permission".to_owned()))
     }
 
+    /// That they may do something else, besides what this route is for.
+    ///
+    /// # Errors
+    /// When they may not.
+    pub(crate) fn authorise(&self, permission: Permission) -> Result<Authorized, Refusal> {
+        let accounts = &self.console.admin.node.accounts;
+        accounts.authorise(self.who()?, permission).map_err(|e| Refusal::Denied(e.to_string()))
+    }
+
     /// Whether they may do something else: a page shows its forms only to those who may send them.
     pub(crate) fn may(&self, permission: Permission) -> bool {
         self.who.as_ref().is_some_and(|who| who.may(permission))
+    }
+
+    /// Where this server is reached, as the visitor reaches it: `https://ai.example`.
+    pub(crate) fn origin(&self) -> String {
+        format!("{}://{}", if self.visitor.tls { "https" } else { "http" }, self.host)
+    }
+
+    /// The same visit in a session that goes on under another token: its forms carry that one's.
+    pub(crate) fn renewed(&self, session: &Arc<SessionPrincipal>) -> Visit<'c> {
+        let csrf = Csrf::new(session.csrf());
+        Visit {
+            console: self.console,
+            visitor: self.visitor,
+            route: self.route,
+            target: self.target.clone(),
+            segments: self.segments.clone(),
+            query: self.query.clone(),
+            form: self.form.clone(),
+            who: Some(Arc::clone(session)),
+            authorized: self.authorized.clone(),
+            context: Context { csrf, ..self.context.clone() },
+            user_agent: self.user_agent.clone(),
+            referer: self.referer.clone(),
+            local: self.local,
+            host: self.host.clone(),
+            fragment: self.fragment,
+            last_event: self.last_event,
+        }
     }
 
     /// What all pages of this request share.
@@ -144,6 +220,15 @@ impl<'c> Visit<'c> {
     }
 }
 
+/// Whether a `host` header names the machine itself.
+fn is_loopback_name(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 fn context(console: &Console, who: Option<&SessionPrincipal>, theme: Theme, flashes: Vec<Flash>) -> Context {
     Context {
         nav: who.map(nav::nav).unwrap_or_default(),
@@ -154,8 +239,21 @@ fn context(console: &Console, who: Option<&SessionPrincipal>, theme: Theme, flas
         project: None,
         health: Some(console.health()),
         flashes,
+        notices: who.and_then(|w| second_factor(console, w)).into_iter().collect(),
         version: console.version(),
     }
+}
+
+/// What is wrong with this person's account, until they mend it.
+fn second_factor(console: &Console, who: &SessionPrincipal) -> Option<Callout> {
+    let factor = console.admin.node.accounts.second_factor(who.user).ok()?;
+    let title = match factor {
+        SecondFactor::There => return None,
+        SecondFactor::Deferred | SecondFactor::Missing => "Your account has no second factor",
+    };
+    let words = Html::from("Whoever learns your password is in. ")
+        .then(Link::new(Href::page("/console/account"), "Set up an authenticator app"));
+    Some(Callout::new(Tone::Flag, title).body(Paragraph::new(words)))
 }
 
 /// What an action leaves to be said on the next page. It travels in a cookie of a minute, so it is bounded, and never
@@ -169,8 +267,15 @@ pub(crate) mod flash {
         text: String,
     }
 
-    /// A cookie holds four kilobytes; percent-encoding takes three bytes for one.
-    const MOST_CHARS: usize = 400;
+    /// A cookie holds four kilobytes, and percent-encoding takes three bytes for one.
+    const MOST_BYTES: usize = 1_200;
+
+    fn shortened(text: &str) -> String {
+        match text.len() > MOST_BYTES {
+            true => format!("{}…", text.get(..text.floor_char_boundary(MOST_BYTES)).unwrap_or_default()),
+            false => text.to_owned(),
+        }
+    }
 
     impl Said {
         /// It was done.
@@ -195,7 +300,7 @@ pub(crate) mod flash {
 
         pub(crate) fn code(&self) -> String {
             let mut code = String::from(if self.good { "g" } else { "w" });
-            for byte in self.text.chars().take(MOST_CHARS).collect::<String>().bytes() {
+            for byte in shortened(&self.text).bytes() {
                 match byte {
                     b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
                         code.push(char::from(byte))
@@ -211,7 +316,7 @@ pub(crate) mod flash {
     pub(crate) fn read(code: &str) -> Option<Flash> {
         let mut chars = code.chars();
         let kind = chars.next()?;
-        let text: String = chars.as_str().chars().take(MOST_CHARS).collect();
+        let text = shortened(chars.as_str());
         match kind {
             'g' => Some(Flash::done(text)),
             'w' => Some(Flash::failed(text)),

@@ -46,7 +46,7 @@ impl Said {
 }
 
 /// Settings that only the start takes, besides those of whole tables.
-const AT_START: [&str; 3] = ["listen", "limits.connections", "limits.connect_seconds"];
+const AT_START: [&str; 4] = ["listen", "admin_listen", "limits.connections", "limits.connect_seconds"];
 /// Tables that only the start takes.
 const TABLES_AT_START: [&str; 2] = ["bodies.", "telemetry."];
 
@@ -98,6 +98,8 @@ pub(super) fn list(
     let mut listing = Listing { said, path, lines, list: Vec::new() };
     let settings = &effective.settings;
     listing.add("listen", Some("listen"), json!(settings.listen.to_string()));
+    let admin_listen = effective.admin_listen.map(|address| address.to_string());
+    listing.add("admin_listen", Some("admin_listen"), json!(admin_listen));
     // Both count: those of the file come first.
     let (of_file, of_flags) = settings.allowed_hosts.split_at(file.allowed_hosts.len());
     if !of_file.is_empty() || of_flags.is_empty() {

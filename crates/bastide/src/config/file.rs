@@ -7,11 +7,11 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use crate::telemetry::TelemetryTable;
-use bastide_admin::Failure;
+use bastide_admin::{Failure, GuardTable};
 
 /// Longest settings file, bytes: a thousand rules are a tenth of it.
 const FILE_BYTES: u64 = 1 << 20;
@@ -23,6 +23,9 @@ const FILE_BYTES: u64 = 1 << 20;
 pub(crate) struct ConfigFile {
     /// IP address and port to listen on.
     pub(super) listen: Option<String>,
+    /// IP address and port for the console and the management API alone, which then answer nowhere else; with the
+    /// certificate of `tls`.
+    pub(super) admin_listen: Option<String>,
     /// Host names that requests may carry besides loopback names, without scheme and port; empty on an address that is
     /// not loopback: any.
     pub(super) allowed_hosts: Vec<String>,
@@ -48,49 +51,6 @@ pub(crate) struct Tls {
     pub(crate) cert: PathBuf,
     /// File with the private key (PEM).
     pub(crate) key: PathBuf,
-}
-
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct GuardTable {
-    /// Whether the guard acts (`enforce`), only records (`observe`) or looks for nothing (`off`).
-    #[schemars(extend("enum" = ["enforce", "observe", "off"]))]
-    pub(super) mode: Option<String>,
-    /// Rules in place of the default ones that they cover; the most specific rule that matches a finding decides.
-    pub(super) rules: Vec<RuleTable>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RuleTable {
-    /// Findings of this category; a rule has one of `category`, `family` and `detector`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) category: Option<String>,
-    /// Findings of this family.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = ["personal_data", "secret", "attack"]))]
-    pub(super) family: Option<String>,
-    /// Findings of this detector.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) detector: Option<String>,
-    /// Only in text of this origin.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) origin: Option<String>,
-    /// Only in text that is trusted like this; not together with `origin`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = ["operator", "user", "untrusted"]))]
-    pub(super) trust: Option<String>,
-    /// Only in requests or only in replies.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = ["request", "response"]))]
-    pub(super) direction: Option<String>,
-    /// Only from this score on (0 to 1).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 1))]
-    pub(super) min_score: Option<f64>,
-    /// What is done.
-    #[schemars(extend("enum" = ["allow", "flag", "tokenise", "redact", "hold", "block"]))]
-    pub(super) verdict: String,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -4,8 +4,8 @@ mod command;
 mod explain;
 mod file;
 mod reload;
-mod rules;
 mod schema;
+mod stored;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -19,12 +19,13 @@ use crate::cli::{self, Serve};
 use crate::telemetry::{self, Env};
 use bastide_admin::{Explained, Failure};
 
+pub(crate) use bastide_admin::score;
 pub(crate) use command::run;
 pub(crate) use explain::Said;
 pub(crate) use file::Tls;
 pub(crate) use reload::{Reloaded, changes, in_force};
-pub(crate) use rules::score;
 pub(crate) use schema::documented;
+pub(crate) use stored::{overlay, said_by};
 
 use file::{BodiesTable, ConfigFile, LimitsTable, Lines};
 
@@ -58,6 +59,8 @@ impl BodySettings {
 #[derive(Clone, Debug)]
 pub(crate) struct Effective {
     pub(crate) settings: Settings,
+    /// Where console and management API answer; `None`: where the gateway does.
+    pub(crate) admin_listen: Option<SocketAddr>,
     pub(crate) bodies: BodySettings,
     pub(crate) tls: Option<Tls>,
     /// Every value with its origin.
@@ -107,13 +110,33 @@ fn settle(
         (Some(cert), Some(key)) => Some(Tls { cert: cert.clone(), key: key.clone() }),
         _ => file.tls.clone(),
     };
-    if !listen.ip().is_loopback() && tls.is_none() && !serve.plain_http {
-        return Err(Failure::usage(format!(
-            "`{listen}` is not loopback, so keys and prompts would cross the network in plain text; give `--tls-cert` \
-             and `--tls-key`, or `--plain-http` when something in front ends TLS"
-        )));
+    let admin_listen = match (serve.admin_listen, &file.admin_listen) {
+        (Some(address), _) => Some(address),
+        (None, Some(text)) => {
+            Some(cli::address(text).map_err(|e| field("admin_listen", &format!("`{text}`: {e}")))?)
+        }
+        (None, None) => None,
+    };
+    if admin_listen == Some(listen) && listen.port() != 0 {
+        return Err(field(
+            "admin_listen",
+            &format!(
+                "`{listen}` is where the gateway listens; give it an address of its own, or leave it out"
+            ),
+        ));
     }
-    let profile = rules::profile(&file.guard.rules)?;
+    for (address, what) in
+        [(Some(listen), "keys and prompts"), (admin_listen, "passwords and what the console shows")]
+    {
+        let Some(address) = address.filter(|a| !a.ip().is_loopback()) else { continue };
+        if tls.is_none() && !serve.plain_http {
+            return Err(Failure::usage(format!(
+                "`{address}` is not loopback, so {what} would cross the network in plain text; give `--tls-cert` and \
+                 `--tls-key`, or `--plain-http` when something in front ends TLS"
+            )));
+        }
+    }
+    let profile = bastide_admin::guard_profile(&file.guard.rules)?;
     let hosts = file
         .allowed_hosts
         .iter()
@@ -124,7 +147,7 @@ fn settle(
     let bodies = bodies(&file.bodies)?;
     let telemetry = telemetry::settle(&file.telemetry, env)?;
     let settings = Settings { listen, allowed_hosts, guard, profile, audit, limits, telemetry };
-    let mut effective = Effective { settings, bodies, tls, explained: Vec::new() };
+    let mut effective = Effective { settings, admin_listen, bodies, tls, explained: Vec::new() };
     effective.explained = explain::list(&effective, serve, said, file, lines, env);
     Ok(effective)
 }

@@ -53,7 +53,7 @@ pub(crate) fn in_force(before: &Effective, read: Effective) -> Effective {
         },
         ..read.settings
     };
-    Effective { settings, bodies: before.bodies, tls, explained }
+    Effective { settings, admin_listen: before.admin_listen, bodies: before.bodies, tls, explained }
 }
 
 /// Whether a setting can only change at a start.

@@ -42,7 +42,7 @@ fn line(finding: &Finding) -> String {
 }
 
 fn look(args: &cli::Doctor, said: &Said) -> Vec<Finding> {
-    let (mut findings, listen, limits) = settings(args, said);
+    let (mut findings, ports, limits) = settings(args, said);
     let dir = &args.serve.data.dir;
     let answer = control::ask_server(dir, &Request::Doctor);
     if dir.is_dir() {
@@ -69,7 +69,7 @@ fn look(args: &cli::Doctor, said: &Said) -> Vec<Finding> {
             findings.push(server::descriptors(&limits));
         }
     }
-    findings.push(port(listen, answer.is_ok()));
+    findings.extend(ports.iter().map(|(flag, listen)| port(flag, *listen, answer.is_ok())));
     if args.online {
         findings.extend(online::providers(args));
     }
@@ -77,14 +77,17 @@ fn look(args: &cli::Doctor, said: &Said) -> Vec<Finding> {
 }
 
 /// Whether `serve` would start with these settings, as far as they alone say.
-fn settings(args: &cli::Doctor, said: &Said) -> (Vec<Finding>, SocketAddr, Limits) {
+fn settings(args: &cli::Doctor, said: &Said) -> (Vec<Finding>, Vec<(&'static str, SocketAddr)>, Limits) {
     let mut findings = Vec::new();
     let remedy = "mend it, and see with `bastide config check`";
     let loaded = config::load(&args.serve, said);
-    let (listen, limits) = match &loaded {
-        Ok(effective) => (effective.settings.listen, effective.settings.limits.clone()),
-        Err(_) => (config::DEFAULT_LISTEN, Limits::default()),
+    let (listen, admin_listen, limits) = match &loaded {
+        Ok(effective) => {
+            (effective.settings.listen, effective.admin_listen, effective.settings.limits.clone())
+        }
+        Err(_) => (config::DEFAULT_LISTEN, None, Limits::default()),
     };
+    let ports = std::iter::once(("--listen", listen)).chain(admin_listen.map(|a| ("--admin-listen", a)));
     let checked = loaded.and_then(|effective| {
         effective.tls.as_ref().map(tls::read).transpose()?;
         serve::fixed_provider(&args.serve)?;
@@ -101,7 +104,7 @@ fn settings(args: &cli::Doctor, said: &Said) -> (Vec<Finding>, SocketAddr, Limit
         let remedy = format!("is `{closest}` meant? one that holds a provider's credential may be called so");
         findings.push(Finding::warn("environment", message, remedy));
     }
-    (findings, listen, limits)
+    (findings, ports.collect(), limits)
 }
 
 fn version(answer: &Value) -> Finding {
@@ -116,7 +119,7 @@ fn version(answer: &Value) -> Finding {
     }
 }
 
-fn port(listen: SocketAddr, runs: bool) -> Finding {
+fn port(flag: &str, listen: SocketAddr, runs: bool) -> Finding {
     match TcpListener::bind(listen) {
         Ok(_) => Finding::ok("port", format!("`{listen}` is free")),
         Err(e) if e.kind() == ErrorKind::AddrInUse && runs => {
@@ -125,7 +128,7 @@ fn port(listen: SocketAddr, runs: bool) -> Finding {
         Err(e) => Finding::fail(
             "port",
             format!("cannot listen on `{listen}`: {e}"),
-            "stop what listens there, or choose another address with `--listen ADDR`",
+            format!("stop what listens there, or choose another address with `{flag} ADDR`"),
         ),
     }
 }

@@ -9,6 +9,8 @@
     reason = "each test binary uses its part of the rig"
 )]
 
+pub mod console;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;

@@ -47,26 +47,44 @@ impl BarChart {
         let slot = (100.0 - LEFT) / plot.points.len().max(1) as f64;
         // A gap of a fifth, and no bar so wide that one point fills the drawing.
         let width = (slot * 0.8).min(12.0);
-        for (point, name) in plot.points.iter().enumerate() {
-            let x = LEFT + slot * point as f64 + (slot - width) / 2.0;
-            let mut below = 0.0;
-            for series in &plot.series {
+        let mut below = vec![0.0; plot.points.len()];
+        svg.push_str(&format!(
+            r#"<svg width="100%" height="{HEIGHT}" viewBox="0 0 100 {HEIGHT}" preserveAspectRatio="none">"#
+        ));
+        // One path for each series: a bar is a few letters of it.
+        for series in &plot.series {
+            let mut path = String::new();
+            for (point, below) in below.iter_mut().enumerate() {
                 let Some(value) = series.at(point).filter(|value| *value > 0.0) else { continue };
-                let (top, bottom) = (scale.y(below + value, HEIGHT), scale.y(below, HEIGHT));
-                below += value;
+                let (top, bottom) = (scale.y(*below + value, HEIGHT), scale.y(*below, HEIGHT));
+                *below += value;
+                let x = number(LEFT + slot * point as f64 + (slot - width) / 2.0);
+                let (top, width, height) = (number(top), number(width), number((bottom - top).max(0.5)));
+                path.push_str(&format!("M{x} {top}h{width}v{height}h-{width}z"));
+            }
+            if !path.is_empty() {
+                svg.push_str(&format!(r#"<path class="bar {}" d="{path}"/>"#, series.tone.class()));
+            }
+        }
+        // What each bar is made of, for whoever points at it.
+        for (point, name) in plot.points.iter().enumerate() {
+            let words: Vec<String> = plot
+                .series
+                .iter()
+                .filter_map(|s| Some((s, s.at(point).filter(|value| *value > 0.0)?)))
+                .map(|(s, value)| format!("{} {}", html::escaped(&s.name), plot.unit.words(value)))
+                .collect();
+            if !words.is_empty() {
                 svg.push_str(&format!(
-                    r#"<rect class="{}" x="{}%" y="{}" width="{}%" height="{}"><title>{}: {} {}</title></rect>"#,
-                    series.tone.class(),
-                    number(x),
-                    number(top),
-                    number(width),
-                    number((bottom - top).max(0.5)),
+                    r#"<path opacity="0" d="M{} 0h{}v{HEIGHT}h-{1}z"><title>{}: {}</title></path>"#,
+                    number(LEFT + slot * point as f64),
+                    number(slot),
                     html::escaped(name),
-                    html::escaped(&series.name),
-                    plot.unit.words(value),
+                    words.join(", "),
                 ));
             }
         }
+        svg.push_str("</svg>");
         svg.push_str(&grid_words(&scale, plot.unit, HEIGHT));
         svg.push_str(&plot.slot_names(HEIGHT + FOOT - 5.0, LEFT));
         svg + "</svg>"

@@ -64,18 +64,31 @@ impl Heatmap {
             let y = CELL * nth as f64;
             let middle = number(y + CELL / 2.0 + 3.0);
             svg.push_str(&format!(r#"<text class="axis" x="0" y="{middle}">{}</text>"#, html::escaped(name)));
+            svg.push_str(&format!(
+                r#"<rect class="cell" x="{x}%" y="{y}" width="{width}%" height="{cell}"/>"#,
+                x = number(left),
+                y = number(y + 1.0),
+                width = number(100.0 - left),
+                cell = number(CELL - 2.0),
+            ));
             for (column, value) in values.iter().enumerate() {
                 let part = if most > 0.0 && value.is_finite() { (value / most).clamp(0.0, 1.0) } else { 0.0 };
-                // The root shows small numbers that a straight scale would hide; nothing at all is the bare cell.
-                let opacity = if part > 0.0 { 0.12 + 0.88 * part.sqrt() } else { 0.0 };
-                svg.push_str(&format!(
-                    r#"<rect class="cell" x="{x}%" y="{y}" width="{width}%" height="{cell}"/><rect class="{class}" x="{x}%" y="{y}" width="{width}%" height="{cell}" opacity="{opacity}"><title>{name}, {column}: {words}</title></rect>"#,
-                    class = self.tone.class(),
+                let place = format!(
+                    r#"x="{x}%" y="{y}" width="{width}%" height="{cell}""#,
                     x = number(left + width * column as f64),
                     y = number(y + 1.0),
                     width = number(width * 0.94),
                     cell = number(CELL - 2.0),
-                    opacity = number(opacity),
+                );
+                if part <= 0.0 {
+                    // Nothing at all is the bare track.
+                    continue;
+                }
+                // The root shows small numbers that a straight scale would hide.
+                svg.push_str(&format!(
+                    r#"<rect class="{class}" {place} opacity="{opacity}"><title>{name}, {column}: {words}</title></rect>"#,
+                    class = self.tone.class(),
+                    opacity = number(0.12 + 0.88 * part.sqrt()),
                     name = html::escaped(name),
                     column = self.columns.get(column).map(html::escaped).unwrap_or_default(),
                     words = self.unit.words(*value),

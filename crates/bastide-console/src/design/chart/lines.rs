@@ -80,7 +80,13 @@ fn path(series: &Series, points: usize, y: impl Fn(f64) -> f64) -> String {
         if drawing {
             path.push_str(&format!("L{x} {y}"));
         } else {
-            path.push_str(&format!("M{x} {y}h.01"));
+            // One point alone is a dash: a dot would not be seen.
+            let long = match series.at(point + 1) {
+                Some(_) => ".01",
+                None if point + 1 == points => "-8",
+                None => "8",
+            };
+            path.push_str(&format!("M{x} {y}h{long}"));
         }
         drawing = true;
     }

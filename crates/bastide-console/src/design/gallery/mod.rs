@@ -68,6 +68,7 @@ pub fn example_context(theme: Theme) -> Context {
         csrf: Csrf::new("example"),
         project: Some("payments".into()),
         health: Some((Badge::new(Tone::Allow, "healthy"), Href::page("/console/system"))),
+        notices: Vec::new(),
         flashes: Vec::new(),
         version: "0.1.0".into(),
     }

@@ -9,7 +9,7 @@ use crate::design::{Text, Tone};
 /// One or two words with a tone: a verdict, a severity, a status.
 #[derive(Clone, Debug, Template)]
 #[template(
-    source = r#"<span class="badge {{ tone.class() }}{% if busy %} busy{% endif %}"><svg class="sign" viewBox="0 0 10 10" width="10" height="10" aria-hidden="true"><path d="{{ self.sign() }}" {% if self.outlined() %}fill="none" stroke="currentColor" stroke-width="1.8"{% else %}fill="currentColor"{% endif %}/></svg>{{ word }}</span>"#,
+    source = r#"<span class="badge {{ tone.class() }}{% if busy %} busy{% endif %}"><svg class="sign" viewBox="0 0 10 10" aria-hidden="true"><path d="{{ self.sign() }}" {% if self.outlined() %}fill="none" stroke="currentColor" stroke-width="1.8"{% else %}fill="currentColor"{% endif %}/></svg>{{ word }}</span>"#,
     ext = "html"
 )]
 pub struct Badge {

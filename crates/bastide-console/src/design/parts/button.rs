@@ -30,7 +30,7 @@ impl Weight {
 /// A button that sends the form it stands in.
 #[derive(Clone, Debug, Template)]
 #[template(
-    source = r#"<button type="submit" class="button{{ weight.class() }}{% if small %} small{% endif %}"{% if let Some((name, value)) = sends.as_ref() %} name="{{ name }}" value="{{ value }}"{% endif %}{% if disabled || busy %} disabled{% endif %}{% if busy %} aria-busy="true"{% endif %}{% if !confirm.is_empty() %} data-confirm="{{ confirm }}"{% endif %}>{% if busy %}<span class="spinner" aria-hidden="true"></span>{% else if let Some(icon) = icon %}{{ icon }}{% endif %}{{ label }}</button>"#,
+    source = r#"<button type="submit" class="button{{ weight.class() }}{% if small %} small{% endif %}"{% if let Some(to) = to.as_ref() %} formaction="{{ to }}"{% endif %}{% if let Some((name, value)) = sends.as_ref() %} name="{{ name }}" value="{{ value }}"{% endif %}{% if disabled || busy %} disabled{% endif %}{% if busy %} aria-busy="true"{% endif %}{% if !confirm.is_empty() %} data-confirm="{{ confirm }}"{% endif %}>{% if busy %}<span class="spinner" aria-hidden="true"></span>{% else if let Some(icon) = icon %}{{ icon }}{% endif %}{{ label }}</button>"#,
     ext = "html"
 )]
 pub struct Button {
@@ -41,6 +41,7 @@ pub struct Button {
     busy: bool,
     icon: Option<Icon>,
     sends: Option<(&'static str, String)>,
+    to: Option<Href>,
     confirm: Text,
 }
 
@@ -58,6 +59,7 @@ impl Button {
             busy: false,
             icon: None,
             sends: None,
+            to: None,
             confirm: Text::default(),
         }
     }
@@ -115,6 +117,13 @@ impl Button {
     #[must_use]
     pub fn sends(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.sends = Some((name, value.into()));
+        self
+    }
+
+    /// Sends its form to another address than the form's own.
+    #[must_use]
+    pub fn to(mut self, action: Href) -> Self {
+        self.to = Some(action);
         self
     }
 

@@ -78,7 +78,7 @@ impl Facts {
 /// A box with a head.
 #[derive(Clone, Debug, Template)]
 #[template(
-    source = r#"<section class="card{% if flush %} flush{% endif %}">{% if !title.is_empty() %}<header class="card-head"><div><h2>{{ title }}</h2>{% if !note.is_empty() %}<p class="hush">{{ note }}</p>{% endif %}</div>{{ end }}</header>{% endif %}<div class="card-body">{{ body }}</div></section>"#,
+    source = r#"<section class="card{% if flush %} flush{% endif %}">{% if !title.is_empty() %}<header class="card-head"><div><h2>{{ title }}</h2>{% if !note.is_empty() %}<p class="hush">{{ crate::design::html::prose(note) }}</p>{% endif %}</div>{{ end }}</header>{% endif %}<div class="card-body">{{ body }}</div></section>"#,
     ext = "html"
 )]
 pub struct Card {
@@ -128,7 +128,7 @@ impl Card {
 /// A part of a page with a heading and no box.
 #[derive(Clone, Debug, Template)]
 #[template(
-    source = r#"<section class="section flow"><h2>{{ title }}</h2>{% if !note.is_empty() %}<p class="hush">{{ note }}</p>{% endif %}{{ body }}</section>"#,
+    source = r#"<section class="section flow">{% if !title.is_empty() %}<h2>{{ title }}</h2>{% endif %}{% if !note.is_empty() %}<p class="hush">{{ note }}</p>{% endif %}{{ body }}</section>"#,
     ext = "html"
 )]
 pub struct Section {

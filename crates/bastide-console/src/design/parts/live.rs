@@ -20,7 +20,7 @@ pub struct Live {
     table: Html,
 }
 
-component!(Live, Refresh);
+component!(Live, Previewed, Refresh);
 
 impl Live {
     /// Rows from `events` on top of `table`; `page` is where this list is.
@@ -56,5 +56,21 @@ impl Refresh {
     #[must_use]
     pub fn new(label: impl Into<Text>, from: Href, every_seconds: u16, now: impl Into<Html>) -> Self {
         Refresh { from, every_seconds: every_seconds.max(2), label: label.into(), now: now.into() }
+    }
+}
+
+/// Where the fragment of a [`super::Form::preview`] goes, and what is there before.
+#[derive(Clone, Debug, Template)]
+#[template(source = r#"<div id="{{ id }}" class="flow" aria-live="polite">{{ now }}</div>"#, ext = "html")]
+pub struct Previewed {
+    id: &'static str,
+    now: Html,
+}
+
+impl Previewed {
+    /// The place with this id.
+    #[must_use]
+    pub fn new(id: &'static str, now: impl Into<Html>) -> Self {
+        Previewed { id, now: now.into() }
     }
 }

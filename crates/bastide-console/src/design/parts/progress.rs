@@ -61,11 +61,12 @@ pub enum Step {
 /// The steps of a setup, the one to do now open.
 #[derive(Clone, Debug, Default, Template)]
 #[template(
-    source = r#"<ol class="steps">{% for (step, title, body) in steps %}<li{% match step %}{% when Step::Done %} class="done"{% when Step::Now %} class="now" aria-current="step"{% when Step::Later %}{% endmatch %}><p class="step-title">{{ title }}{% if *step == Step::Done %}<span class="unseen"> (done)</span>{% endif %}</p>{% if *step == Step::Now %}<div class="step-body flow">{{ body }}</div>{% endif %}</li>{% endfor %}</ol>"#,
+    source = r#"<ol class="steps">{% for (step, title, body) in steps %}<li{% match step %}{% when Step::Done %} class="done"{% when Step::Now %} class="now" aria-current="step"{% when Step::Later %}{% endmatch %}><p class="step-title">{{ title }}{% if *step == Step::Done %}<span class="unseen"> (done)</span>{% endif %}</p>{% if self.all || *step == Step::Now %}<div class="step-body flow">{{ body }}</div>{% endif %}</li>{% endfor %}</ol>"#,
     ext = "html"
 )]
 pub struct Steps {
     steps: Vec<(Step, Text, Html)>,
+    all: bool,
 }
 
 impl Steps {
@@ -73,6 +74,13 @@ impl Steps {
     #[must_use]
     pub fn new() -> Self {
         Steps::default()
+    }
+
+    /// Every step is open, not only the one to do now: nothing hinders doing another one first.
+    #[must_use]
+    pub fn open(mut self) -> Self {
+        self.all = true;
+        self
     }
 
     /// One more step; `body` shows while it is the one to do now.

@@ -1,0 +1,77 @@
+//! How an exchange is proved: its entries, whether what is kept is what they say, and the commands that check it offline.
+
+use bastide_admin::BodyShown;
+
+use super::Exchange;
+use crate::design::{
+    Badge, Card, Code, Column, Empty, Facts, Href, Html, Language, Link, Row, Table, Tone, format,
+};
+
+pub(super) fn card(exchange: &Exchange) -> Html {
+    let entry = |index: u64| -> Html {
+        Link::new(Href::page("/console/log").segment(&index.to_string()), format!("entry {index}")).into()
+    };
+    let outcome = exchange.shown.outcome.as_ref();
+    let facts = Facts::new()
+        .fact("Request and decision", entry(exchange.shown.request.index))
+        .fact("Outcome", outcome.map_or_else(Html::new, |o| entry(o.index)))
+        .fact("Policy set, digest", short_digest(&exchange.request.policy))
+        .fact(
+            "Guard profile, digest",
+            exchange.request.guard.as_ref().map_or_else(Html::new, |g| short_digest(&g.profile)),
+        );
+    let columns = [
+        Column::text("Kept body"),
+        Column::text("State"),
+        Column::number("Size"),
+        Column::text("Log's digest"),
+    ];
+    let bodies = Table::new("Kept bodies", columns)
+        .rows(exchange.shown.bodies.iter().map(body))
+        .empty(Empty::new("No bodies", "The log speaks of none."));
+    let id = &exchange.shown.exchange;
+    let commands = format!(
+        "# DIR is the data folder; the receipt is in the answer's bastide-receipt header\n\
+         bastide audit show {id} --data DIR\n\
+         bastide-verify receipt RECEIPT --log-key log.vkey --log DIR\n\
+         bastide-verify log DIR --log-key log.vkey\n"
+    );
+    let proof = Card::new("Proof")
+        .note("The entries are in the log's Merkle tree; each entry's page has the path to the signed root.")
+        .body(facts)
+        .body(Code::new("Check it without this server", Language::Shell, commands));
+    Html::from(proof).then(Card::new("Kept bodies").flush().body(bodies))
+}
+
+fn short_digest(hex: &str) -> Html {
+    match hex.is_empty() {
+        true => Html::new(),
+        false => crate::design::Id::new(hex).into(),
+    }
+}
+
+fn body(body: &BodyShown) -> Row {
+    let state = match body.state {
+        "kept" if body.cut => Badge::new(Tone::Flag, "beginning kept"),
+        "kept" => Badge::new(Tone::Allow, "kept"),
+        "as received" => Badge::new(Tone::Neutral, "as received"),
+        "empty" => Badge::new(Tone::Neutral, "empty"),
+        "erased" => Badge::new(Tone::Neutral, "erased"),
+        "damaged" => Badge::new(Tone::Block, "damaged"),
+        _ => Badge::new(Tone::Flag, "not kept, or not any more"),
+    };
+    let digest: Html = match (body.matches, body.state) {
+        (Some(true), _) => Badge::new(Tone::Allow, "matches").into(),
+        (Some(false), _) => Badge::new(Tone::Block, "does not match").into(),
+        (None, "as received") => "the same as that of what was received".into(),
+        (None, "empty") => "that of nothing".into(),
+        (None, "kept") => "cannot be compared: its end is not kept".into(),
+        (None, _) => Html::new(),
+    };
+    Row::new([
+        body.kind.into(),
+        state.into(),
+        body.size.map_or_else(|| Html::from("–"), |n| format::bytes(n).into()),
+        digest,
+    ])
+}
