@@ -33,24 +33,6 @@ pub(crate) fn token(headers: &HeaderMap) -> Result<&str, Problem> {
     }
 }
 
-/// One path segment as it was meant; `None` for one that is no text.
-pub(crate) fn segment(encoded: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'%' => {
-                let digit = |b: Option<u8>| char::from(b?).to_digit(16);
-                let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-                bytes.push(u8::try_from(high * 16 + low).ok()?);
-            }
-            other => bytes.push(other),
-        }
-    }
-    let text = String::from_utf8(bytes).ok()?;
-    (!text.chars().any(char::is_control)).then_some(text)
-}
-
 /// Whether a body says that it is JSON.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
@@ -104,15 +86,6 @@ mod tests {
             (vec![("authorization", "Bearer a"), ("authorization", "Bearer b")], "auth.refused"),
         ] {
             assert_eq!(token(&headers(&pairs)).map_err(|p| p.code), Err(code), "{pairs:?}");
-        }
-    }
-
-    #[test]
-    fn names_in_paths_are_decoded_once() {
-        assert_eq!(segment("a%2Fb").as_deref(), Some("a/b"));
-        assert_eq!(segment("%2525+").as_deref(), Some("%25+"));
-        for bad in ["%", "%4", "%zz", "%ff", "a%00", "a%0A"] {
-            assert_eq!(segment(bad), None, "{bad}");
         }
     }
 

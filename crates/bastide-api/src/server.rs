@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bastide_admin::{Admin, Server};
-use bastide_gateway::{Answer, Body, Surface, Visitor};
+use bastide_gateway::{Answer, Body, Surface, Visitor, path_segment};
 use bastide_identity::{AuthoriseError, SessionCarrier, SessionPrincipal};
 use bastide_types::{ActorRef, Problem};
 use bytes::Bytes;
@@ -81,7 +81,10 @@ impl Api {
             },
         };
         let _slot = self.slots.try_acquire().map_err(|_| raise::busy(MOST_AT_ONCE))?;
-        let segment = read::segment(segment).ok_or_else(raise::path)?;
+        let segment = match segment {
+            "" => String::new(),
+            encoded => path_segment(encoded).ok_or_else(raise::path)?,
+        };
         let sent = Sent {
             query: head.uri.query().unwrap_or_default().to_owned(),
             json: read::is_json(&head.headers),

@@ -43,7 +43,7 @@ pub use relay::Body;
 pub use route::{Access, NoRoute, Route};
 pub use server::{Door, serve};
 pub use settings::{AuditMode, Limits, Settings};
-pub use surface::{Answer, Surface, Visitor};
+pub use surface::{Answer, Surface, Visitor, path_segment};
 pub use trace::{Endpoint, ExportHeaders, Sampler, Telemetry, TelemetryError};
 pub use traffic::{ModelUse, Noted, Slot, Times, Traffic};
 pub use upstream::{Catalogue, Credential, PlainHttp, Provider, ProviderError, Target};

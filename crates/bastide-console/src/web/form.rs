@@ -66,25 +66,6 @@ impl std::fmt::Debug for Fields {
     }
 }
 
-/// One path segment as it was meant; `None` for one that is no text, or that would lead elsewhere.
-pub(crate) fn segment(encoded: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'%' => {
-                let digit = |b: Option<u8>| char::from(b?).to_digit(16);
-                let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-                bytes.push(u8::try_from(high * 16 + low).ok()?);
-            }
-            other => bytes.push(other),
-        }
-    }
-    let text = String::from_utf8(bytes).ok()?;
-    let harmless = !text.is_empty() && !text.chars().any(char::is_control);
-    harmless.then_some(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,14 +85,5 @@ mod tests {
         let many = "a=1&".repeat(10_000);
         assert_eq!(Fields::parse(many.as_bytes()).0.len(), MOST_FIELDS);
         Fields::parse(&[0xff; 100]);
-    }
-
-    #[test]
-    fn segments_are_decoded_once() {
-        assert_eq!(segment("a%2Fb").as_deref(), Some("a/b"));
-        assert_eq!(segment("%2525").as_deref(), Some("%25"));
-        for bad in ["", "%", "%4", "%zz", "%ff", "a%00", "a%0A"] {
-            assert_eq!(segment(bad), None, "{bad}");
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bastide_admin::{Admin, Credentials, Failure, NotIn, Server};
-use bastide_gateway::{Answer, Body, Surface, Visitor};
+use bastide_gateway::{Answer, Body, Surface, Visitor, path_segment};
 use bastide_identity::SessionCarrier;
 use bastide_identity::{AuthoriseError, SecondFactor, SessionPrincipal};
 use bastide_types::{Secret, Timestamp};
@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use tokio::sync::{Semaphore, watch};
 
 use super::cookie::{self, Lasts};
-use super::form::{Fields, segment};
+use super::form::Fields;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::route::{Access, NoRoute, Route};
@@ -96,7 +96,7 @@ impl Console {
                 return self.lost(visitor, target, who, no_route, &head.headers).finish(visitor.tls);
             }
         };
-        let Some(segments) = segments.into_iter().map(segment).collect::<Option<Vec<_>>>() else {
+        let Some(segments) = segments.into_iter().map(path_segment).collect::<Option<Vec<_>>>() else {
             return plain(StatusCode::BAD_REQUEST, "the path cannot be read").finish(visitor.tls);
         };
         if head.method == Method::POST && !is_same_site(&head.headers) {

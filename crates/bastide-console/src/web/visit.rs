@@ -72,7 +72,7 @@ impl<'c> Visit<'c> {
         let Parts { console, visitor, route, target, segments, query, form, who, authorized } = parts;
         let user_agent = user_agent(headers);
         let theme = Theme::named(cookie::read(headers, THEME_COOKIE).unwrap_or_default());
-        let said = cookie::read(headers, FLASH_COOKIE).and_then(super::form::segment);
+        let said = cookie::read(headers, FLASH_COOKIE).and_then(bastide_gateway::path_segment);
         let flashes = said.and_then(|code| flash::read(&code)).into_iter().collect();
         let context = context(console, who.as_deref(), theme, flashes);
         let user_agent = user_agent.chars().take(MOST_USER_AGENT).collect();
