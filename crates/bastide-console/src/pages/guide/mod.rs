@@ -109,7 +109,10 @@ fn sending(visit: &Visit<'_>, shown: &Shown) -> Html {
     }
     let words = "The built-in demo model repeats what reached it. It is sent a card number and an e-mail address, through \
                  the whole gateway, as any application would send them.";
-    let mut html = Html::from(Paragraph::new(words));
+    let live = Html::from("Open ")
+        .then(Link::new(Href::page("/console/live"), "Live"))
+        .then(" in another window to watch it arrive.");
+    let mut html = Html::from(Paragraph::new(words)).then(Paragraph::new(live).hush());
     if visit.may(Permission::TextInspect) {
         let button =
             Button::new(if shown.sent.is_some() { "Send it again" } else { "Send the request" }).primary();
@@ -141,8 +144,14 @@ fn seeing(facts: &Facts) -> Html {
         let verdict = finding.verdict.parse().unwrap_or(bastide_types::Verdict::Flag);
         Html::from(format!("{} in {} ", finding.category, finding.origin)).then(Badge::from(verdict))
     });
-    let why = "The guard profile says what is done with each kind of finding. Tokens stand for the values until the \
-               answer is back; the model never saw them.";
+    let replaced = row.findings().any(|finding| finding.verdict == "tokenise");
+    let why = match replaced {
+        true => {
+            "The guard profile says what is done with each kind of finding. Tokens stand for the values until the \
+             answer is back; the model never saw them."
+        }
+        false => "The guard profile says what is done with each kind of finding.",
+    };
     let exchange = Href::page("/console/exchanges").segment(&row.request.exchange);
     Html::from(Paragraph::new(says))
         .then(LineUp::new(badges))
