@@ -41,11 +41,15 @@ pub(super) struct Markup {
     before_target: bool,
     /// The last character was a carriage return; a line feed behind it is no line break of its own.
     carriage: bool,
+    /// Something stands before the next character in its line.
+    mid_line: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Reading {
     state: State,
+    /// Its `<` was the first character of its line.
+    first: bool,
     held: Option<Held>,
 }
 
@@ -125,14 +129,15 @@ impl Markup {
     /// Directly behind a `<` is a place for a value: `Ada <ada@example.com>` is how mail writes an address, and a
     /// value there names an element at worst, which nothing follows.
     pub(super) fn restorable(&self) -> bool {
-        !self.lost && self.readings.iter().all(|r| *r == Reading::OPEN)
+        !self.lost && self.readings.iter().all(|r| r.state == State::Open && r.held.is_none())
     }
 
     pub(super) fn take(&mut self, c: char) {
+        let line_break = matches!(c, '\n' | '\r');
+        let first = !std::mem::replace(&mut self.mid_line, !line_break);
         if self.readings.is_empty() && c != '<' {
             return;
         }
-        let line_break = matches!(c, '\n' | '\r');
         let paragraph_end = line_break && self.line_empty && !(c == '\n' && self.carriage);
         self.carriage = c == '\r';
         self.line_empty = line_break || self.line_empty && matches!(c, ' ' | '\t');
@@ -146,7 +151,7 @@ impl Markup {
             None => false,
         });
         if c == '<' {
-            self.readings.push(Reading::OPEN);
+            self.readings.push(Reading { state: State::Open, first, held: None });
         }
         for i in (1..self.readings.len()).rev() {
             let (earlier, rest) = self.readings.split_at(i);
@@ -162,14 +167,14 @@ impl Markup {
 }
 
 impl Reading {
-    const OPEN: Reading = Reading { state: State::Open, held: None };
+    const ENDLESS: Reading = Reading { state: State::Endless, first: false, held: None };
 
     /// The reading after one more character; `None` when it has come back to plain text.
     fn after(self, c: char, paragraph_end: bool, target: bool) -> Option<Reading> {
         let inside = self.held.is_some() || matches!(self.state, State::Raw(..));
         // The end tag in `![x](</script>)` is the address of an image.
         if inside && (matches!(c, '`' | '~' | '\\') || c == '<' && target) {
-            return Some(Reading { state: State::Endless, held: None });
+            return Some(Reading::ENDLESS);
         }
         let white = c.is_ascii_whitespace();
         let in_tag = matches!(
@@ -182,7 +187,7 @@ impl Reading {
         );
         if self.held.is_some() && in_tag && c == '<' {
             // Markdown may take the tag around it for text, and what begins here for one more to be closed.
-            return Some(Reading { state: State::Endless, held: None });
+            return Some(Reading::ENDLESS);
         }
         let state = match (self.state, c) {
             (State::Endless, _) => State::Endless,
@@ -231,12 +236,16 @@ impl Reading {
             (State::Declaration(true), '-') => State::Comment(Dashes::AtStart),
             (State::Declaration(_) | State::Bogus, '>') => State::Text,
             (State::Declaration(_) | State::Bogus, _) => State::Bogus,
+            // Markdown passes on the lines of a comment up to its end only if the comment begins in the first column. Of
+            // any other, what should end it may be taken for text and be escaped: `<div><!--`, an empty line, `-->`.
+            (State::Comment(_), '\n' | '\r') if !self.first => State::Endless,
             (State::Comment(dashes), c) => dashes.after(c),
             (State::Raw(name, read), c) => raw(name, read, c),
             (State::RawEnd, '\n' | '\r') => State::Endless,
             (State::RawEnd, _) => State::RawEnd,
         };
-        Reading { state, ..self }.unless_plain()
+        // Within an element the reading goes on with the next `<`, which is not looked for in the first column again.
+        Reading { state, first: self.first && state != State::Text, ..self }.unless_plain()
     }
 
     fn unless_plain(self) -> Option<Reading> {
@@ -257,7 +266,7 @@ impl Reading {
             },
             _ => {}
         }
-        Reading { state, held }.unless_plain()
+        Reading { state, held, ..self }.unless_plain()
     }
 }
 

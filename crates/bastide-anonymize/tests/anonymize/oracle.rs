@@ -304,6 +304,20 @@ fn nor_in_any_short_text() {
     assert!(leaks.is_empty(), "{}:\n{}", leaks.len(), leaks[..leaks.len().min(12)].join("\n"));
 }
 
+/// What longer runs of the search found once.
+#[test]
+fn nor_in_what_was_found_before() {
+    for pieces in [
+        &["<!-->", "<!--", "\n", "-->", "TOKEN"][..],
+        &["<div><!--", "\n\n", "-->", "TOKEN"],
+        &["- <!--", "\n", "-->", "TOKEN"],
+        &["- a\n\n  <!--", "\n", "-->", "TOKEN"],
+    ] {
+        assert_eq!(check(pieces), Ok(false), "{pieces:?}");
+    }
+    assert_eq!(check(&["<!-- one\nline more -->", "\n", "TOKEN"]), Ok(true), "a comment as people write it");
+}
+
 #[test]
 fn the_oracle_sees_what_it_must() {
     for (text, seen) in [
