@@ -1,7 +1,7 @@
 //! The vocabulary of bastide: the words every other crate speaks, and nothing else.
 //!
 //! Owns: identifiers, instants, secrets that do not print, categories, findings, verdicts, the segments of the
-//! message model, the events of the log, the roles of people, and what a problem is. Knows nothing of bytes on a wire, of detection, of
+//! message model, the events of the log, the roles of people, the assessment of artifacts, and what a problem is. Knows nothing of bytes on a wire, of detection, of
 //! policy, of files, sockets or clocks.
 //!
 //! ```
@@ -14,6 +14,7 @@
 //! assert_eq!(Direction::Response.to_string(), "response");
 //! ```
 
+mod artifact;
 mod category;
 mod event;
 mod finding;
@@ -25,6 +26,7 @@ mod secret;
 mod time;
 mod verdict;
 
+pub use artifact::{Assessment, Rule};
 pub use category::{Category, Guarded, ParseCategoryError};
 pub use event::{
     ActorRef, DecisionRecord, Denial, Digest, Ending, Event, ExchangeOutcome, ExchangeRequest, FindingRecord,

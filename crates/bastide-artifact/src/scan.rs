@@ -1,0 +1,213 @@
+//! The state of one scan: what was found, where we are, what is left to spend.
+
+use std::cmp::Reverse;
+
+use bastide_types::{Assessment, Rule};
+
+use crate::format::{self, Format};
+use crate::halt::{Halt, Parsed};
+use crate::limits::Limits;
+use crate::report::{Facts, Finding, Report};
+use crate::rules;
+use crate::source::Source;
+
+/// Scans one file: decides by its content what it is, and follows everything in it that a loader would open.
+///
+/// `name` is the file's name without folders. It tells apart texts that have no other mark (`config.json` of a model
+/// from any JSON); no check is left out because of it.
+#[must_use]
+pub fn scan(source: &dyn Source, name: &str, limits: &Limits) -> Report {
+    let mut scan = Scan::new(limits);
+    let format = scan.open(source, name);
+    scan.finish(format)
+}
+
+/// One scan under way.
+pub(crate) struct Scan<'l> {
+    pub(crate) limits: &'l Limits,
+    pub(crate) facts: Facts,
+    findings: Vec<Finding>,
+    more_findings: u64,
+    /// The worst effect so far, also of findings that are not kept.
+    worst: Assessment,
+    /// Names of the members from the file to here.
+    members: Vec<String>,
+    steps: u64,
+    expanded: u64,
+}
+
+impl<'l> Scan<'l> {
+    pub(crate) fn new(limits: &'l Limits) -> Self {
+        Scan {
+            limits,
+            facts: Facts::default(),
+            findings: Vec::new(),
+            more_findings: 0,
+            worst: Assessment::Clean,
+            members: Vec::new(),
+            steps: 0,
+            expanded: 0,
+        }
+    }
+
+    /// Scans everything that `source` may be taken for; what it is first of all.
+    fn open(&mut self, source: &dyn Source, name: &str) -> Format {
+        match format::recognise(source, name) {
+            Ok(formats) => {
+                for &format in &formats {
+                    if let Err(halt) = format::read(format, source, name, self) {
+                        self.halted(format, halt);
+                    }
+                }
+                formats.first().copied().unwrap_or(Format::Unknown)
+            }
+            Err(halt) => {
+                self.halted(Format::Unknown, halt);
+                Format::Unknown
+            }
+        }
+    }
+
+    /// Scans a member: a file within this one, called `name`.
+    pub(crate) fn nested(&mut self, name: &str, source: &dyn Source) -> Option<Format> {
+        if self.members.len() >= self.limits.depth {
+            self.find(
+                &rules::DEPTH,
+                None,
+                format!("`{}` lies deeper than {} levels", shown(name), self.limits.depth),
+            );
+            return None;
+        }
+        self.members.push(shown(name));
+        let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
+        let format = self.open(source, last);
+        self.members.pop();
+        Some(format)
+    }
+
+    /// Names the member that `work` looks into, without a recognition of its own.
+    pub(crate) fn within<T>(&mut self, name: &str, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.members.push(shown(name));
+        let result = work(self);
+        self.members.pop();
+        result
+    }
+
+    /// How many levels of members lie above.
+    pub(crate) fn depth(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Notes a finding.
+    pub(crate) fn find(
+        &mut self,
+        rule: &'static Rule,
+        offset: impl Into<Option<u64>>,
+        message: impl Into<String>,
+    ) {
+        self.add(rule, offset.into(), message.into(), None);
+    }
+
+    /// Notes a finding with the call that loading would make.
+    pub(crate) fn find_call(
+        &mut self,
+        rule: &'static Rule,
+        offset: u64,
+        message: impl Into<String>,
+        call: String,
+    ) {
+        self.add(rule, Some(offset), message.into(), Some(call));
+    }
+
+    fn add(&mut self, rule: &'static Rule, offset: Option<u64>, message: String, call: Option<String>) {
+        self.worst = self.worst.max(rule.effect);
+        let known = self.findings.iter_mut().find(|known| {
+            known.rule == rule
+                && known.message == message
+                && known.call == call
+                && known.members == self.members
+        });
+        if let Some(known) = known {
+            known.count += 1;
+        } else if self.findings.len() < self.limits.findings {
+            let members = self.members.clone();
+            self.findings.push(Finding { rule, message, offset, members, call, count: 1 });
+        } else {
+            self.more_findings += 1;
+        }
+    }
+
+    /// Notes that the reader of `format` stopped before the end.
+    pub(crate) fn halted(&mut self, format: Format, halt: Halt) {
+        match halt {
+            Halt::Truncated { offset } => {
+                self.find(
+                    &rules::TRUNCATED,
+                    offset,
+                    format!("the file ends in the middle of its {format} content"),
+                );
+            }
+            Halt::Malformed { offset, what } => {
+                self.find(&rules::MALFORMED, offset, format!("not readable as {format}: {what}"));
+            }
+            Halt::Unreadable(error) => self.find(&rules::UNREADABLE, None, error.to_string()),
+            Halt::Limit { what } => self.find(&rules::LIMIT, None, format!("it needs more than {what}")),
+        }
+    }
+
+    /// Takes `steps` from the budget of the whole file.
+    ///
+    /// # Errors
+    ///
+    /// [`Halt::Limit`] when there are none left.
+    pub(crate) fn spend(&mut self, steps: u64) -> Parsed<()> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps > self.limits.steps {
+            return Err(Halt::limit(format!("{} steps", self.limits.steps)));
+        }
+        Ok(())
+    }
+
+    /// Takes `bytes` that decompression made from the budget of the whole file.
+    ///
+    /// # Errors
+    ///
+    /// [`Halt::Limit`] when there are none left.
+    pub(crate) fn expand(&mut self, bytes: u64) -> Parsed<()> {
+        self.expanded = self.expanded.saturating_add(bytes);
+        if self.expanded > self.limits.expanded_bytes {
+            return Err(Halt::limit(format!("{} decompressed bytes", self.limits.expanded_bytes)));
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, format: Format) -> Report {
+        self.findings.sort_by_key(|finding| (Reverse(finding.rule.effect), Reverse(finding.rule.severity)));
+        Report {
+            format,
+            findings: self.findings,
+            more_findings: self.more_findings,
+            facts: self.facts,
+            assessment: self.worst,
+        }
+    }
+}
+
+/// A name from a file as it may stand in a message: no control characters, no more than a line.
+pub(crate) fn shown(text: &str) -> String {
+    const LINE: usize = 160;
+    let mut shown: String = text
+        .chars()
+        .take(LINE)
+        .map(|c| if c.is_control() || is_format(c) { '\u{fffd}' } else { c })
+        .collect();
+    if text.chars().nth(LINE).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Characters that turn or hide what stands beside them.
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
