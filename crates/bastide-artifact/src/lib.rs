@@ -11,7 +11,7 @@
 //!
 //! let pickle = b"cos\nsystem\n(S'echo hello'\ntR.".as_slice();
 //! let report = scan(&pickle, "model.bin", &Limits::default());
-//! assert_eq!(report.assessment, Assessment::Malicious);
+//! assert_eq!(report.assessment(), Assessment::Malicious);
 //! assert_eq!(report.findings[0].call.as_deref(), Some("os.system('echo hello')"));
 //! ```
 

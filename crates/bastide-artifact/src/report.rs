@@ -122,8 +122,24 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Findings beyond [`Limits::findings`](crate::Limits::findings), which are not kept.
     pub more_findings: u64,
+    /// The worst that those make of it.
+    pub more_effect: Assessment,
     /// What the file says of itself.
     pub facts: Facts,
-    /// The worst of what its findings make of it.
-    pub assessment: Assessment,
+}
+
+impl Report {
+    /// What all findings together make of the file.
+    #[must_use]
+    pub fn assessment(&self) -> Assessment {
+        self.assessment_without(|_| false)
+    }
+
+    /// The same, leaving out the findings for which `accepted` says so, by their place in the list.
+    #[must_use]
+    pub fn assessment_without(&self, accepted: impl Fn(usize) -> bool) -> Assessment {
+        let kept =
+            self.findings.iter().enumerate().filter(|(i, _)| !accepted(*i)).map(|(_, f)| f.rule.effect);
+        kept.fold(self.more_effect, Assessment::max)
+    }
 }

@@ -28,8 +28,8 @@ pub(crate) struct Scan<'l> {
     pub(crate) facts: Facts,
     findings: Vec<Finding>,
     more_findings: u64,
-    /// The worst effect so far, also of findings that are not kept.
-    worst: Assessment,
+    /// The worst effect of findings that are not kept.
+    more_effect: Assessment,
     /// Names of the members from the file to here.
     members: Vec<String>,
     steps: u64,
@@ -43,7 +43,7 @@ impl<'l> Scan<'l> {
             facts: Facts::default(),
             findings: Vec::new(),
             more_findings: 0,
-            worst: Assessment::Clean,
+            more_effect: Assessment::Clean,
             members: Vec::new(),
             steps: 0,
             expanded: 0,
@@ -120,7 +120,6 @@ impl<'l> Scan<'l> {
     }
 
     fn add(&mut self, rule: &'static Rule, offset: Option<u64>, message: String, call: Option<String>) {
-        self.worst = self.worst.max(rule.effect);
         let known = self.findings.iter_mut().find(|known| {
             known.rule == rule
                 && known.message == message
@@ -134,6 +133,7 @@ impl<'l> Scan<'l> {
             self.findings.push(Finding { rule, message, offset, members, call, count: 1 });
         } else {
             self.more_findings += 1;
+            self.more_effect = self.more_effect.max(rule.effect);
         }
     }
 
@@ -187,8 +187,8 @@ impl<'l> Scan<'l> {
             format,
             findings: self.findings,
             more_findings: self.more_findings,
+            more_effect: self.more_effect,
             facts: self.facts,
-            assessment: self.worst,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: nouns and verbs, what was said and nothing more.
 
 use std::net::{Ipv6Addr, SocketAddr};
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use bastide_types::GuardMode;
@@ -48,6 +49,9 @@ pub(crate) enum Command {
     Folder(Folder),
     /// Find personal data, secrets and attacks in text.
     Inspect(Inspect),
+    /// Scan model files for what would act when they are loaded. Exit code 1 when something is malicious, 3 when something
+    /// could not be read to the end.
+    Scan(Box<Scan>),
     /// Check, explain and reload the settings.
     #[command(subcommand)]
     Config(Config),
@@ -664,6 +668,54 @@ pub(crate) struct Inspect {
     /// Print the categories and detectors.
     #[arg(long)]
     pub(crate) list: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// Files and folders. Content decides what a file is, never its name.
+    #[arg(required_unless_present = "rules")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Fail (exit code 1) also when something is to be reviewed.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Write SARIF 2.1.0 for code-scanning services to this file (`-`: standard output).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sarif: Option<PathBuf>,
+    /// Write a CycloneDX 1.6 bill of materials to this file (`-`: standard output). Reads every file to its end.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cyclonedx: Option<PathBuf>,
+    /// Write JUnit XML for build servers to this file (`-`: standard output).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Say the SHA-256 of every file. Reads every file to its end.
+    #[arg(long)]
+    pub(crate) digest: bool,
+    /// Accept what this file (TOML) says, each with a reason and a last day.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) suppressions: Option<PathBuf>,
+    /// Accept what was there when this file was written; what is malicious is never accepted by it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Write what is found to this file, as a baseline for later scans.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write_baseline: Option<PathBuf>,
+    /// How many files are read at a time; without it, as many as there are cores.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZero<usize>>,
+    /// How deep archives in archives are followed.
+    #[arg(long, value_name = "N", default_value_t = bastide_artifact::Limits::default().depth)]
+    pub(crate) max_depth: usize,
+    /// How many entries of one archive are read.
+    #[arg(long, value_name = "N", default_value_t = bastide_artifact::Limits::default().entries)]
+    pub(crate) max_entries: u64,
+    /// How many bytes one file may decompress to.
+    #[arg(long, value_name = "BYTES", default_value_t = bastide_artifact::Limits::default().expanded_bytes)]
+    pub(crate) max_expanded: u64,
+    /// List what is looked for, why, and what to do about it.
+    #[arg(long, conflicts_with = "paths")]
+    pub(crate) rules: bool,
     #[command(flatten)]
     pub(crate) output: Output,
 }

@@ -13,6 +13,7 @@ mod logging;
 mod notify;
 mod reference;
 mod running;
+mod scan;
 mod serve;
 mod server;
 mod show;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::Audit(command) => audit::run(command),
         Command::Folder(command) => client::folder(command),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Scan(args) => scan::run(&args),
         Command::Config(command) => config::run(command, &said),
         Command::LogLevel { filter, server, output } => server::log_level(&server, filter, output),
         Command::Doctor(args) => doctor::run(&args, &said),

@@ -87,7 +87,7 @@ enum State {
     RawEnd,
     /// Something whose end may have been taken from it: the rest of the text. Markdown passes some lines on as HTML and
     /// escapes others, so of `<iframe src="…` and a next line `"> text` a browser may see a tag that goes on through the
-    /// text; in a code span, a fenced block or behind a backslash, an end tag ends nothing.
+    /// text; in a code span, a formula, a fenced block or behind a backslash, an end tag ends nothing.
     Endless,
 }
 
@@ -173,7 +173,7 @@ impl Reading {
     fn after(self, c: char, paragraph_end: bool, target: bool) -> Option<Reading> {
         let inside = self.held.is_some() || matches!(self.state, State::Raw(..));
         // The end tag in `![x](</script>)` is the address of an image.
-        if inside && (matches!(c, '`' | '~' | '\\') || c == '<' && target) {
+        if inside && (matches!(c, '`' | '~' | '\\' | '$') || c == '<' && target) {
             return Some(Reading::ENDLESS);
         }
         let white = c.is_ascii_whitespace();

@@ -312,6 +312,7 @@ fn nor_in_what_was_found_before() {
         &["<div><!--", "\n\n", "-->", "TOKEN"],
         &["- <!--", "\n", "-->", "TOKEN"],
         &["- a\n\n  <!--", "\n", "-->", "TOKEN"],
+        &["<svg>", "$", "</svg>", "TOKEN", "$"],
     ] {
         assert_eq!(check(pieces), Ok(false), "{pieces:?}");
     }

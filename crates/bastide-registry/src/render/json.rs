@@ -1,0 +1,77 @@
+//! `bastide scan --json`: the contract that scripts stand on. Fields are added, never renamed or removed.
+
+use bastide_artifact::Finding;
+use bastide_types::Assessment;
+use serde_json::{Map, Value, json};
+
+use crate::render::{hex, severity};
+use crate::scan::{Scan, ScannedFile};
+use crate::suppress::Suppression;
+
+/// The scan as one object: `files`, one for every file given or found, and `summary`.
+#[must_use]
+pub fn json(scan: &Scan) -> Value {
+    let files: Vec<Value> = scan.files.iter().map(file).collect();
+    let count = |assessment| scan.count(assessment);
+    json!({
+        "files": files,
+        "summary": {
+            "verdict": scan.assessment().as_str(),
+            "files": scan.files.len(),
+            "bytes": scan.files.iter().map(|file| file.size).sum::<u64>(),
+            "clean": count(Assessment::Clean),
+            "review": count(Assessment::Review),
+            "malicious": count(Assessment::Malicious),
+            "unfinished": count(Assessment::Unfinished),
+            "suppressed": scan.files.iter().map(|file| file.suppressed.iter().flatten().count()).sum::<usize>(),
+            "passed_over": scan.passed_over.iter().map(|p| p.display().to_string()).collect::<Vec<_>>(),
+            "scanner": {"name": "bastide", "version": env!("CARGO_PKG_VERSION")},
+        },
+    })
+}
+
+fn file(file: &ScannedFile) -> Value {
+    let findings: Vec<Value> = file.findings().map(|(f, suppression)| finding(f, suppression)).collect();
+    let mut value = json!({
+        "path": file.path.display().to_string(),
+        "format": file.report.format.as_str(),
+        "verdict": file.assessment().as_str(),
+        "size": file.size,
+        "findings": findings,
+    });
+    if let Some(digest) = &file.sha256 {
+        value["sha256"] = hex(digest).into();
+    }
+    if file.report.more_findings > 0 {
+        value["more_findings"] = file.report.more_findings.into();
+    }
+    value
+}
+
+fn finding(finding: &Finding, suppression: Option<&Suppression>) -> Value {
+    let mut value = Map::new();
+    let mut set = |name: &str, of: Value| value.insert(name.to_owned(), of);
+    set("id", finding.rule.id.into());
+    set("severity", severity(finding.severity()).into());
+    set("verdict", finding.rule.effect.as_str().into());
+    set("message", finding.message.as_str().into());
+    set("offset", finding.offset.into());
+    if !finding.members.is_empty() {
+        set("members", finding.members.clone().into());
+    }
+    if let Some(call) = &finding.call {
+        set("call", call.as_str().into());
+    }
+    if finding.count > 1 {
+        set("count", finding.count.into());
+    }
+    set("cwe", finding.rule.cwe.into());
+    set("atlas", finding.rule.atlas.into());
+    set("why", finding.rule.why.into());
+    set("fix", finding.rule.fix.into());
+    if let Some(suppression) = suppression {
+        let until = (suppression.expires != jiff::civil::Date::MAX).then(|| suppression.expires.to_string());
+        set("suppressed", json!({"reason": suppression.reason, "expires": until}));
+    }
+    Value::Object(value)
+}

@@ -1,0 +1,240 @@
+//! Scanning files on all cores.
+
+use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use bastide_artifact::{Facts, Finding, Format, Limits, Report, Source};
+use bastide_types::{Assessment, Rule, Severity};
+
+use crate::file::{Digesting, FileSource};
+use crate::suppress::{Suppression, Suppressions};
+use crate::walk::{Entry, Progress, walk};
+
+/// How a scan is done.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What one file may cost.
+    pub limits: Limits,
+    /// How many files are scanned at a time.
+    pub threads: NonZero<usize>,
+    /// Whether every file is read to its end for its SHA-256; what the scan reads is not read again for it.
+    pub digest: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+        Options { limits: Limits::default(), threads, digest: false }
+    }
+}
+
+/// One file and what was found.
+#[derive(Clone, Debug)]
+pub struct ScannedFile {
+    /// As it was given or found.
+    pub path: PathBuf,
+    /// In bytes.
+    pub size: u64,
+    /// SHA-256, where it was asked for and the file could be read.
+    pub sha256: Option<[u8; 32]>,
+    /// What was found.
+    pub report: Report,
+    /// For each finding of the report, why it was accepted, if it was.
+    pub suppressed: Vec<Option<Suppression>>,
+}
+
+impl ScannedFile {
+    /// What is to be made of the file, without what was accepted.
+    #[must_use]
+    pub fn assessment(&self) -> Assessment {
+        self.report.assessment_without(|i| self.suppressed.get(i).is_some_and(Option::is_some))
+    }
+
+    /// Each finding with why it was accepted, if it was.
+    pub fn findings(&self) -> impl Iterator<Item = (&Finding, Option<&Suppression>)> {
+        let suppressed = self.suppressed.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+        self.report.findings.iter().zip(suppressed)
+    }
+}
+
+/// All files of one scan, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Scan {
+    /// One for every file given or found, and for every path that could not be read.
+    pub files: Vec<ScannedFile>,
+    /// Folders of version control that were left out.
+    pub passed_over: Vec<PathBuf>,
+}
+
+impl Scan {
+    /// The worst of all files.
+    #[must_use]
+    pub fn assessment(&self) -> Assessment {
+        self.files.iter().map(ScannedFile::assessment).fold(Assessment::Clean, Assessment::max)
+    }
+
+    /// How many files are assessed as `assessment`.
+    #[must_use]
+    pub fn count(&self, assessment: Assessment) -> usize {
+        self.files.iter().filter(|file| file.assessment() == assessment).count()
+    }
+
+    /// Marks what `suppressions` accept. Returns how many findings that are.
+    pub fn suppress(&mut self, suppressions: &Suppressions) -> usize {
+        let mut accepted = 0;
+        for file in &mut self.files {
+            let of_file =
+                file.report.findings.iter().map(|f| suppressions.of(&file.path, file.sha256, f).cloned());
+            file.suppressed = of_file.collect();
+            accepted += file.suppressed.iter().flatten().count();
+        }
+        accepted
+    }
+}
+
+/// A file whose reader failed by our own fault.
+const FAULT: Rule = Rule {
+    id: "file.fault",
+    severity: Severity::Medium,
+    effect: Assessment::Unfinished,
+    title: "the scanner failed",
+    why: "the file was not read to its end; one that was made to stop scanners looks like this",
+    fix: "do not load the file, and report the scanner's failure with it",
+    cwe: &[248],
+    atlas: &[],
+};
+
+/// A link out of the folder.
+const LINK: Rule = Rule {
+    id: "folder.link",
+    severity: Severity::Medium,
+    effect: Assessment::Review,
+    title: "link out of the model's folder",
+    why: "the model depends on a file of the machine it is loaded on, or makes a loader read one",
+    fix: "replace the link by the file it is meant to be",
+    cwe: &[59],
+    atlas: &[],
+};
+
+/// A path that cannot be read.
+const UNREADABLE: Rule = Rule {
+    id: "path.unreadable",
+    severity: Severity::Medium,
+    effect: Assessment::Unfinished,
+    title: "path cannot be read",
+    why: "what was not read was not assessed",
+    fix: "see that the path is there and may be read, then scan again",
+    cwe: &[],
+    atlas: &[],
+};
+
+/// The rules of walking and reading, beside those of `bastide-artifact`.
+pub const RULES: &[&Rule] = &[&FAULT, &LINK, &UNREADABLE];
+
+/// Hostile files nest; readers go a bounded number of levels down, each within this.
+const STACK_BYTES: usize = 16 << 20;
+
+/// Scans every file at and below `paths`.
+///
+/// Every path has an answer: what is missing or cannot be read is in the result as unfinished.
+#[must_use]
+pub fn scan(paths: &[PathBuf], options: &Options, progress: &dyn Progress) -> Scan {
+    let (entries, passed_over) = walk(paths);
+    progress.planned(entries.len() as u64, entries.iter().map(|e| e.size).sum());
+    // The largest first, so that no core is left alone with it at the end.
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_by_key(|&i| std::cmp::Reverse(entries.get(i).map_or(0, |e| e.size)));
+    let next = AtomicUsize::new(0);
+    let results: Vec<Mutex<Option<ScannedFile>>> = entries.iter().map(|_| Mutex::new(None)).collect();
+    let work = || {
+        while let Some(&i) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let (Some(entry), Some(slot)) = (entries.get(i), results.get(i)) {
+                let file = scan_entry(entry, options, progress);
+                progress.finished(&entry.path);
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+            }
+        }
+    };
+    let threads = options.threads.get().min(entries.len().max(1));
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            let spawned = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
+            // One thread that cannot be had is no reason to fail: the others, or this one, do its work.
+            if spawned.is_err() {
+                work();
+            }
+        }
+    });
+    let files =
+        results.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
+    Scan { files: files.collect(), passed_over }
+}
+
+fn scan_entry(entry: &Entry, options: &Options, progress: &dyn Progress) -> ScannedFile {
+    let mut file = ScannedFile {
+        path: entry.path.clone(),
+        size: entry.size,
+        sha256: None,
+        report: nothing(),
+        suppressed: Vec::new(),
+    };
+    let opened = match &entry.fault {
+        Some(fault) => Err(fault.clone()),
+        None => FileSource::open(&entry.path).map_err(|error| error.to_string()),
+    };
+    match opened {
+        Ok(source) => {
+            file.size = source.size();
+            // A panic in a reader is ours, and no reason to lose what is known of the other files.
+            match catch_unwind(AssertUnwindSafe(|| read(&source, &entry.path, options, progress))) {
+                Ok((report, digest)) => {
+                    file.report = report;
+                    match digest {
+                        Ok(digest) => file.sha256 = digest,
+                        Err(error) => add(&mut file, &UNREADABLE, error),
+                    }
+                }
+                Err(_) => add(&mut file, &FAULT, "a reader of its format failed".to_owned()),
+            }
+        }
+        Err(fault) => add(&mut file, &UNREADABLE, fault),
+    }
+    if let Some(target) = &entry.leads_out {
+        add(&mut file, &LINK, format!("it is a link to `{}`", target.display()));
+    }
+    file
+}
+
+type Read = (Report, Result<Option<[u8; 32]>, String>);
+
+fn read(source: &FileSource, path: &Path, options: &Options, progress: &dyn Progress) -> Read {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    if options.digest {
+        let digesting = Digesting::new(source);
+        let report = bastide_artifact::scan(&digesting, &name, &options.limits);
+        let digest = digesting.finish(|n| progress.read(n)).map(Some).map_err(|e| e.to_string());
+        return (report, digest);
+    }
+    let report = bastide_artifact::scan(source, &name, &options.limits);
+    progress.read(source.size());
+    (report, Ok(None))
+}
+
+fn nothing() -> Report {
+    Report {
+        format: Format::Unknown,
+        findings: Vec::new(),
+        more_findings: 0,
+        more_effect: Assessment::Clean,
+        facts: Facts::default(),
+    }
+}
+
+fn add(file: &mut ScannedFile, rule: &'static Rule, message: String) {
+    let finding = Finding { rule, message, offset: None, members: Vec::new(), call: None, count: 1 };
+    file.report.findings.insert(0, finding);
+}

@@ -1,0 +1,53 @@
+//! The bar of a long scan, on standard error, where a person watches.
+
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bastide_registry::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    begun: Instant,
+}
+
+/// A scan that is done by then shows no bar.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+impl Bar {
+    pub(crate) fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let style = "{bar:30} {bytes}/{total_bytes}  {binary_bytes_per_sec}  {wide_msg}";
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Bar { bar, begun: Instant::now() }
+    }
+
+    /// Takes the bar away; how long it all took.
+    pub(crate) fn done(&self) -> Duration {
+        self.bar.finish_and_clear();
+        self.begun.elapsed()
+    }
+
+    fn appear(&self) {
+        if self.bar.is_hidden() && self.begun.elapsed() > PATIENCE && io::stderr().is_terminal() {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+}
+
+impl Progress for Bar {
+    fn planned(&self, _files: u64, bytes: u64) {
+        self.bar.set_length(bytes);
+    }
+
+    fn read(&self, bytes: u64) {
+        self.appear();
+        self.bar.inc(bytes);
+    }
+
+    fn finished(&self, path: &Path) {
+        self.appear();
+        self.bar.set_message(crate::show::printable(&path.display().to_string()));
+    }
+}
