@@ -232,9 +232,19 @@ fn find(node: &Node, exchange: ExchangeId) -> Result<Found, Failure> {
         Some(id) => node.subjects.exchange_keys(id, exchange).map_err(could_not)?,
         None => None,
     };
-    let ended = entries.outcome.as_ref().map(read).transpose()?.map(|outcome| time(&outcome));
+    let outcome = entries.outcome.as_ref().map(read).transpose()?;
+    let began = time(&request);
+    let ended = outcome.as_ref().map(time).or_else(|| refused(&request).then_some(began));
+    // What was sent as it was received is kept once. An exchange without an outcome may have more than its entries say.
+    let expected: Vec<BodyKind> = match outcome {
+        None if ended.is_none() => BodyKind::ALL.to_vec(),
+        _ => spoken(&request, outcome.as_ref())
+            .filter(|(_, digest, received)| *received != Some(*digest))
+            .map(|(kind, ..)| kind)
+            .collect(),
+    };
     let bodies = BodyReader::new(node.dir().join("bodies"))
-        .find(exchange, time(&request), ended.or_else(|| refused(&request).then(|| time(&request))))
+        .find(exchange, began, ended, &expected)
         .map_err(could_not)?;
     Ok(Found { exchange, entries, subject, keys, bodies })
 }
@@ -302,6 +312,14 @@ fn show(
 
 /// Every body that the log speaks of, with what is left of it.
 fn shown(found: &Found, request: &Value, outcome: Option<&Value>) -> Vec<Shown> {
+    spoken(request, outcome).map(|(kind, digest, received)| one(found, kind, digest, received)).collect()
+}
+
+/// The bodies that the entries of an exchange speak of: kind, digest, and for what was sent the digest of what was received.
+fn spoken<'a>(
+    request: &'a Value,
+    outcome: Option<&'a Value>,
+) -> impl Iterator<Item = (BodyKind, &'a str, Option<&'a str>)> {
     let digests = [
         (BodyKind::RequestReceived, request["received"].as_str(), None),
         (BodyKind::RequestSent, request["sent"].as_str(), request["received"].as_str()),
@@ -312,8 +330,7 @@ fn shown(found: &Found, request: &Value, outcome: Option<&Value>) -> Vec<Shown> 
             outcome.and_then(|o| o["received"].as_str()),
         ),
     ];
-    let spoken = digests.into_iter().filter_map(|(kind, digest, received)| Some((kind, digest?, received)));
-    spoken.map(|(kind, digest, received)| one(found, kind, digest, received)).collect()
+    digests.into_iter().filter_map(|(kind, digest, received)| Some((kind, digest?, received)))
 }
 
 fn one(found: &Found, kind: BodyKind, digest: &str, received: Option<&str>) -> Shown {

@@ -53,7 +53,8 @@ impl BodiesOptions {
     /// The least that `max_bytes` may be: several segments, so that the oldest can go.
     pub const LEAST_BYTES: u64 = 16 << 20;
 
-    /// With the defaults: all of them, for 30 days, 10 GiB at most, in segments of 64 MiB, 4 MiB waiting.
+    /// With the defaults: all of them, for 30 days, 10 GiB at most, in segments of 16 MiB, 4 MiB waiting.
+    /// Finding a body reads half a segment or so: a page of the console waits for that.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         BodiesOptions {
@@ -61,7 +62,7 @@ impl BodiesOptions {
             keep: Keep::All,
             max_age: Duration::from_secs(30 * 24 * 3600),
             max_bytes: 10 << 30,
-            segment_bytes: 64 << 20,
+            segment_bytes: 16 << 20,
             queue_bytes: 4 << 20,
         }
     }

@@ -53,6 +53,14 @@ impl SealedBody {
     }
 }
 
+/// How far a segment's time is from an exchange's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Distance {
+    There,
+    Near,
+    Far,
+}
+
 /// The bodies in a folder, open for reading, also while another process writes them.
 pub struct BodyReader {
     disk: Arc<dyn Disk>,
@@ -73,7 +81,8 @@ impl BodyReader {
     }
 
     /// The bodies of an exchange that began and ended at these times (`None`: it may still run), one of each kind at
-    /// most. Looks where they should be first, then everywhere: someone may have set the clock.
+    /// most. Looks where they should be first, then near it, then everywhere (someone may have set the clock), and no
+    /// further once it has all of `expected`.
     ///
     /// # Errors
     /// When the folder or a segment cannot be read.
@@ -82,6 +91,7 @@ impl BodyReader {
         exchange: ExchangeId,
         began: Timestamp,
         ended: Option<Timestamp>,
+        expected: &[BodyKind],
     ) -> Result<Vec<SealedBody>, AuditError> {
         let names = match self.disk.list(&self.dir) {
             Ok(names) => names,
@@ -90,22 +100,28 @@ impl BodyReader {
         };
         let mut times: Vec<Timestamp> = names.iter().filter_map(|name| segment_time(name)).collect();
         times.sort_unstable();
-        let latest = ended.map(|at| at.plus(SLACK));
-        let likely = |position: usize, first: Timestamp| {
-            // A segment ends where the next one begins.
-            let next = times.get(position + 1).copied();
-            latest.is_none_or(|at| first <= at) && next.is_none_or(|next| next.plus(SLACK) >= began)
-        };
-        let (near, far): (Vec<_>, Vec<_>) =
-            times.iter().copied().enumerate().partition(|(position, first)| likely(*position, *first));
-        let mut found = Vec::new();
-        for (_, first) in near {
-            self.search(first, exchange, &mut found)?;
-        }
-        if found.is_empty() {
-            for (_, first) in far {
-                self.search(first, exchange, &mut found)?;
+        let distance = |position: usize, first: Timestamp| {
+            let within = |slack: Duration| {
+                // A segment ends where the next one begins.
+                let next = times.get(position + 1).copied();
+                ended.is_none_or(|at| first <= at.plus(slack))
+                    && next.is_none_or(|next| next.plus(slack) >= began)
+            };
+            match (within(Duration::ZERO), within(SLACK)) {
+                (true, _) => Distance::There,
+                (false, true) => Distance::Near,
+                (false, false) => Distance::Far,
             }
+        };
+        let mut segments: Vec<_> =
+            times.iter().enumerate().map(|(position, first)| (distance(position, *first), *first)).collect();
+        segments.sort_unstable();
+        let mut found: Vec<SealedBody> = Vec::new();
+        for (distance, first) in segments {
+            if distance == Distance::Far && !found.is_empty() {
+                break;
+            }
+            self.search(first, exchange, expected, &mut found)?;
         }
         found.sort_by_key(|body| body.header.kind);
         Ok(found)
@@ -115,9 +131,13 @@ impl BodyReader {
         &self,
         first: Timestamp,
         exchange: ExchangeId,
+        expected: &[BodyKind],
         found: &mut Vec<SealedBody>,
     ) -> Result<(), AuditError> {
-        if found.len() >= BodyKind::ALL.len() {
+        let lacks = |found: &[SealedBody]| {
+            expected.iter().any(|kind| !found.iter().any(|body| body.header.kind == *kind))
+        };
+        if !lacks(found) {
             return Ok(());
         }
         let path = segment_path(&self.dir, first);
@@ -136,7 +156,7 @@ impl BodyReader {
                 sealed.truncate(read);
                 found.push(SealedBody { header: header.clone(), sealed });
             }
-            Ok(found.len() < BodyKind::ALL.len())
+            Ok(lacks(found))
         })
         .map_err(failed)
     }

@@ -68,7 +68,9 @@ impl Rig {
     }
 
     fn find(&self, exchange: ExchangeId) -> Vec<SealedBody> {
-        BodyReader::new(self.dir.path().join("bodies")).find(exchange, exchange.time(), None).unwrap()
+        BodyReader::new(self.dir.path().join("bodies"))
+            .find(exchange, exchange.time(), None, &BodyKind::ALL)
+            .unwrap()
     }
 
     fn text(&self, exchange: ExchangeId, sealed: &SealedBody) -> Result<Vec<u8>, OpenError> {
@@ -257,7 +259,7 @@ fn a_clock_that_was_set_back_hides_nothing() {
     store.push(rig.body(exchange, BodyKind::RequestReceived, b"after"));
     store.close();
     let reader = BodyReader::new(rig.dir.path().join("bodies"));
-    let found = reader.find(exchange, exchange.time(), Some(exchange.time())).unwrap();
+    let found = reader.find(exchange, exchange.time(), Some(exchange.time()), &BodyKind::ALL).unwrap();
     assert_eq!(found.len(), 1);
 }
 
