@@ -311,6 +311,7 @@ impl Name {
         let custom = name.contains(&b'-') || name.contains(&b':') || self.len == MAX_NAME;
         match (RAW.iter().find(is), HELD.iter().find(is)) {
             (Some(raw), _) if !closing => Tag::Raw(raw),
+            (Some(_), _) => Tag::Known,
             (_, Some(held)) if closing => Tag::HeldEnd(held),
             (_, Some(held)) => Tag::Held(held),
             // Custom elements have a hyphen, other vocabularies a colon.

@@ -313,6 +313,7 @@ fn nor_in_what_was_found_before() {
         &["- <!--", "\n", "-->", "TOKEN"],
         &["- a\n\n  <!--", "\n", "-->", "TOKEN"],
         &["<svg>", "$", "</svg>", "TOKEN", "$"],
+        &["<svg>", "</title\n", "\n|-|-|\n", "</svg>", "TOKEN"],
     ] {
         assert_eq!(check(pieces), Ok(false), "{pieces:?}");
     }
