@@ -6,7 +6,8 @@ use std::path::Path;
 
 use bastide_admin::{Failure, could_not};
 use bastide_gateway::Metrics;
-use bastide_types::{Guarded, Severity};
+use bastide_registry::render;
+use bastide_types::Guarded;
 use clap::{CommandFactory as _, ValueEnum};
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ pub(crate) enum Page {
     Configuration,
     Metrics,
     Detectors,
+    Rules,
     Api,
     Openapi,
 }
@@ -51,6 +53,7 @@ pub(crate) fn print(page: Page) -> Result<(), Failure> {
         Page::Configuration => settings()?,
         Page::Metrics => metrics(),
         Page::Detectors => detectors(),
+        Page::Rules => rules(),
         Page::Api => format!("{}{}", head_alone("Management API"), bastide_api::reference()),
         Page::Openapi => openapi()?,
     };
@@ -177,13 +180,33 @@ fn detectors() -> String {
             Guarded::Attack => "attack",
             Guarded::Own => "own",
         };
-        let severity = match severity {
-            Severity::Low => "low",
-            Severity::Medium => "medium",
-            Severity::High => "high",
-            Severity::Critical => "critical",
-        };
+        let severity = render::severity(severity);
         let _ = writeln!(text, "| `{id}` | `{family}` | `{category}` | {severity} |");
     }
     text
+}
+
+fn rules() -> String {
+    let about = "What `bastide scan` looks for, and what a finding makes of the file. The worst of a file's findings is its \
+                 verdict; `clean` is a remark.";
+    let mut text = head("Rules", about);
+    let mut rules: Vec<_> = render::rules().collect();
+    rules.sort_by_key(|rule| rule.id);
+    for rule in rules {
+        let cwe = rule.cwe.iter().map(|number| format!("CWE-{number}"));
+        let ids: Vec<String> = cwe.chain(rule.atlas.iter().map(|id| (*id).to_owned())).collect();
+        let ids = if ids.is_empty() { String::new() } else { format!(" · {}", ids.join(" · ")) };
+        let severity = render::severity(rule.severity);
+        let _ = write!(
+            text,
+            "## `{}`\n\n{}{} · {severity} · `{}`{ids}\n\nWhy: {}.\n\nWhat to do: {}.\n\n",
+            rule.id,
+            rule.title.get(..1).unwrap_or_default().to_uppercase(),
+            rule.title.get(1..).unwrap_or_default(),
+            rule.effect,
+            rule.why,
+            rule.fix
+        );
+    }
+    format!("{}\n", text.trim_end())
 }

@@ -9,11 +9,12 @@ use crate::shell::{Fallible, Outcome, capture, cargo, run as run_command};
 use crate::workspace::{root, target_folder};
 
 /// Pages of `bastide reference`, and the files of `docs/reference` that they are.
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 7] = [
     ("cli", "cli.md"),
     ("configuration", "configuration.md"),
     ("metrics", "metrics.md"),
     ("detectors", "detectors.md"),
+    ("rules", "rules.md"),
     ("api", "api.md"),
     ("openapi", "openapi.json"),
 ];
