@@ -1,26 +1,53 @@
-//! PLACE
+//! Pickles: what they would import and call, judged by an allow list.
+//!
+//! A symbolic [`machine`] runs every opcode on values that do nothing and tells a [`judge`] of imports, calls and
+//! states. What is not on the list of exact globals is at best unknown; what no model needs is malicious. Nothing
+//! depends on the Python, or the packages, of the host.
 
-use bastide_types::Rule;
+mod actions;
+mod arguments;
+mod containers;
+mod danger;
+mod facts;
+mod heap;
+mod input;
+mod joblib;
+mod judge;
+mod lists;
+mod literal;
+mod machine;
+mod memo;
+mod names;
+mod opcodes;
+mod recognise;
+mod render;
+mod rules;
+mod scalars;
+mod search;
+mod stream;
+mod torch;
+mod trace;
+mod value;
+mod watch;
 
-use crate::format::{Format, Glance};
+pub(crate) use recognise::recognise;
+pub(crate) use rules::RULES;
+pub use trace::pickle_trace;
+
+use crate::format::Format;
 use crate::halt::Parsed;
 use crate::scan::Scan;
 use crate::source::Source;
 
-/// What this family looks for.
-pub(crate) const RULES: &[&Rule] = &[];
-
-/// Adds what a loader could take the file for.
-pub(crate) fn recognise(_glance: &Glance<'_>, _formats: &mut Vec<Format>) -> Parsed<()> {
-    Ok(())
-}
-
 /// Reads the file as `format`, if it is one of this family's.
 pub(crate) fn read(
-    _format: Format,
-    _source: &dyn Source,
+    format: Format,
+    source: &dyn Source,
     _name: &str,
-    _scan: &mut Scan<'_>,
+    scan: &mut Scan<'_>,
 ) -> Option<Parsed<()>> {
-    None
+    match format {
+        Format::Pickle | Format::Joblib | Format::TorchLegacy => Some(stream::read(format, source, scan)),
+        _ => None,
+    }
 }

@@ -1,0 +1,273 @@
+//! Argument rules: calls that are harmless with the arguments which picklers give, and not with others.
+
+use super::literal::Literal;
+use super::machine::{Call, Global, How, State};
+use super::names::{Condition, Entry, Standing, Use};
+use super::value::{Kind, Value};
+
+/// Why a call of an allowed global is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It reaches what it likes by name.
+    Resolves,
+    /// It would call what it is given.
+    Callable,
+    /// What it is given is not known.
+    Followed,
+    /// It makes something that no memory holds.
+    Huge,
+    /// Its constructor opens what it is given the name of.
+    Opens,
+}
+
+/// Sizes beyond this are no object of a model.
+const HUGE: i128 = 1 << 31;
+
+/// Checks the arguments of a call.
+pub(super) fn check(
+    state: &State<'_>,
+    call: &Call<'_>,
+    condition: Condition,
+    standing: &dyn Fn(Value) -> Option<Standing>,
+) -> Result<(), Refusal> {
+    if !call.whole && call.args.is_empty() {
+        return Err(Refusal::Followed);
+    }
+    let first = call.args.first().copied();
+    match condition {
+        // The judge sees to these itself.
+        Condition::Construct | Condition::Apply { .. } | Condition::Nested | Condition::Buffer => Ok(()),
+        Condition::Callable => first.map_or(Ok(()), |value| callable(value, standing)),
+        Condition::Iterators => match call.whole && call.args.iter().all(|arg| is_iterator(state, *arg)) {
+            true => Ok(()),
+            false => Err(Refusal::Followed),
+        },
+        Condition::Bare => bare(call),
+        Condition::One => match call.args {
+            [value] if call.whole && value.is_data() => Ok(()),
+            _ => Err(Refusal::Resolves),
+        },
+        Condition::Data => match call.whole && call.args.iter().all(|value| value.is_data()) {
+            true => Ok(()),
+            false => Err(Refusal::Followed),
+        },
+        Condition::Codec => codec(state, call),
+        Condition::Getattr => getattr(state, call, standing),
+        Condition::Names => match call.whole && call.args.iter().all(|value| harmless(state, *value)) {
+            true => Ok(()),
+            false => Err(Refusal::Resolves),
+        },
+        Condition::Method => match first.is_some_and(|value| harmless(state, value)) {
+            true => Ok(()),
+            false => Err(Refusal::Resolves),
+        },
+        Condition::Ufunc => ufunc(state, call),
+        Condition::Sizes => {
+            let huge = |value: &Value| match state.literal(*value) {
+                Some(Literal::Int(size)) => size >= HUGE,
+                Some(Literal::LongInt) => true,
+                _ => false,
+            };
+            if call.args.iter().any(huge) { Err(Refusal::Huge) } else { Ok(()) }
+        }
+    }
+}
+
+fn callable(value: Value, standing: &dyn Fn(Value) -> Option<Standing>) -> Result<(), Refusal> {
+    match value.kind() {
+        Kind::Global => match standing(value) {
+            Some(Standing::Allowed(Entry {
+                condition: Some(Condition::Getattr | Condition::Ufunc), ..
+            })) => Err(Refusal::Callable),
+            // What is on no list is found for itself.
+            _ => Ok(()),
+        },
+        // Whoever calls a bound name calls the method of what comes next.
+        Kind::Instance => match standing(value) {
+            Some(Standing::Allowed(Entry {
+                condition: Some(Condition::Method | Condition::Names), ..
+            })) => Err(Refusal::Callable),
+            _ => Ok(()),
+        },
+        Kind::Unknown | Kind::Extension => Err(Refusal::Callable),
+        _ => Ok(()),
+    }
+}
+
+/// Data, or an iterator over some that the stream made before.
+fn is_iterator(state: &State<'_>, value: Value) -> bool {
+    let made = || state.global(value).filter(|_| value.kind() == Kind::Instance);
+    value.is_data()
+        || made().is_some_and(|global| {
+            matches!(global.module.as_str(), "builtins" | "__builtin__")
+                && matches!(
+                    global.name.as_str(),
+                    "enumerate" | "iter" | "range" | "reversed" | "zip" | "xrange"
+                )
+        })
+}
+
+/// Without texts a constructor has nothing to open.
+fn bare(call: &Call<'_>) -> Result<(), Refusal> {
+    let plain = |value: &Value| matches!(value.kind(), Kind::None | Kind::Bool | Kind::Int | Kind::Float);
+    let constructed = matches!(call.how, How::Call | How::Instantiate);
+    match !constructed || (call.whole && call.args.iter().all(plain)) {
+        true => Ok(()),
+        false => Err(Refusal::Opens),
+    }
+}
+
+/// `_codecs.encode(text, 'latin1')` is how Python 2 protocols write bytes; other codecs decompress.
+fn codec(state: &State<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+    const TEXT_CODECS: [&str; 8] =
+        ["latin1", "latin-1", "iso-8859-1", "iso8859-1", "utf-8", "utf8", "ascii", "utf-16"];
+    match call.args {
+        [_] if call.whole => Ok(()),
+        [_, codec, ..] => match state.text(*codec) {
+            Some(name) if TEXT_CODECS.contains(&name.to_ascii_lowercase().replace('_', "-").as_str()) => {
+                Ok(())
+            }
+            _ => Err(Refusal::Resolves),
+        },
+        _ => Err(Refusal::Followed),
+    }
+}
+
+/// Bound methods, enumeration members and, before protocol 4, dotted names: `getattr(Class, 'name')`.
+fn getattr(
+    state: &State<'_>,
+    call: &Call<'_>,
+    standing: &dyn Fn(Value) -> Option<Standing>,
+) -> Result<(), Refusal> {
+    let [receiver, name, ..] = call.args else { return Err(Refusal::Resolves) };
+    let known = match receiver.kind() {
+        Kind::Global | Kind::Instance => matches!(
+            standing(*receiver),
+            Some(Standing::Allowed(Entry { usage: Use::Class, .. }) | Standing::Class)
+        ),
+        _ => receiver.is_data(),
+    };
+    let single = state.text(*name).is_some_and(|name| {
+        // The pickler of protocols before 4 writes `__newobj_ex__` as a partial of it.
+        let bound = receiver.kind() == Kind::Global && name == "__new__";
+        (bound || !name.starts_with("__")) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    });
+    match known && single {
+        true => Ok(()),
+        false => Err(Refusal::Resolves),
+    }
+}
+
+/// The dotted global that `getattr(Class, 'name')` stands for.
+pub(super) fn attribute_of(state: &State<'_>, result: Value) -> Option<Global> {
+    let getattr = state.global(result).filter(|_| result.kind() == Kind::Instance)?;
+    if getattr.name != "getattr" {
+        return None;
+    }
+    let [_, class, name] = *state.heap.get(result)?.all()? else { return None };
+    let class_name = state.global(class).filter(|_| class.kind() == Kind::Global)?;
+    Some(Global {
+        module: class_name.module.clone(),
+        name: format!("{}.{}", class_name.name, state.text(name)?),
+    })
+}
+
+/// A literal name without a leading underscore or a dot.
+fn public(state: &State<'_>, name: Value) -> bool {
+    name.kind() == Kind::Text
+        && state.text(name).is_some_and(|name| {
+            name.starts_with(|c: char| c.is_ascii_alphabetic())
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        })
+}
+
+/// A public name that is not one of those which getters are made for in attacks.
+fn harmless(state: &State<'_>, name: Value) -> bool {
+    const HARMFUL: [&str; 24] = [
+        "Popen",
+        "call",
+        "check_call",
+        "check_output",
+        "connect",
+        "eval",
+        "exec",
+        "execute",
+        "execv",
+        "fork",
+        "getoutput",
+        "import_module",
+        "load",
+        "loads",
+        "open",
+        "popen",
+        "read_text",
+        "remove",
+        "run",
+        "spawn",
+        "system",
+        "unlink",
+        "urlopen",
+        "write_text",
+    ];
+    public(state, name) && state.text(name).is_some_and(|name| !HARMFUL.contains(&name.as_str()))
+}
+
+/// `_ufunc_reconstruct(module, name)` imports the module.
+fn ufunc(state: &State<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+    let [module, name] = call.args else { return Err(Refusal::Resolves) };
+    let known = state.text(*module).is_some_and(|module| {
+        matches!(
+            module.as_str(),
+            "numpy"
+                | "numpy.core._multiarray_umath"
+                | "numpy._core._multiarray_umath"
+                | "numpy.core.umath"
+                | "numpy._core.umath"
+                | "scipy.special"
+                | "scipy.special._ufuncs"
+                | "scipy.special._special_ufuncs"
+        )
+    });
+    match known && public(state, *name) {
+        true => Ok(()),
+        false => Err(Refusal::Resolves),
+    }
+}
+
+/// Attributes that unpicklers look up on the object itself, or that change what it is.
+pub(super) const KEYS: [&str; 21] = [
+    "__bases__",
+    "__builtins__",
+    "__call__",
+    "__class__",
+    "__closure__",
+    "__code__",
+    "__defaults__",
+    "__del__",
+    "__getattr__",
+    "__getattribute__",
+    "__getstate__",
+    "__globals__",
+    "__import__",
+    "__init__",
+    "__mro__",
+    "__new__",
+    "__reduce__",
+    "__reduce_ex__",
+    "__setattr__",
+    "__setstate__",
+    "__subclasses__",
+];
+
+/// A key of a state that changes how the object behaves, rather than what it holds.
+pub(super) fn dangerous_key(state: &State<'_>, with: Value) -> Option<String> {
+    let mut dicts = vec![with];
+    if let Some(cell) = state.heap.get(with).filter(|_| with.kind() == Kind::Tuple) {
+        dicts.extend(cell.items().iter().take(2));
+    }
+    let dict = dicts.into_iter().find(|dict| dict.kind() == Kind::Dict && state.heap.special(*dict))?;
+    let keys = state.heap.get(dict).map(|cell| cell.items().iter().step_by(2));
+    let named =
+        keys.into_iter().flatten().find(|key| key.number() == Value::SPECIAL && key.kind() == Kind::Text);
+    Some(named.and_then(|key| state.text(*key)).unwrap_or_else(|| "__class__ or the like".to_owned()))
+}

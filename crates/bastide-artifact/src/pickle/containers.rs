@@ -1,0 +1,121 @@
+//! Opcodes of tuples, lists, dictionaries and sets, of the stack and the memo.
+
+use super::machine::{Event, Host, Machine};
+use super::value::{Kind, Value, Weight};
+use crate::halt::{Halt, Parsed};
+
+impl Machine<'_> {
+    #[inline]
+    pub(super) fn empty(&mut self, kind: Kind, offset: u64) -> Parsed<()> {
+        let value = Value::at(kind, offset);
+        self.state.heap.begin(value);
+        self.push(value)
+    }
+
+    #[inline]
+    pub(super) fn tuple_of(&mut self, host: &mut dyn Host, size: usize, offset: u64) -> Parsed<()> {
+        let from = self.stack.len().checked_sub(size).filter(|from| *from >= self.fence);
+        let from = from.ok_or_else(|| self.underflow())?;
+        self.tuple(host, from, offset)
+    }
+
+    pub(super) fn tuple(&mut self, host: &mut dyn Host, from: usize, offset: u64) -> Parsed<()> {
+        let plain = Value::at(Kind::Tuple, offset);
+        self.state.heap.begin(plain);
+        let nodes = self.state.heap.add(plain, self.stack.get(from..).unwrap_or_default());
+        self.weigh(host, nodes, offset)?;
+        self.stack.truncate(from);
+        self.push(Value::new(Kind::Tuple, Weight::of(nodes).0, offset))
+    }
+
+    pub(super) fn collect(&mut self, host: &mut dyn Host, kind: Kind, offset: u64) -> Parsed<()> {
+        let from = self.unmark()?;
+        let value = Value::at(kind, offset);
+        self.state.heap.begin(value);
+        let nodes = self.state.heap.add(value, self.stack.get(from..).unwrap_or_default());
+        self.weigh(host, nodes, offset)?;
+        self.stack.truncate(from);
+        self.push(value)
+    }
+
+    pub(super) fn add_top(&mut self, host: &mut dyn Host, count: usize, offset: u64) -> Parsed<()> {
+        let from = self.stack.len().checked_sub(count).filter(|from| *from > self.fence);
+        let from = from.ok_or_else(|| self.underflow())?;
+        self.add_from(host, from, offset)
+    }
+
+    #[inline]
+    pub(super) fn add_from(&mut self, host: &mut dyn Host, from: usize, offset: u64) -> Parsed<()> {
+        let object = match from.checked_sub(1).and_then(|below| self.stack.get(below)) {
+            Some(&object) if from > self.fence => object,
+            _ => return Err(self.underflow()),
+        };
+        if object.is_container() {
+            let nodes = self.state.heap.add(object, self.stack.get(from..).unwrap_or_default());
+            self.weigh(host, nodes, offset)?;
+            if object.kind() == Kind::Dict {
+                self.versions(host, from, offset)?;
+            }
+        } else {
+            self.tell(host, Event::Store { object }, offset)?;
+        }
+        self.stack.truncate(from);
+        Ok(())
+    }
+
+    /// Tells of versions among the keys and values from `from` on.
+    #[inline]
+    fn versions(&mut self, host: &mut dyn Host, from: usize, offset: u64) -> Parsed<()> {
+        for at in (from..self.stack.len()).step_by(2) {
+            if let Some(&[key, version]) = self.stack.get(at..at + 2)
+                && key.number() == Value::VERSION
+                && (key.kind(), version.kind()) == (Kind::Text, Kind::Text)
+            {
+                self.tell(host, Event::Version { key, version }, offset)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds what would grow without measure when compared, hashed, copied or printed.
+    #[inline]
+    pub(super) fn weigh(&mut self, host: &mut dyn Host, nodes: u64, offset: u64) -> Parsed<()> {
+        if nodes >= 1 << 20 && nodes / (offset - self.start + 1) >= 1 << 12 {
+            let what = format!("{} bytes of pickle stand for {nodes} nested values", offset - self.start + 1);
+            self.bomb(host, offset, what)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn pop_or_unmark(&mut self) -> Parsed<()> {
+        if self.marks.last() == Some(&self.stack.len()) {
+            return self.unmark().map(drop);
+        }
+        self.pop().map(drop)
+    }
+
+    #[inline]
+    pub(super) fn put(&mut self, host: &mut dyn Host, index: u64, offset: u64) -> Parsed<()> {
+        let top = self.top()?;
+        // Each entry takes a pickler two bytes at least; the C unpickler allocates all up to twice the index.
+        if index > offset - self.start + (1 << 16) {
+            self.bomb(host, offset, format!("the memo is made to grow to {index} entries"))?;
+            return Err(Halt::limit("the memo that the pickle asks for"));
+        }
+        if let Ok(index) = u32::try_from(index) {
+            self.memo.put(index, top);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn get(&mut self, index: u64) -> Parsed<()> {
+        match u32::try_from(index).ok().and_then(|index| self.memo.get(index)) {
+            Some(value) => self.push(value),
+            None => {
+                let offset = self.input.position();
+                Err(Halt::malformed(offset, format!("the pickle's memo has no entry {index}")))
+            }
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! The judge: hears what a pickle would do, and finds.
+
+use std::collections::{HashMap, HashSet};
+
+use super::arguments;
+use super::facts;
+use super::joblib::{self, Arrays};
+use super::literal::Literal;
+use super::machine::{Call, Event, Global, Host, How, Next, State};
+use super::names::{Condition, Entry, Standing, Use, standing};
+use super::render::{self, printable};
+use super::rules;
+use super::torch::Storages;
+use super::value::{Kind, Value};
+use crate::halt::Parsed;
+use crate::scan::Scan;
+use crate::source::Part;
+use bastide_types::{Assessment, Rule};
+
+/// Calls of one global that are shown; more say nothing new.
+const CALLS: u32 = 16;
+/// Embedded files that are opened in one stream.
+const FILES: usize = 4096;
+
+/// What is known of one global of the stream.
+#[derive(Clone, Copy)]
+struct Seen {
+    standing: Standing,
+    /// Where it is first imported.
+    offset: u64,
+    calls: u32,
+}
+
+/// Judges one stream.
+pub(super) struct Judge<'j, 'l> {
+    pub(super) scan: &'j mut Scan<'l>,
+    seen: HashMap<u16, Seen>,
+    files: HashSet<u64>,
+    pub(super) arrays: Arrays,
+    pub(super) storages: Storages,
+    /// Byte buffers whose contents were scanned.
+    buffers: HashSet<u64>,
+    /// What pickled partials stand for: the function and its arguments of their state.
+    partials: HashMap<u64, (Value, Value)>,
+    /// Whether a joblib array stood in the stream.
+    pub(super) joblib: bool,
+}
+
+impl<'j, 'l> Judge<'j, 'l> {
+    pub(super) fn new(scan: &'j mut Scan<'l>) -> Self {
+        Judge {
+            scan,
+            seen: HashMap::new(),
+            files: HashSet::new(),
+            arrays: Arrays::default(),
+            storages: Storages::default(),
+            buffers: HashSet::new(),
+            partials: HashMap::new(),
+            joblib: false,
+        }
+    }
+
+    /// Ends the stream: finds what was imported and not called.
+    pub(super) fn finish(&mut self, state: &State<'_>) {
+        let mut seen: Vec<_> = self.seen.iter().filter(|(_, seen)| seen.calls == 0).collect();
+        seen.sort_by_key(|(_, seen)| seen.offset);
+        for (&number, seen) in seen {
+            let Some(global) = state.globals.get(usize::from(number)) else { continue };
+            if let Some((rule, what)) = imported(seen.standing) {
+                self.scan.find(rule, seen.offset, format!("{} is imported, {what}", quoted(global)));
+            }
+        }
+    }
+
+    fn import(&mut self, state: &State<'_>, global: Value, offset: u64) {
+        let Some(name) = state.global(global) else { return };
+        self.seen.entry(global.number()).or_insert_with(|| Seen {
+            standing: standing(&name.module, &name.name),
+            offset,
+            calls: 0,
+        });
+    }
+
+    fn call(&mut self, state: &State<'_>, call: &Call<'_>, offset: u64) {
+        if call.callee.kind() != Kind::Global {
+            return self.call_value(state, call, offset);
+        }
+        let Some(standing) = self.called(call.callee) else { return };
+        self.call_global(state, call, standing, offset);
+    }
+
+    /// Counts a call of a global; what it is, unless it was called too often to be shown again.
+    fn called(&mut self, callee: Value) -> Option<Standing> {
+        let seen = self.seen.get_mut(&callee.number())?;
+        seen.calls = seen.calls.saturating_add(1);
+        let silent = seen.calls > CALLS && !matches!(seen.standing, Standing::Allowed(_));
+        (!silent).then_some(seen.standing)
+    }
+
+    fn call_global(&mut self, state: &State<'_>, call: &Call<'_>, standing: Standing, offset: u64) {
+        let Some(global) = state.global(call.callee) else { return };
+        if let Standing::Allowed(Entry { usage: Use::Class | Use::Call, condition }) = standing {
+            if let Some(condition) = condition {
+                self.conditions(state, call, condition, offset);
+            }
+            joblib::note_call(&mut self.arrays, state, call, offset);
+            facts::note_call(self, state, call);
+            return;
+        }
+        let (rule, what) = calling(standing, &global.module);
+        let message = format!("{} {what}", quoted(global));
+        self.scan.find_call(rule, offset, message, render::call(state, call));
+    }
+
+    fn conditions(&mut self, state: &State<'_>, call: &Call<'_>, condition: Condition, offset: u64) {
+        match condition {
+            Condition::Construct => match call.args.first() {
+                Some(&class) if class.kind() == Kind::Global => {
+                    let Some(standing) = self.called(class) else { return };
+                    // What the class itself asks of its arguments is asked of the rest of these.
+                    let args = call.args.get(1..).unwrap_or_default();
+                    if let Standing::Allowed(Entry { usage: Use::Class, .. }) = standing {
+                        return;
+                    }
+                    let inner = Call { callee: class, args, ..*call };
+                    self.call_global(state, &inner, standing, offset);
+                }
+                _ => self.refuse(state, call, arguments::Refusal::Followed, offset),
+            },
+            Condition::Apply { args } => self.apply(state, call, args, offset),
+            Condition::Buffer => match call.args {
+                [buffer] if call.whole && self.buffers.contains(&buffer.offset()) => {}
+                _ => self.refuse(state, call, arguments::Refusal::Followed, offset),
+            },
+            Condition::Nested => match call.args.first().and_then(|arg| state.literal(*arg)) {
+                Some(Literal::Bytes { offset: start, size }) => self.open(state, start, size),
+                Some(Literal::Text { .. }) | None => {
+                    self.refuse(state, call, arguments::Refusal::Followed, offset);
+                }
+                Some(_) => {}
+            },
+            _ => {
+                let standings = |value: Value| self.seen.get(&value.number()).map(|seen| seen.standing);
+                if let Err(refusal) = arguments::check(state, call, condition, &standings) {
+                    self.refuse(state, call, refusal, offset);
+                }
+            }
+        }
+    }
+
+    /// The first argument is called with the elements of another.
+    fn apply(&mut self, state: &State<'_>, call: &Call<'_>, args: usize, offset: u64) {
+        let (Some(&callee), Some(&args)) = (call.args.first(), call.args.get(args)) else {
+            return self.refuse(state, call, arguments::Refusal::Followed, offset);
+        };
+        let (items, whole) = match state.heap.get(args).filter(|_| args.kind() == Kind::Tuple) {
+            Some(cell) => (cell.items(), cell.all().is_some()),
+            None => (&[] as &[Value], false),
+        };
+        // Nested calls of this kind would lead as deep as the file likes.
+        let again = self.seen.get(&callee.number()).is_some_and(|seen| {
+            matches!(seen.standing, Standing::Allowed(Entry { condition: Some(Condition::Apply { .. }), .. }))
+        });
+        if again {
+            return self.refuse(state, call, arguments::Refusal::Callable, offset);
+        }
+        let inner = Call { how: How::Call, callee, args: items, whole, keywords: None };
+        self.call(state, &inner, offset);
+    }
+
+    fn refuse(&mut self, state: &State<'_>, call: &Call<'_>, refusal: arguments::Refusal, offset: u64) {
+        let Some(global) = state.global(call.callee) else { return };
+        let (rule, what): (&'static Rule, _) = match refusal {
+            arguments::Refusal::Resolves => (&rules::RESOLVER, "is given what reaches anything by its name"),
+            arguments::Refusal::Callable => {
+                (&rules::COMPUTED, "is given something to call that is not allowed")
+            }
+            arguments::Refusal::Followed => (&rules::ARGUMENTS, "is given arguments that cannot be followed"),
+            arguments::Refusal::Opens => {
+                (&rules::FILE, "is made by its constructor, which opens what it is named")
+            }
+            arguments::Refusal::Huge => (&rules::BOMB, "makes something that fills the memory"),
+        };
+        let message = format!("{} {what}", quoted(global));
+        self.scan.find_call(rule, offset, message, render::call(state, call));
+    }
+
+    /// A call of something that is no global.
+    fn call_value(&mut self, state: &State<'_>, call: &Call<'_>, offset: u64) {
+        if let Some(dotted) = arguments::attribute_of(state, call.callee) {
+            // Before protocol 4 this is how a pickler writes the dotted name.
+            let standing = standing(&dotted.module, &dotted.name);
+            if let Standing::Allowed(Entry { usage: Use::Class | Use::Call, condition }) = standing {
+                if let Some(condition) = condition {
+                    self.conditions(state, call, condition, offset);
+                }
+            } else {
+                let (rule, what) = calling(standing, &dotted.module);
+                let message = format!("{} {what}", quoted(&dotted));
+                self.scan.find_call(rule, offset, message, render::call(state, call));
+            }
+            return;
+        }
+        if let Some((callee, args)) = self.partials.get(&call.callee.offset()).copied()
+            && call.callee.kind() == Kind::Instance
+            && call.whole
+            && call.args.is_empty()
+        {
+            return self.call_new(state, callee, args, offset);
+        }
+        let what = match call.callee.kind() {
+            Kind::Result | Kind::Instance => "what an earlier call gave is called",
+            Kind::Persistent => "an object found by a persistent id is called",
+            Kind::Extension => "an object of the extension registry is called",
+            Kind::Unknown => "something that cannot be followed is called",
+            // CPython raises an error.
+            _ => return,
+        };
+        self.scan.find_call(&rules::COMPUTED, offset, what, render::call(state, call));
+    }
+
+    /// `partial(Class.__new__, Class, …)()`: what picklers of protocols before 4 write for `__newobj_ex__`.
+    fn call_new(&mut self, state: &State<'_>, class: Value, args: Value, offset: u64) {
+        let cell = state.heap.get(args);
+        let items = cell.map_or(&[] as &[Value], |cell| cell.items());
+        let inner = Call {
+            how: How::NewWithKeywords,
+            callee: class,
+            args: items.get(1..).unwrap_or_default(),
+            whole: cell.is_some_and(|cell| cell.all().is_some()),
+            keywords: None,
+        };
+        self.call(state, &inner, offset);
+    }
+
+    /// Remembers what a partial calls, if that is `Class.__new__` with the class itself.
+    fn note_partial(&mut self, state: &State<'_>, object: Value, with: Value) {
+        self.partials.remove(&object.offset());
+        let is_partial = state.global(object).is_some_and(|g| g.module == "functools" && g.name == "partial");
+        let cell = state.heap.get(with).filter(|_| with.kind() == Kind::Tuple);
+        let Some(&[function, args, ..]) = cell.filter(|_| is_partial).and_then(|cell| cell.all()) else {
+            return;
+        };
+        let class =
+            state.heap.get(args).filter(|_| args.kind() == Kind::Tuple).and_then(|c| c.items().first());
+        let (Some(&class), Some(dotted)) = (class, arguments::attribute_of(state, function)) else { return };
+        let same = state.global(class).filter(|_| class.kind() == Kind::Global).is_some_and(|class| {
+            class.module == dotted.module && dotted.name.strip_suffix(".__new__") == Some(class.name.as_str())
+        });
+        if same && self.partials.len() < FILES {
+            self.partials.insert(object.offset(), (class, args));
+        }
+    }
+
+    /// Scans what a buffer is given to hold: loaders read it as a file, whatever it begins with.
+    fn note_buffer(&mut self, state: &State<'_>, object: Value, with: Value) {
+        let is_buffer = state
+            .global(object)
+            .is_some_and(|g| g.name == "BytesIO" && matches!(g.module.as_str(), "io" | "_io" | "_pyio"));
+        if !is_buffer {
+            return;
+        }
+        let cell = state.heap.get(with).filter(|_| with.kind() == Kind::Tuple);
+        match cell.and_then(|cell| cell.items().first()).and_then(|bytes| state.literal(*bytes)) {
+            Some(Literal::Bytes { offset, size }) => {
+                self.open(state, offset, size);
+                if self.buffers.len() < FILES {
+                    self.buffers.insert(object.offset());
+                }
+            }
+            _ => {
+                self.buffers.remove(&object.offset());
+            }
+        }
+    }
+
+    fn build(&mut self, state: &State<'_>, object: Value, with: Value, offset: u64) {
+        if object.kind() == Kind::Instance {
+            self.note_partial(state, object, with);
+            self.note_buffer(state, object, with);
+            facts::note_build(self, state, object, with);
+        }
+        match object.kind() {
+            Kind::Global => {
+                let Some(global) = state.global(object) else { return };
+                let call = format!(
+                    "{}.__dict__.update({})",
+                    render::expression(state, object),
+                    render::expression(state, with)
+                );
+                let message = format!("attributes of {} are replaced", quoted(global));
+                self.scan.find_call(&rules::PATCH, offset, message, call);
+                if let Some(seen) = self.seen.get_mut(&object.number()) {
+                    seen.calls = seen.calls.saturating_add(u32::from(imported(seen.standing).is_none()));
+                }
+            }
+            Kind::Instance | Kind::Result | Kind::Unknown | Kind::Persistent | Kind::Extension => {
+                if let Some(name) = arguments::dangerous_key(state, with) {
+                    let message = format!("an object is given its own `{}`", printable(&name));
+                    let call = format!(
+                        "{}.__setstate__({})",
+                        render::expression(state, object),
+                        render::expression(state, with)
+                    );
+                    self.scan.find_call(&rules::PATCH, offset, message, call);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn store(&mut self, state: &State<'_>, object: Value, offset: u64) {
+        if let Some(global) = state.global(object).filter(|_| object.kind() == Kind::Global) {
+            let message = format!("items are put into {}", quoted(global));
+            self.scan.find(&rules::PATCH, offset, message);
+        }
+    }
+
+    /// Opens bytes as a file of their own.
+    fn open(&mut self, state: &State<'_>, start: u64, size: u64) {
+        if self.files.len() >= FILES {
+            let message = format!("more than {FILES} files lie in byte strings of one pickle");
+            self.scan.find(&crate::rules::LIMIT, start, message);
+        } else if self.files.insert(start) {
+            let part = Part::new(state.source, start, size);
+            self.scan.nested(&format!("bytes at {start}"), &part);
+        }
+    }
+
+    fn persistent(&mut self, state: &State<'_>, id: Value, offset: u64) {
+        if !self.storages.note(state, id, offset) {
+            let shown = render::expression(state, id);
+            self.scan.find(
+                &rules::PERSISTENT,
+                offset,
+                format!("the persistent id is `{}`", printable(&shown)),
+            );
+        }
+    }
+}
+
+impl Host for Judge<'_, '_> {
+    fn on(&mut self, state: &State<'_>, event: Event<'_>, offset: u64) -> Parsed<Next> {
+        match event {
+            Event::Import { global } => self.import(state, global, offset),
+            Event::Computed { module, name } => {
+                let module = render::expression(state, module);
+                let call = format!("getattr(__import__({module}), {})", render::expression(state, name));
+                self.scan.find_call(&rules::COMPUTED, offset, "the name of an import is computed", call);
+            }
+            Event::Call(call) => self.call(state, &call, offset),
+            Event::Build { object, state: with } => {
+                self.build(state, object, with, offset);
+                if let Some(version) = state.scikit_learn.and_then(|version| state.text(version)) {
+                    self.scan.facts.library("scikit-learn", &version);
+                }
+                return joblib::after_build(self, state, object, with, offset);
+            }
+            Event::Version { key, version } => facts::note_version(self, state, key, version),
+            Event::Store { object } => self.store(state, object, offset),
+            Event::Persistent { id } => self.persistent(state, id, offset),
+            Event::Extension { code } => {
+                self.scan.find(&rules::EXTENSION, offset, format!("extension code {code} is looked up"));
+            }
+            Event::File { start, size } => {
+                if super::recognise::is_file(state.source, start, size)? {
+                    self.open(state, start, size);
+                }
+            }
+            Event::Bomb { what } => self.scan.find(&rules::BOMB, offset, what),
+            Event::Frames { what } => self.scan.find(&rules::FRAMES, offset, what),
+        }
+        Ok(Next::Continue)
+    }
+
+    fn spend(&mut self, steps: u64) -> Parsed<()> {
+        self.scan.spend(steps)
+    }
+}
+
+/// A global's name for a message.
+fn quoted(global: &Global) -> String {
+    format!("`{}.{}`", printable(&global.module), printable(&global.name))
+}
+
+/// What a global that is imported and not called is found as.
+fn imported(standing: Standing) -> Option<(&'static Rule, &'static str)> {
+    Some(match standing {
+        Standing::Allowed(_) => return None,
+        Standing::Dangerous(family) => (family.rule(), family.does_if_called()),
+        Standing::Class | Standing::StandardClass => (&rules::UNKNOWN_CLASS, "a class that is not known"),
+        Standing::StandardFunction => (&rules::STDLIB, "a function that no model needs"),
+        Standing::PureFunction | Standing::LibraryFunction | Standing::Function => {
+            (&rules::UNKNOWN_FUNCTION, "a function that is not known")
+        }
+    })
+}
+
+/// What a call of a global is found as.
+fn calling(standing: Standing, module: &str) -> (&'static Rule, &'static str) {
+    match standing {
+        Standing::Dangerous(family) => (family.rule(), family.does()),
+        Standing::Class | Standing::StandardClass => (&rules::UNKNOWN_CLASS, "is a class that is not known"),
+        Standing::StandardFunction | Standing::PureFunction => {
+            (&rules::STDLIB, "is called, a function that no model needs")
+        }
+        Standing::LibraryFunction => (&rules::LIBRARY, "is called, a function that no pickler writes"),
+        Standing::Function => (&rules::UNKNOWN_FUNCTION, "is called, a function that is not known"),
+        // It may be referred to only.
+        Standing::Allowed(_) => match super::names::is_standard(module) {
+            true => (&rules::STDLIB, "is called, which no pickler writes"),
+            false => (&rules::LIBRARY, "is called, which no pickler writes"),
+        },
+    }
+}
+
+/// The worst that is found of a global by its name alone, for quick searches.
+pub(super) fn worst_of(standing: Standing, called: bool) -> Assessment {
+    if called {
+        match standing {
+            Standing::Allowed(Entry { usage: Use::Class | Use::Call, .. }) => Assessment::Clean,
+            other => calling(other, "").0.effect,
+        }
+    } else {
+        imported(standing).map_or(Assessment::Clean, |(rule, _)| rule.effect)
+    }
+}
