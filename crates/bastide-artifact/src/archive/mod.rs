@@ -1,26 +1,145 @@
-//! PLACE
+//! Archives and compressed streams, what model libraries make of them, and programs.
+//!
+//! Nothing is unpacked to disk: every member is a [`Source`] over the archive, recognised and scanned by its own content.
+
+mod bomb;
+mod codec;
+mod expand;
+mod input;
+mod kind;
+mod member;
+mod names;
+mod program;
+#[cfg(test)]
+pub(crate) mod sample;
+mod seven;
+mod stream;
+mod tar;
+#[cfg(test)]
+mod tests;
+mod torchscript;
+mod zip;
 
 use bastide_types::Rule;
 
 use crate::format::{Format, Glance};
 use crate::halt::Parsed;
 use crate::scan::Scan;
-use crate::source::Source;
+use crate::source::{Source, read_up_to};
 
 /// What this family looks for.
-pub(crate) const RULES: &[&Rule] = &[];
+pub(crate) const RULES: &[&Rule] = &[
+    &bomb::BOMB,
+    &bomb::RATIO,
+    &names::ESCAPE,
+    &names::LINK_ESCAPE,
+    &names::LINK,
+    &names::NAME,
+    &names::NUL,
+    &program::NATIVE,
+    &program::IN_MODEL,
+    &program::LLAMAFILE,
+    &stream::TRAILING,
+    &tar::SPECIAL,
+    &tar::PRIVILEGE,
+    &tar::AMBIGUOUS,
+    &member::HANDLER,
+    &torchscript::OPERATOR,
+    &torchscript::PYTHON,
+    &torchscript::CUSTOM,
+    &zip::MISMATCH,
+    &zip::FLAGS,
+    &zip::ENCRYPTED,
+    &zip::UNSUPPORTED,
+    &zip::HIDDEN,
+    &zip::PREFIX,
+    &zip::MIXED,
+    &zip::CHECKSUM,
+    &zip::NO_CHECKSUMS,
+    &zip::DUPLICATE,
+    &zip::DUPLICATE_FILE,
+];
 
 /// Adds what a loader could take the file for.
-pub(crate) fn recognise(_glance: &Glance<'_>, _formats: &mut Vec<Format>) -> Parsed<()> {
+pub(crate) fn recognise(glance: &Glance<'_>, formats: &mut Vec<Format>) -> Parsed<()> {
+    let before = formats.len();
+    program::recognise(glance, formats);
+    let is_program = formats.len() > before;
+    // A tar archive may end in a stored zip archive, as those of NeMo do: it comes first.
+    if let Some(format) = tar::recognise(glance)? {
+        formats.push(format);
+    }
+    match zip::recognise(glance) {
+        Some((_, true)) if is_program => {
+            formats.truncate(before);
+            formats.push(Format::Llamafile);
+        }
+        Some((format, _)) => formats.push(format),
+        None => {}
+    }
+    if seven::is_seven(glance.head) {
+        formats.push(Format::SevenZip);
+    }
+    if is_other(glance.head) {
+        formats.push(Format::OtherArchive);
+    }
+    stream::recognise(glance, formats);
     Ok(())
+}
+
+/// Archives that are not opened here: RAR, cabinets, cpio, ar, xar, lzip, lzop, compress, ACE, WIM.
+fn is_other(head: &[u8]) -> bool {
+    const MARKS: &[&[u8]] = &[
+        b"Rar!\x1a\x07",
+        b"MSCF\0\0\0\0",
+        b"070701",
+        b"070702",
+        b"070707",
+        b"!<arch>\n",
+        b"xar!\0\x1c",
+        b"LZIP\x01",
+        b"\x89LZO\0\r\n\x1a\n",
+        b"\x1f\x9d\x90",
+        b"\xff\x06\0\0sNaPpY",
+        b"MSWIM\0\0\0",
+    ];
+    MARKS.iter().any(|mark| head.starts_with(mark)) || head.get(7..14) == Some(b"**ACE**")
 }
 
 /// Reads the file as `format`, if it is one of this family's.
 pub(crate) fn read(
-    _format: Format,
-    _source: &dyn Source,
-    _name: &str,
-    _scan: &mut Scan<'_>,
+    format: Format,
+    source: &dyn Source,
+    name: &str,
+    scan: &mut Scan<'_>,
 ) -> Option<Parsed<()>> {
-    None
+    Some(match format {
+        Format::Zip
+        | Format::TorchZip
+        | Format::TorchScript
+        | Format::TorchExport
+        | Format::TorchServe
+        | Format::Skops
+        | Format::Keras
+        | Format::NumpyZip => zip::read(format, source, name, scan),
+        Format::Llamafile => {
+            scan.find(&program::LLAMAFILE, 0, "it is started as a program");
+            zip::read(format, source, name, scan)
+        }
+        Format::Tar | Format::TorchTar | Format::Nemo => tar::read(format, source, scan),
+        Format::SevenZip => seven::read(source, scan),
+        Format::OtherArchive => {
+            scan.find(&zip::UNSUPPORTED, 0, "archives of this kind are not opened");
+            Ok(())
+        }
+        Format::Gzip
+        | Format::Bzip2
+        | Format::Xz
+        | Format::Lzma
+        | Format::Zlib
+        | Format::Lz4
+        | Format::Zstd => stream::read(format, source, name, scan),
+        Format::Executable => read_up_to(source, 0, 64 << 10).map(|head| program::read(&head, scan)),
+        _ => return None,
+    })
 }

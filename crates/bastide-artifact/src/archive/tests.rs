@@ -1,0 +1,457 @@
+//! What archives are found to be and to do.
+
+#![expect(clippy::cast_possible_truncation, reason = "the archives are small")]
+
+use bastide_types::Assessment;
+use proptest::prelude::*;
+
+use super::sample::{ELF, deflate, entry, found, gzip, report, seven, sum, summed, tar, tarred, zip, zlib};
+use crate::format::Format;
+
+/// What no family knows: three quarters of all honest content here.
+const WEIGHTS: &[u8] = &[0x3f, 0x81, 0x02, 0xbd, 0x11, 0x92, 0xfe, 0x3c, 0x90, 0x00, 0x7c, 0xbf];
+
+fn torch() -> Vec<super::sample::Entry> {
+    let mut entries = vec![
+        entry("archive/data.pkl", b"\x80\x02}q\x00.").streamed(),
+        entry("archive/data/0", WEIGHTS).streamed(),
+        entry("archive/version", b"3\n").streamed(),
+    ];
+    entries.iter_mut().for_each(|entry| entry.padding = 16);
+    entries
+}
+
+/// What this family finds; the content of members is judged by others.
+fn ours(bytes: &[u8]) -> Vec<&'static str> {
+    let mut ids = found(bytes);
+    ids.retain(|id| {
+        ["archive.", "zip.", "tar.", "program.", "torchscript."].iter().any(|family| id.starts_with(family))
+    });
+    ids
+}
+
+#[test]
+fn honest_archives_are_clean_whoever_wrote_them() {
+    let plain = [entry("a.bin", WEIGHTS), entry("b/c.bin", &[7; 5000]).deflated(), entry("b/", b"")];
+    assert_eq!(ours(&zip(&plain)), [""; 0]);
+    let java =
+        [entry("a.bin", WEIGHTS).deflated().streamed(), entry("b.bin", &[1; 900]).deflated().streamed()];
+    assert_eq!(ours(&zip(&java)), [""; 0]);
+    assert_eq!(ours(&zip(&torch())), [""; 0]);
+    assert_eq!(ours(&zip(&[])), [""; 0]);
+    let tarball = tar(&[tarred("dir/", b'5', "", b""), tarred("dir/w.bin", b'0', "", WEIGHTS)]);
+    assert_eq!(ours(&tarball), [""; 0]);
+    assert_eq!(ours(&gzip(&tarball)), [""; 0]);
+    assert_eq!(ours(&zlib(&WEIGHTS.repeat(99))), [""; 0]);
+    assert_eq!(ours(&seven("w.bin", WEIGHTS)), [""; 0]);
+}
+
+#[test]
+fn containers_are_named_by_content() {
+    assert_eq!(report(&zip(&torch())).format, Format::TorchZip);
+    let npz = [entry("a.npy", WEIGHTS).deflated(), entry("B.npy", WEIGHTS)];
+    assert_eq!(report(&zip(&npz)).format, Format::NumpyZip);
+    let skops = [entry("schema.json", b"{\"__loader__\": \"ListNode\"}").deflated()];
+    assert_eq!(report(&zip(&skops)).format, Format::Skops);
+    assert_eq!(report(&gzip(WEIGHTS)).format, Format::Gzip);
+    assert_eq!(report(&seven("a", WEIGHTS)).format, Format::SevenZip);
+    let legacy = ["sys_info", "pickle", "storages", "tensors"].map(|name| tarred(name, b'0', "", WEIGHTS));
+    assert_eq!(report(&tar(&legacy)).format, Format::TorchTar);
+    let mut llamafile = ELF.to_vec();
+    llamafile.extend(zip(&[entry("m.gguf", WEIGHTS)]));
+    assert_eq!(report(&llamafile).format, Format::Llamafile);
+    assert_eq!(ours(&llamafile), ["program.llamafile"]);
+}
+
+#[test]
+fn directory_and_headers_must_say_the_same() {
+    let tampered = |change: fn(&mut super::sample::Entry)| {
+        let mut entries = torch();
+        change(&mut entries[0]);
+        ours(&zip(&entries))
+    };
+    assert_eq!(tampered(|entry| entry.central_name = Some("archive/dato.pkl".to_owned())), ["zip.mismatch"]);
+    assert_eq!(tampered(|entry| entry.flags = 1), ["zip.flags"]);
+    assert_eq!(tampered(|entry| entry.flags = 0x20), ["zip.flags"]);
+    assert_eq!(tampered(|entry| entry.crc = Some(1)), ["zip.checksum"]);
+    assert_eq!(tampered(|entry| entry.size = Some(3)), ["zip.mismatch"]);
+    assert!(tampered(|entry| entry.method = Some(9)).contains(&"archive.unsupported"));
+    assert_eq!(tampered(|entry| entry.name = "archive/data.pkl\0x".to_owned()), ["archive.name-nul"]);
+    assert_eq!(tampered(|entry| entry.name = "../../data.pkl".to_owned()), ["archive.escape"]);
+    let mut twice = torch();
+    twice.push(entry("archive/data.pkl", b"\x80\x02]q\x00."));
+    assert_eq!(ours(&zip(&twice)), ["zip.duplicate"]);
+}
+
+#[test]
+fn all_checksums_wrong_is_a_choice_of_pytorch() {
+    let mut entries = torch();
+    entries.iter_mut().for_each(|entry| entry.crc = Some(7));
+    assert_eq!(ours(&zip(&entries)), ["zip.no-checksums"]);
+    assert_eq!(
+        report(&zip(&entries)).assessment().max(Assessment::Clean),
+        report(&zip(&torch())).assessment()
+    );
+}
+
+#[test]
+fn what_the_directory_does_not_list_is_found_and_scanned() {
+    let mut ghost = entry("other.so", ELF);
+    ghost.is_listed = false;
+    let honest = entry("w.bin", WEIGHTS);
+    assert_eq!(ours(&zip(&[honest.clone(), ghost.clone()])), ["program.native", "zip.hidden"]);
+    ghost.name = "w.bin".to_owned();
+    assert_eq!(ours(&zip(&[honest.clone(), ghost.clone()])), ["program.native", "zip.mismatch"]);
+    assert_eq!(
+        ours(&zip(&[ghost.deflated().streamed(), honest.clone()])),
+        ["program.native", "zip.mismatch"]
+    );
+    let mut slack = entry("w.bin", &[deflate(WEIGHTS), ELF.to_vec()].concat());
+    slack.method = Some(8);
+    slack.size = Some(WEIGHTS.len() as u32);
+    slack.crc = Some(sum(WEIGHTS));
+    assert_eq!(ours(&zip(&[slack])), ["program.native", "zip.hidden"]);
+    let mut behind = entry("v.bin", WEIGHTS);
+    behind.before = ELF.to_vec();
+    assert_eq!(ours(&zip(&[honest, behind])), ["program.native", "zip.hidden"]);
+}
+
+#[test]
+fn two_archives_in_one_file_are_two_models() {
+    let mut both = zip(&torch());
+    both.extend(zip(&[entry("archive/data.pkl", WEIGHTS)]));
+    assert!(ours(&both).contains(&"archive.mixed"));
+    let mut commented = zip(&torch());
+    let end = commented.len() - 22;
+    let fake = commented[end..].to_vec();
+    let size = fake.len() as u16;
+    commented[end + 20..].copy_from_slice(&size.to_le_bytes());
+    commented.extend_from_slice(b"PK\x05\x06");
+    commented.extend_from_slice(&[0; 18]);
+    assert!(ours(&commented).contains(&"zip.mismatch"));
+    let mut text = b"hello ".to_vec();
+    text.extend(zip(&[entry("w.bin", WEIGHTS)]));
+    assert_eq!(ours(&text), ["zip.prefix"]);
+    let mut trailing = zip(&torch());
+    trailing.extend_from_slice(ELF);
+    assert_eq!(ours(&trailing), ["archive.trailing", "program.native"]);
+}
+
+#[test]
+fn an_archive_behind_a_file_of_another_format_is_a_second_model() {
+    let behind = |front: &[u8]| ours(&[front, &zip(&torch())].concat());
+    let safetensors = b"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
+    let safetensors = [&(safetensors.len() as u64).to_le_bytes(), safetensors.as_slice(), &[0; 4]].concat();
+    let gguf = [b"GGUF\x03\0\0\0".as_slice(), &[0; 16]].concat();
+    let array = b"\x93NUMPY\x01\0\x36\0{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}\0\0\0\0";
+    for (name, front) in [
+        ("safetensors", safetensors.as_slice()),
+        ("gguf", &gguf),
+        ("numpy", array),
+        ("pickle", b"\x80\x02}q\x00."),
+        ("png", b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"),
+        ("pdf", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj"),
+        ("jpeg", b"\xff\xd8\xff\xe0\0\x10JFIF\0"),
+    ] {
+        assert!(behind(front).contains(&"archive.mixed"), "{name}: {:?}", behind(front));
+    }
+    let tarball = tar(&[tarred("config.bin", b'0', "", WEIGHTS)]);
+    let appended = report(&[tarball, zip(&torch())].concat());
+    assert!(appended.assessment() >= Assessment::Review, "{:?}", appended.findings);
+    // Stubs of scripts and programs unpack the archive behind them.
+    assert_eq!(behind(b"#!/bin/sh\nexec unpack \"$0\"\n"), ["zip.prefix"]);
+    assert_eq!(behind(ELF), ["program.native"]);
+}
+
+#[test]
+fn what_the_comment_of_an_archive_holds_is_scanned() {
+    let commented = |comment: &[u8]| {
+        let mut bytes = zip(&torch());
+        let end = bytes.len() - 2;
+        bytes[end..].copy_from_slice(&(comment.len() as u16).to_le_bytes());
+        report(&[bytes.as_slice(), comment].concat())
+    };
+    assert_eq!(commented(b"made for tests").assessment(), Assessment::Clean);
+    let hidden = commented(b"\x80\x02cos\nsystem\nX\x0c\0\0\0echo harmless\x85R.");
+    assert_eq!(hidden.assessment(), Assessment::Malicious, "{:?}", hidden.findings);
+    assert_eq!(hidden.findings[0].members, ["comment"]);
+}
+
+#[test]
+fn an_archive_that_is_stored_in_another_is_no_second_reading() {
+    let nemo = [
+        tarred("model_config.yaml", b'0', "", WEIGHTS),
+        tarred("model_weights.ckpt", b'0', "", &zip(&torch())),
+    ];
+    assert_eq!(ours(&tar(&nemo)), [""; 0]);
+    assert_eq!(report(&tar(&nemo)).format, Format::Nemo);
+    assert_eq!(ours(&zip(&[entry("inner.zip", &zip(&torch()))])), [""; 0]);
+    // Deflate stores what does not compress.
+    let mut stored = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    std::io::Write::write_all(&mut stored, &zip(&torch())).unwrap();
+    assert_eq!(ours(&stored.finish().unwrap()), [""; 0]);
+}
+
+#[test]
+fn an_archive_without_a_directory_is_read_and_never_clean() {
+    let whole = zip(&[entry("a.so", ELF).deflated().streamed(), entry("b.bin", WEIGHTS)]);
+    let cut = &whole[..whole.len() - 150];
+    assert_eq!(ours(cut), ["program.native"]);
+    assert_eq!(report(cut).assessment(), Assessment::Unfinished);
+}
+
+#[test]
+fn members_that_leave_the_folder_are_found() {
+    for name in ["../x", "/etc/x", "a/../../x", "..\\x", "C:\\x"] {
+        assert_eq!(ours(&zip(&[entry(name, WEIGHTS)])), ["archive.escape"], "{name}");
+        assert_eq!(ours(&tar(&[tarred(name, b'0', "", WEIGHTS)])), ["archive.escape"], "{name}");
+        assert_eq!(ours(&seven(name, WEIGHTS)), ["archive.escape"], "{name}");
+    }
+    let mut link = entry("a/link", b"../../etc/passwd");
+    link.mode = 0o120_777;
+    assert_eq!(ours(&zip(&[link.clone()])), ["archive.link-escape"]);
+    link.data = b"weights.bin".to_vec();
+    assert_eq!(ours(&zip(&[link.deflated()])), ["archive.link"]);
+    assert_eq!(ours(&tar(&[tarred("l", b'2', "/etc", b"")])), ["archive.link-escape"]);
+    assert_eq!(ours(&tar(&[tarred("l", b'1', "../x", b"")])), ["archive.link-escape"]);
+    let through = [tarred("l", b'2', "sub", b""), tarred("l/x", b'0', "", WEIGHTS)];
+    assert_eq!(ours(&tar(&through)), ["archive.link", "archive.link-escape"]);
+    assert_eq!(ours(&tar(&[tarred("fifo", b'6', "", b"")])), ["tar.special"]);
+}
+
+#[test]
+fn every_header_of_a_tar_archive_is_read() {
+    let long = format!("{}/../../../x", "d".repeat(150));
+    let gnu = [tarred("././@LongLink", b'L', "", long.as_bytes()), tarred("short", b'0', "", WEIGHTS)];
+    assert_eq!(ours(&tar(&gnu)), ["archive.escape"]);
+    let pax = [tarred("x", b'x', "", b"16 path=../../x\n"), tarred("short", b'0', "", WEIGHTS)];
+    assert_eq!(ours(&tar(&pax)), ["archive.escape"]);
+    let hidden = tarred("x.so", b'0', "", ELF);
+    let desync = [
+        tarred("x", b'x', "", b"13 size=2048\n"),
+        tarred("a", b'0', "", b""),
+        hidden.clone(),
+        hidden.clone(),
+    ];
+    assert!(ours(&tar(&desync)).contains(&"tar.mismatch"));
+    let mut two = tar(&[tarred("a", b'0', "", WEIGHTS)]);
+    two.extend(tar(&[hidden]));
+    assert_eq!(ours(&two), ["archive.trailing", "program.native"]);
+    let mut signed = tarred("\u{e9}", b'0', "", WEIGHTS);
+    let sum: i64 = signed[..512].iter().map(|&b| i64::from(b.cast_signed())).sum::<i64>();
+    let field: i64 = signed[148..156].iter().map(|&b| i64::from(b)).sum();
+    let told = sum - field + 8 * 32;
+    signed[148..156].copy_from_slice(format!("{told:06o}\0 ").as_bytes());
+    assert_eq!(report(&tar(&[signed])).format, Format::Tar);
+}
+
+#[test]
+fn programs_are_malicious_only_among_weights() {
+    assert_eq!(ours(ELF), ["program.native"]);
+    assert_eq!(ours(&zip(&[entry("lib.so", ELF)])), ["program.native"]);
+    let mut entries = torch();
+    entries.push(entry("archive/extra/lib.so", ELF));
+    assert_eq!(ours(&zip(&entries)), ["program.in-model", "program.native"]);
+}
+
+#[test]
+fn torchscript_source_is_looked_into() {
+    let mut entries = torch();
+    entries.push(entry("archive/code/__torch__.py", b"def f(x):\n  torch.save(x, 'harmless')\n"));
+    assert_eq!(report(&zip(&entries)).format, Format::TorchScript);
+    assert_eq!(ours(&zip(&entries)), ["torchscript.operator"]);
+}
+
+#[test]
+fn streams_are_followed_to_their_end() {
+    let mut members = gzip(&ELF[..10]);
+    members.extend(gzip(&ELF[10..]));
+    assert_eq!(ours(&members), ["program.native"], "two members are one content");
+    members.extend_from_slice(&[0; 100]);
+    assert_eq!(ours(&members), ["program.native"], "padding is nothing");
+    members.extend_from_slice(ELF);
+    assert_eq!(ours(&members), ["archive.trailing", "program.native"]);
+    let cut = gzip(&WEIGHTS.repeat(100));
+    assert_eq!(report(&cut[..cut.len() - 20]).assessment(), Assessment::Unfinished);
+    // All optional fields, and a wrong checksum, which zlib.decompressobj never sees.
+    let mut flagged = vec![0x1f, 0x8b, 8, 0x1e, 0, 0, 0, 0, 0, 3, 2, 0, b'x', b'y'];
+    flagged.extend_from_slice(b"name\0comment\0hh");
+    flagged.extend(deflate(ELF));
+    flagged.extend_from_slice(&[0; 8]);
+    assert_eq!(ours(&flagged), ["program.native"]);
+    let mut skippable = b"\x50\x2a\x4d\x18\x04\0\0\0abcd".to_vec();
+    skippable.extend_from_slice(b"\x28\xb5\x2f\xfd\x20\x14\xa1\0\0");
+    skippable.extend_from_slice(ELF);
+    assert_eq!(ours(&skippable), ["program.native"]);
+    assert_eq!(report(b"x^2 is not a stream, and hx neither").format, Format::Text);
+}
+
+#[test]
+fn every_kind_of_stream_is_followed() {
+    // Made by Python 3.11, zstd 1.5 and lz4 1.9 from the start of a program.
+    const STREAMS: &[(&str, &str)] = &[
+        (
+            "xz, two streams",
+            "fd377a585a000004e6d6b4460200210116000000742fe5a30100087f454c4602010100000000000041e56653e58bddea000121096c18c5d51fb6f37d010000000004595a00000000fd377a585a000004e6d6b4460200210116000000742fe5a301000a0000000000000003003e00000071e2c9411e65edd30001230bc21bfd091fb6f37d010000000004595a",
+        ),
+        ("lzma", "5d00008000ffffffffffffffff003f914584683d89a6da8ae183324ecb1e5bffff39000000"),
+        (
+            "bzip2, two streams",
+            "425a6839314159265359f1c0507e0000044480700003040000a000221ea34f5086000c8abe2ee48a70a121e380a0fc425a683931415926535908960279000000c800480000012000212641989084e2ee48a70a120112c04f20",
+        ),
+        ("zstd", "28b52ffd2414a100007f454c4602010100000000000000000003003e00d2d93264"),
+        ("lz4", "04224d186440a711000000837f454c46020101000100500003003e00000000002fdca311"),
+        ("lz4, legacy", "02214c1811000000837f454c46020101000100500003003e00"),
+    ];
+    for (kind, hex) in STREAMS {
+        let digits = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        let bytes: Vec<u8> = digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+        assert_eq!(ours(&bytes), ["program.native"], "{kind}");
+        let cut = &bytes[..bytes.len() - 12];
+        assert_ne!(report(cut).assessment(), Assessment::Clean, "{kind}, cut off");
+        assert!(
+            report(cut).findings.iter().any(|finding| finding.rule.id.starts_with("file.")),
+            "{kind}, cut off"
+        );
+    }
+}
+
+#[test]
+fn what_a_broken_stream_gave_before_its_error_is_scanned() {
+    // One LZMA2 chunk stored as it is, then one that cannot be: PyTorch and joblib have read the first by then.
+    let mut xz = b"\xfd7zXZ\0\0\x01\x69\x22\xde\x36\x02\0\x21\x01\x08\0\0\0\xd8\x0f\x23\x13".to_vec();
+    xz.extend_from_slice(&[1, 0, ELF.len() as u8 - 1]);
+    xz.extend_from_slice(ELF);
+    xz.extend_from_slice(&[0x55; 40]);
+    assert_eq!(ours(&xz), ["program.native"]);
+    assert_eq!(report(&xz).assessment(), Assessment::Unfinished);
+    let mut member = deflate(&[ELF, &[0; 300]].concat());
+    let broken = member.len() / 2 + 6;
+    member.truncate(broken);
+    member.extend_from_slice(&[0xff; 40]);
+    let mut gz = b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec();
+    gz.extend(member);
+    assert_eq!(ours(&gz), ["program.native"]);
+    assert_eq!(report(&gz).assessment(), Assessment::Unfinished);
+}
+
+#[test]
+fn bombs_are_found_before_they_go_off() {
+    let filler = vec![0; 100 << 20];
+    let packed = gzip(&filler);
+    assert_eq!(ours(&packed), ["archive.bomb"]);
+    let member = entry("filler", &filler).deflated();
+    assert_eq!(ours(&zip(&[member])), ["archive.bomb"]);
+    let mut array = filler;
+    array[..6].copy_from_slice(b"\x93NUMPY");
+    let array = [entry("a.npy", &array).deflated()];
+    assert_eq!(ours(&zip(&array)), ["archive.ratio"]);
+    let mut inner = packed;
+    for _ in 0..3 {
+        inner = zip(&[0, 1, 2, 3].map(|n| entry(&format!("{n}.gz"), &inner)));
+    }
+    assert_eq!(ours(&inner), ["archive.bomb"]);
+    // Filler that was packed is filler again.
+    let twice = gzip(&gzip(&vec![0; 40 << 20]));
+    assert_eq!(ours(&twice), ["archive.bomb"]);
+    let in_zip = zip(&[entry("inner.gz", &gzip(&vec![0; 40 << 20])).deflated()]);
+    assert_eq!(ours(&in_zip), ["archive.bomb"]);
+    let mut inner = WEIGHTS.to_vec();
+    for _ in 0..20 {
+        inner = gzip(&inner);
+    }
+    assert_eq!(report(&inner).assessment(), Assessment::Unfinished);
+}
+
+#[test]
+fn overlapping_members_are_found_and_not_all_expanded() {
+    let mut entries: Vec<_> = (0..300).map(|n| entry(&format!("f{n:03}"), b"")).collect();
+    entries.push(entry("last", &vec![0; 1 << 20]).deflated());
+    let mut bytes = zip(&entries);
+    // Every entry's data reaches to the last one.
+    let end = bytes.len() as u32;
+    let mut at = 0;
+    while let Some(found) = memchr::memmem::find(&bytes[at..], b"PK\x01\x02") {
+        at += found + 4;
+        bytes[at + 16..at + 20].copy_from_slice(&(end / 2).to_le_bytes());
+    }
+    assert!(ours(&bytes).contains(&"zip.mismatch"));
+}
+
+#[test]
+fn many_members_over_the_same_data_are_a_bomb() {
+    // The same local header listed again and again, each time under another name.
+    let one = zip(&[entry("f000", &vec![0; 1 << 20]).deflated()]);
+    let start = memchr::memmem::find(&one, b"PK\x01\x02").unwrap();
+    let listed = one.len() - 22 - start;
+    let mut bytes = one[..start].to_vec();
+    for n in 0..64 {
+        bytes.extend_from_slice(&one[start..start + listed]);
+        let name = bytes.len() - listed + 46;
+        bytes[name..name + 4].copy_from_slice(format!("f{n:03}").as_bytes());
+    }
+    let mut end = one[one.len() - 22..].to_vec();
+    end[8..10].copy_from_slice(&64_u16.to_le_bytes());
+    end[10..12].copy_from_slice(&64_u16.to_le_bytes());
+    end[12..16].copy_from_slice(&(64 * listed as u32).to_le_bytes());
+    bytes.extend(end);
+    assert!(ours(&bytes).contains(&"archive.bomb"), "{:?}", ours(&bytes));
+}
+
+#[test]
+fn two_hundred_thousand_members_are_counted_quickly() {
+    let many: Vec<_> = (0..60_000).map(|n| entry(&format!("n{n}"), b"")).collect();
+    assert_eq!(ours(&zip(&many)), [""; 0]);
+    let limits = crate::Limits { entries: 1000, ..crate::Limits::default() };
+    let report = crate::scan(&zip(&many), "m", &limits);
+    assert_eq!(report.assessment(), Assessment::Malicious);
+}
+
+fn samples() -> Vec<Vec<u8>> {
+    let mut header = tarred("pax", b'x', "", b"16 path=../../x\n");
+    summed(&mut header[..512]);
+    vec![
+        zip(&torch()),
+        zip(&[entry("a", WEIGHTS).deflated().streamed(), entry("b/c", ELF).deflated()]),
+        tar(&[header, tarred("l", b'2', "a", b""), tarred("f", b'0', "", WEIGHTS)]),
+        gzip(&zip(&torch())),
+        zlib(&WEIGHTS.repeat(20)),
+        seven("a/b", ELF),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_change_to_an_archive_makes_the_scan_panic(
+        which in 0_usize..6,
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        cut in any::<prop::sample::Index>(),
+        keep in any::<bool>(),
+    ) {
+        let mut bytes = samples().swap_remove(which);
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if !keep {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        report(&bytes);
+    }
+
+    #[test]
+    fn no_bytes_behind_a_mark_make_the_scan_panic(
+        mark in prop::sample::select(vec![
+            b"PK\x03\x04".as_slice(), b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b\x08", b"BZh91AY&SY", b"\xfd7zXZ\0",
+            b"\x04\x22\x4d\x18", b"\x02\x21\x4c\x18", b"\x28\xb5\x2f\xfd", b"\x78\x9c", b"\x5d\0\0\x80\0",
+        ]),
+        bytes in proptest::collection::vec(any::<u8>(), 0..600),
+    ) {
+        report(&[mark, &bytes].concat());
+    }
+}
+
+#[test]
+fn the_samples_have_right_checksums() {
+    assert_eq!(sum(b"123456789"), 0xcbf4_3926);
+}
