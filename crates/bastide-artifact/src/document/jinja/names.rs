@@ -1,0 +1,106 @@
+//! Names that lead out of the template language.
+
+/// Attributes of Python objects without underscores around them that lead to frames, globals, modules or processes.
+const LEADING_OUT: &[&str] = &[
+    "ag_frame",
+    "builtins",
+    "check_output",
+    "co_code",
+    "cr_frame",
+    "f_back",
+    "f_builtins",
+    "f_code",
+    "f_globals",
+    "f_locals",
+    "format_map",
+    "func_closure",
+    "func_code",
+    "func_globals",
+    "getoutput",
+    "gi_code",
+    "gi_frame",
+    "gi_yieldfrom",
+    "im_class",
+    "im_func",
+    "im_self",
+    "import_module",
+    "load_module",
+    "mro",
+    "os",
+    "popen",
+    "subclasses",
+    "subprocess",
+    "system",
+    "tb_frame",
+    "tb_next",
+];
+
+/// Functions of Python that no template is given, except by mistake.
+const FUNCTIONS: &[&str] = &[
+    "__import__",
+    "breakpoint",
+    "compile",
+    "eval",
+    "exec",
+    "execfile",
+    "getattr",
+    "globals",
+    "import_module",
+    "open",
+    "popen",
+    "setattr",
+    "system",
+    "vars",
+];
+
+/// Globals of Jinja, Flask and Django whose attributes are the first step of known injections.
+const STEPPING_STONES: &[&str] = &[
+    "config",
+    "cycler",
+    "dict",
+    "get_flashed_messages",
+    "joiner",
+    "lipsum",
+    "namespace",
+    "range",
+    "request",
+    "self",
+    "session",
+    "settings",
+    "url_for",
+];
+
+/// Whether `name` is a dunder name (`__class__`), or a private one that Jinja or Python mangles.
+pub(super) fn dunder(name: &str) -> bool {
+    name.len() > 4 && name.starts_with("__") && name.ends_with("__")
+        || name.starts_with("_TemplateReference__")
+        || name.starts_with("_Macro__")
+}
+
+/// Whether no template may name this at all, wherever it stands.
+pub(super) fn internal(name: &str) -> bool {
+    // `os`, `system` and the like are also words of prompts and roles.
+    dunder(name)
+        || LEADING_OUT.contains(&name) && (name.contains('_') || matches!(name, "subclasses" | "popen"))
+}
+
+/// Whether the attribute `name` leads out, where it is looked up on an object.
+pub(super) fn leads_out(name: &str) -> bool {
+    name.split('.')
+        .any(|name| dunder(name) || LEADING_OUT.contains(&name) && name != "os" && name != "system")
+}
+
+/// Whether the attribute `name`, called, runs something.
+pub(super) fn runs(name: &str) -> bool {
+    leads_out(name) || matches!(name, "system" | "eval" | "exec")
+}
+
+/// Whether calling the global `name` runs or reads something.
+pub(super) fn function(name: &str) -> bool {
+    FUNCTIONS.contains(&name)
+}
+
+/// Whether the global `name` is a known first step.
+pub(super) fn stepping_stone(name: &str) -> bool {
+    STEPPING_STONES.contains(&name)
+}

@@ -1,0 +1,131 @@
+use proptest::prelude::*;
+
+use crate::{Limits, Report};
+
+fn judge(text: &str) -> Report {
+    crate::scan(&text.as_bytes(), "chat_template.jinja", &Limits::default())
+}
+
+fn ids(text: &str) -> Vec<&'static str> {
+    judge(text).findings.iter().map(|finding| finding.rule.id).collect()
+}
+
+/// Written after the templates of well-known models.
+const HONEST: &[&str] = &[
+    // ChatML
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+    // Llama 2
+    "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system_message = messages[0]['content'] %}{% else %}{% set loop_messages = messages %}{% set system_message = false %}{% endif %}{% for message in loop_messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}{% if loop.index0 == 0 and system_message != false %}{% set content = '<<SYS>>\\n' + system_message + '\\n<</SYS>>\\n\\n' + message['content'] %}{% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif message['role'] == 'assistant' %}{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}",
+    // Llama 3.1
+    "{{- bos_token }}\n{%- if custom_tools is defined %}\n    {%- set tools = custom_tools %}\n{%- endif %}\n{%- if not date_string is defined %}\n    {%- if strftime_now is defined %}\n        {%- set date_string = strftime_now(\"%d %b %Y\") %}\n    {%- else %}\n        {%- set date_string = \"26 Jul 2024\" %}\n    {%- endif %}\n{%- endif %}\n{%- if messages[0]['role'] == 'system' %}\n    {%- set system_message = messages[0]['content']|trim %}\n    {%- set messages = messages[1:] %}\n{%- else %}\n    {%- set system_message = \"\" %}\n{%- endif %}\n{%- if builtin_tools is defined or tools is not none %}{{- \"Environment: ipython\\n\" }}{%- endif %}\n{%- if builtin_tools is defined %}\n    {{- \"Tools: \" + builtin_tools | reject('equalto', 'code_interpreter') | join(\", \") + \"\\n\\n\"}}\n{%- endif %}\n{%- for t in tools %}{{- t | tojson(indent=4) }}{{- \"\\n\\n\" }}{%- endfor %}\n{%- for message in messages %}\n    {%- if not (message.role == 'ipython' or message.role == 'tool' or 'tool_calls' in message) %}\n        {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n'+ message['content'] | trim + '<|eot_id|>' }}\n    {%- elif 'tool_calls' in message %}\n        {%- if not message.tool_calls|length == 1 %}\n            {{- raise_exception(\"This model only supports single tool-calls at once!\") }}\n        {%- endif %}\n        {%- set tool_call = message.tool_calls[0].function %}\n        {%- for arg_name, arg_val in tool_call.arguments | items %}\n            {{- arg_name + '=\"' + arg_val + '\"' }}\n            {%- if not loop.last %}{{- \", \" }}{%- endif %}\n        {%- endfor %}\n    {%- endif %}\n{%- endfor %}",
+    // Qwen 3
+    "{%- if tools %}\n    {{- '<|im_start|>system\\n' }}\n    {%- for tool in tools %}\n        {{- \"\\n\" }}\n        {{- tool | tojson }}\n    {%- endfor %}\n{%- endif %}\n{%- set ns = namespace(multi_step_tool=true, last_query_index=messages|length - 1) %}\n{%- for message in messages[::-1] %}\n    {%- set index = (messages|length - 1) - loop.index0 %}\n    {%- if ns.multi_step_tool and message.role == \"user\" and message.content is string and not(message.content.startswith('<tool_response>') and message.content.endswith('</tool_response>')) %}\n        {%- set ns.multi_step_tool = false %}\n        {%- set ns.last_query_index = index %}\n    {%- endif %}\n{%- endfor %}\n{%- for message in messages %}\n    {%- set reasoning_content = '' %}\n    {%- if message.reasoning_content is string %}\n        {%- set reasoning_content = message.reasoning_content %}\n    {%- else %}\n        {%- if '</think>' in content %}\n            {%- set reasoning_content = content.split('</think>')[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') %}\n            {%- set content = content.split('</think>')[-1].lstrip('\\n') %}\n        {%- endif %}\n    {%- endif %}\n    {%- if loop.last or (not loop.last and reasoning_content) %}\n        {{- '<|im_start|>' + message.role + '\\n<think>\\n' + reasoning_content.strip('\\n') + '\\n</think>\\n\\n' + content.lstrip('\\n') }}\n    {%- endif %}\n{%- endfor %}\n{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}",
+    // Mistral with tools
+    "{%- if messages[0][\"role\"] == \"system\" %}\n{%- set system_message = messages[0][\"content\"] %}\n{%- set loop_messages = messages[1:] %}\n{%- else %}\n{%- set loop_messages = messages %}\n{%- endif %}\n{%- if not tools is defined %}{%- set tools = none %}{%- endif %}\n{%- set user_messages = loop_messages | selectattr(\"role\", \"equalto\", \"user\") | list %}\n{%- set ns = namespace() %}\n{%- set ns.index = 0 %}\n{%- for message in loop_messages %}\n{%- if not (message.role == \"tool\" or (message.tool_calls is defined and message.tool_calls is not none)) %}\n{%- if (message[\"role\"] == \"user\") != (ns.index % 2 == 0) %}{{- raise_exception(\"roles must alternate\") }}{%- endif %}\n{%- set ns.index = ns.index + 1 %}\n{%- endif %}\n{%- endfor %}\n{{- bos_token }}\n{%- for tool in tools %}{%- set tool = tool.function %}{{- '{\"type\": \"function\", \"function\": {' }}{%- for key, val in tool.items() if key != \"return\" %}{%- if val is string %}{{- '\"' + key + '\": \"' + val + '\"' }}{%- else %}{{- '\"' + key + '\": ' + val|tojson }}{%- endif %}{%- if not loop.last %}{{- \", \" }}{%- endif %}{%- endfor %}{{- \"}}\" }}{%- endfor %}",
+    // Gemma
+    "{{ bos_token }}{%- set first_user_prefix = messages[0]['content'][0]['text'] + '\n\n' -%}{%- for message in messages -%}{%- if (message['role'] == 'assistant') -%}{%- set role = \"model\" -%}{%- else -%}{%- set role = message['role'] -%}{%- endif -%}{{ '<start_of_turn>' + role + '\n' + (first_user_prefix if loop.first else \"\") }}{%- if message['content'] is iterable -%}{%- for item in message['content'] -%}{%- if item['type'] == 'image' -%}{{ '<start_of_image>' }}{%- endif -%}{%- endfor -%}{%- endif -%}{{ '<end_of_turn>\n' }}{%- endfor -%}",
+    // DeepSeek R1
+    "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}{% set ns = namespace(is_first=false, is_tool=false, is_output_first=true, system_prompt='') %}{%- for message in messages %}{%- if message['role'] == 'system' %}{% set ns.system_prompt = message['content'] %}{%- endif %}{%- endfor %}{{bos_token}}{{ns.system_prompt}}{%- for message in messages %}{%- if message['role'] == 'assistant' and message['content'] is none %}{%- set ns.is_tool = false -%}{%- for tool in message['tool_calls']%}{{'<｜Assistant｜>' + tool['type'] + tool['function']['name'] + '\\n' + '```json' + '\\n' + tool['function']['arguments'] + '\\n' + '```'}}{%- endfor %}{%- endif %}{%- if message['role'] == 'assistant' and message['content'] is not none %}{% set content = message['content'] %}{% if '</think>' in content %}{% set content = content.split('</think>')[-1] %}{% endif %}{{'<｜Assistant｜>' + content + '<｜end▁of▁sentence｜>'}}{%- endif %}{%- endfor -%}",
+    // Hermes: a recursive macro, dict literals, inline conditions
+    "{%- macro json_to_python_type(json_spec) %}\n{%- set basic_type_map = {\n    \"string\": \"str\",\n    \"number\": \"float\",\n    \"integer\": \"int\",\n    \"boolean\": \"bool\"\n} %}\n{%- if basic_type_map[json_spec.type] is defined %}\n    {{- basic_type_map[json_spec.type] }}\n{%- elif json_spec.type == \"array\" %}\n    {{- \"list[\" +  json_to_python_type(json_spec|items) + \"]\"}}\n{%- elif json_spec.type is iterable %}\n    {{- \"Union[\" }}\n    {%- for t in json_spec.type %}\n      {{- json_to_python_type({\"type\": t}) }}\n      {%- if not loop.last %}{{- \",\" }}{%- endif %}\n    {%- endfor %}\n    {{- \"]\" }}\n{%- else %}\n    {{- \"Any\" }}\n{%- endif %}\n{%- endmacro %}{{ json_to_python_type(tools[0]) }}{{ 'a' if tools|length > 1 else 'b' }}",
+    // Command R with a system prompt about tools
+    "{{ bos_token }}{% set default_system_message = '## Task and Context\\nYou help people answer their questions. You may use tools such as `os.system` only when told.' %}{% for tool in tools %}{{ 'def ' + tool.name + '(' }}{% for name, field in (tool.parameter_definitions|items) %}{{ name }}: {{ field.type }}{% if not loop.last %}, {% endif %}{% endfor %}{{ ') -> List[Dict]:\\n    \"\"\"' }}{% endfor %}",
+    // What Hugging Face adds for training
+    "{% for message in messages %}{%- if message.role == 'assistant' %}{%- generation %}{{ message.content }}{%- endgeneration %}{%- endif %}{% if loop.index > 3 %}{% break %}{% else %}{% continue %}{% endif %}{% endfor %}",
+    "{% for m in messages if m.role not in ['system'] %}{{ '%s: %s' | format(m.role, m.content) }}{{ m['name'] | default('user', true) | upper }}{% endfor %}{{ messages | map(attribute='content') | join('\n') }}",
+];
+
+#[test]
+fn templates_of_known_models_are_clean() {
+    for text in HONEST {
+        assert_eq!(ids(text), Vec::<&str>::new(), "{text}");
+    }
+}
+
+#[test]
+fn python_internals_are_seen_however_they_are_spelled() {
+    for text in [
+        "{{ cycler.__init__.__globals__.os.popen('echo harmless').read() }}",
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ ''['__class__'] }}",
+        "{{ ''['\\x5f\\x5fclass\\x5f\\x5f'] }}",
+        "{{ ''['__cl' ~ 'ass__'] }}",
+        "{{ ''['__cl' '' + 'ass__'] }}",
+        "{{ x|attr('__glo' + 'bals__') }}",
+        "{{ x|attr(['__glo','bals__']|join) }}",
+        "{{ x|attr('%sclass%s'|format('__', '__')) }}",
+        "{{ x|attr('%sclass%s' % ('__', '__')) }}",
+        "{{ x|attr('__ssalc__'|reverse) }}",
+        "{{ x|attr('XXclassXX'|replace('X', '_')) }}",
+        "{{ x|attr('__ssalc__'[::-1]) }}",
+        "{% set a = '__cla' %}{% set b = 'ss__' %}{{ x[a ~ b] }}",
+        "{% set a, b = '__cla', 'ss__' %}{{ x[a ~ b] }}",
+        "{{ [x]|map(attribute='__class__.__init__') | list }}",
+        "{{ [x]|map('attr', '__class__') | list }}",
+        "{{ dict(__clas=1, s__=2)|join }}",
+        "{{ '{0.__class__.__init__}'.format(x) }}",
+        "{{ '{}class{}'.format('__', '__') }}",
+        "{{ self._TemplateReference__context.cycler }}",
+        "{{ (x|string).gi_frame.f_globals }}",
+        "{{ open('/etc/hostname').read() }}",
+        "{% macro m() %}{% if true %}{{ lipsum.__globals__ }}{% endif %}{% endmacro %}",
+        "{% include '../../secret' %}",
+    ] {
+        assert!(ids(text).contains(&"template.injection"), "{text}: {:?}", ids(text));
+    }
+}
+
+#[test]
+fn what_minijinja_does_not_parse_is_read_word_by_word() {
+    assert_eq!(ids("{% trans %}{{ x.__class__ }}{% endtrans %}"), ["template.injection"]);
+    assert_eq!(ids("{% unheard of %}{{ ''['\\x5f_cla' ~ 'ss__'] }}"), ["template.injection"]);
+    assert_eq!(ids("{% unheard of %}{{ x }}"), ["template.unreadable"]);
+}
+
+#[test]
+fn ranges_and_repetitions_are_counted() {
+    for text in [
+        "{% for i in range(10**9) %}x{% endfor %}",
+        "{% set n = 99999 %}{% for i in range(n) %}{% for j in range(n) %}x{% endfor %}{% endfor %}",
+        "{{ 'a' * 1000000000 }}",
+        "{{ 10 ** 10 ** 10 }}",
+    ] {
+        assert_eq!(ids(text), ["template.bomb"], "{text}");
+    }
+    assert!(
+        ids("{% for i in range(10) %}{% for j in range(messages|length) %}x{% endfor %}{% endfor %}")
+            .is_empty()
+    );
+}
+
+#[test]
+fn other_files_and_foreign_objects_are_shown() {
+    assert_eq!(ids("{% import 'macros.jinja' as m %}{{ m.x() }}"), ["template.include"]);
+    assert_eq!(ids("{{ config.items() }}"), ["template.computed-name"]);
+    assert_eq!(ids("{{ x|attr(messages[0].content) }}"), ["template.computed-name"]);
+}
+
+#[test]
+fn deep_expressions_do_not_overflow() {
+    for text in [
+        format!("{{{{ {} }}}}", "a~".repeat(100_000)),
+        format!("{{{{ a{} }}}}", ".b".repeat(100_000)),
+        format!("{{{{ a{} }}}}", "|b".repeat(100_000)),
+        format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(20_000)),
+        format!("{{{{ {}a }}}}", "not ".repeat(50_000)),
+        format!("{{{{ {}1 }}}}", "-".repeat(50_000)),
+        format!("{{{{ {}1{} }}}}", "(".repeat(390), ")".repeat(390)),
+        format!("{{{{ {}1 }}}}", "not ".repeat(390)),
+        format!("{{{{ a{} }}}}", "~b".repeat(390)),
+    ] {
+        let _ = judge(&text);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC*", inner in "[ a-z_.|()'\"~+%{}\\[\\]0-9\\\\]*") {
+        let _ = judge(&text);
+        let _ = judge(&format!("{{{{ {inner} }}}}{{% {inner} %}}"));
+    }
+}

@@ -1,0 +1,293 @@
+//! Python names that configurations tell a loader to import and call.
+
+/// What calling a name would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Named {
+    /// A part of a well-known library that only builds objects.
+    Known,
+    /// Nobody knows.
+    Unknown,
+    /// It runs commands or code, or reaches files or the network.
+    Dangerous,
+}
+
+/// Modules of Python whose every function acts on the system or makes code.
+const DANGEROUS: &[&str] = &[
+    "__builtin__",
+    "__main__",
+    "_io",
+    "_operator",
+    "_posixsubprocess",
+    "_winapi",
+    "antigravity",
+    "asyncio",
+    "bdb",
+    "builtins",
+    "cProfile",
+    "code",
+    "codeop",
+    "commands",
+    "ctypes",
+    "dill",
+    "distutils",
+    "doctest",
+    "ensurepip",
+    "ftplib",
+    "http",
+    "idlelib",
+    "imp",
+    "importlib",
+    "io",
+    "lib2to3",
+    "linecache",
+    "marshal",
+    "mmap",
+    "multiprocessing",
+    "nt",
+    "operator",
+    "os",
+    "pdb",
+    "pickle",
+    "cloudpickle",
+    "pip",
+    "pkgutil",
+    "platform",
+    "popen2",
+    "posix",
+    "posixpath",
+    "profile",
+    "pty",
+    "pydoc",
+    "requests",
+    "runpy",
+    "setuptools",
+    "shelve",
+    "shlex",
+    "shutil",
+    "signal",
+    "site",
+    "smtplib",
+    "socket",
+    "socketserver",
+    "ssl",
+    "subprocess",
+    "sys",
+    "sysconfig",
+    "tarfile",
+    "telnetlib",
+    "tempfile",
+    "test",
+    "threading",
+    "timeit",
+    "trace",
+    "types",
+    "urllib",
+    "urllib2",
+    "urllib3",
+    "venv",
+    "webbrowser",
+    "xmlrpc",
+    "zipfile",
+    "zipimport",
+    "zipapp",
+];
+
+/// Functions of libraries that load code, files or anything by name.
+const GADGETS: &[&str] = &[
+    "hydra._internal",
+    "hydra.main",
+    "hydra.utils.call",
+    "hydra.utils.get_class",
+    "hydra.utils.get_method",
+    "hydra.utils.get_object",
+    "joblib.load",
+    "jsonpickle.decode",
+    "keras.models.load_model",
+    "keras.utils.get_file",
+    "nemo.utils.model_utils.import_class_by_path",
+    "numpy.distutils",
+    "numpy.f2py",
+    "numpy.fromfile",
+    "numpy.load",
+    "numpy.loadtxt",
+    "numpy.memmap",
+    "numpy.testing",
+    "omegaconf.OmegaConf.load",
+    "pandas.eval",
+    "pandas.read_",
+    "pandas.io",
+    "sklearn.utils._joblib",
+    "tensorflow.io",
+    "tensorflow.keras.utils.get_file",
+    "tensorflow.load_library",
+    "tensorflow.load_op_library",
+    "tensorflow.numpy_function",
+    "tensorflow.py_function",
+    "torch._dynamo",
+    "torch._inductor",
+    "torch.classes.load_library",
+    "torch.compile",
+    "torch.distributed.rpc",
+    "torch.fx.experimental",
+    "torch.hub",
+    "torch.jit.CompilationUnit",
+    "torch.jit.load",
+    "torch.jit.unsupported_tensor_ops",
+    "torch.load",
+    "torch.multiprocessing",
+    "torch.ops.load_library",
+    "torch.package",
+    "torch.serialization",
+    "torch.storage._load_from_bytes",
+    "torch.testing",
+    "torch.utils._config_module",
+    "torch.utils.bottleneck",
+    "torch.utils.collect_env",
+    "torch.utils.cpp_extension",
+    "torch.utils.model_zoo",
+    "torch.utils.show_pickle",
+    "transformers.pipeline",
+    "transformers.utils.hub",
+    "transformers.dynamic_module_utils",
+];
+
+/// Libraries whose classes configurations name.
+const KNOWN: &[&str] = &[
+    "accelerate",
+    "albumentations",
+    "apex",
+    "audiocraft",
+    "bitsandbytes",
+    "catboost",
+    "clip",
+    "collections",
+    "compressed_tensors",
+    "datasets",
+    "datetime",
+    "deepspeed",
+    "diffusers",
+    "einops",
+    "evaluate",
+    "flair",
+    "flax",
+    "functools",
+    "gluonts",
+    "hydra",
+    "imblearn",
+    "jax",
+    "keras",
+    "keras_core",
+    "keras_cv",
+    "keras_hub",
+    "keras_nlp",
+    "kornia",
+    "lightgbm",
+    "lightning",
+    "lightning_fabric",
+    "math",
+    "megatron",
+    "mlflow",
+    "monai",
+    "nemo",
+    "nemo_text_processing",
+    "numpy",
+    "omegaconf",
+    "onnx",
+    "onnxruntime",
+    "open_clip",
+    "optax",
+    "optimum",
+    "pandas",
+    "pathlib",
+    "peft",
+    "pl_bolts",
+    "pytorch_lightning",
+    "quantile_forest",
+    "random",
+    "scipy",
+    "sentence_transformers",
+    "sklearn",
+    "sklego",
+    "skops",
+    "spacy",
+    "speechbrain",
+    "statsmodels",
+    "tensorflow",
+    "tensorflow_probability",
+    "tf_keras",
+    "timm",
+    "tokenizers",
+    "torch",
+    "torch_geometric",
+    "torchaudio",
+    "torchmetrics",
+    "torchvision",
+    "transformer_engine",
+    "transformers",
+    "trl",
+    "tsfresh",
+    "ultralytics",
+    "uuid",
+    "wandb",
+    "warmup_scheduler",
+    "xgboost",
+];
+
+/// What the dotted name `path` (`module.Class`) is.
+pub(crate) fn named(path: &str) -> Named {
+    let path = path.trim();
+    let root = path.split(['.', ':']).next().unwrap_or_default();
+    let gadget = GADGETS.iter().any(|gadget| {
+        path.strip_prefix(gadget)
+            .is_some_and(|rest| gadget.ends_with('_') || rest.is_empty() || rest.starts_with('.'))
+    });
+    let inner = path.split('.').skip(1);
+    // `torch.serialization.os.system`, `transformers.utils.subprocess.run`: modules are attributes of modules.
+    let through = inner.clone().any(|part| part.starts_with("__") || SYSTEM.contains(&part));
+    if DANGEROUS.contains(&root) || gadget || through {
+        Named::Dangerous
+    } else if KNOWN.contains(&root) {
+        Named::Known
+    } else {
+        Named::Unknown
+    }
+}
+
+/// Modules that nearly every module imports.
+const SYSTEM: &[&str] = &[
+    "builtins",
+    "ctypes",
+    "importlib",
+    "os",
+    "pickle",
+    "posix",
+    "pty",
+    "runpy",
+    "shutil",
+    "socket",
+    "subprocess",
+    "sys",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_apart() {
+        for path in [
+            "os.system",
+            "builtins.eval",
+            "torch.hub.load",
+            "torch.load",
+            "torch.serialization.os.system",
+            "os",
+        ] {
+            assert_eq!(named(path), Named::Dangerous, "{path}");
+        }
+        for path in ["torch.nn.Linear", "nemo.collections.asr.models.EncDecCTCModel", "sklearn.svm.SVC"] {
+            assert_eq!(named(path), Named::Known, "{path}");
+        }
+        assert_eq!(named("mypackage.Model"), Named::Unknown);
+    }
+}

@@ -1,0 +1,176 @@
+use bastide_types::Assessment;
+use proptest::prelude::*;
+
+use crate::{Format, Limits, Report, scan};
+
+const MODEL: &str = r#"{"class_name": "Sequential", "config": {"layers": [{"class_name": "Dense", "config": {"units": 2}}]}}"#;
+const LAMBDA: &str = r#"{"class_name": "Sequential", "config": {"layers": [{"class_name": "Lambda", "config": {"function":
+    ["4wEAAAAAAAAAAAAAAAEAAAACAAAAQwAAAHMEAAAAfABTAKkBTqkA", null, null], "function_type": "lambda"}}]}}"#;
+
+fn le16(number: usize) -> [u8; 2] {
+    u16::try_from(number).unwrap().to_le_bytes()
+}
+
+fn le32(number: usize) -> [u8; 4] {
+    u32::try_from(number).unwrap().to_le_bytes()
+}
+
+/// A file of version 2 whose root group has these messages.
+fn second(messages: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (kind, message) in messages {
+        body.push(*kind);
+        body.extend(le16(message.len()));
+        body.push(0);
+        body.extend(message);
+    }
+    let mut file = b"\x89HDF\r\n\x1a\n\x02\x08\x08\x00".to_vec();
+    let end = 48 + 10 + body.len() + 4;
+    for address in [0, u64::MAX, end as u64, 48] {
+        file.extend(address.to_le_bytes());
+    }
+    file.extend([0; 4]);
+    file.extend(b"OHDR\x02\x02");
+    file.extend(le32(body.len()));
+    file.extend(body);
+    file.extend([0; 4]);
+    file
+}
+
+/// A file of version 0 whose root group has these messages.
+fn first(messages: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (kind, message) in messages {
+        body.extend(le16(usize::from(*kind)));
+        body.extend(le16(message.len()));
+        body.extend([0; 4]);
+        body.extend(message);
+    }
+    let mut file = b"\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0\x04\0\x10\0\0\0\0\0".to_vec();
+    for address in [0, u64::MAX, (96 + 16 + body.len()) as u64, u64::MAX, 0, 96] {
+        file.extend(address.to_le_bytes());
+    }
+    file.extend([0; 24]);
+    file.extend([1, 0]);
+    file.extend(le16(messages.len()));
+    file.extend(le32(1));
+    file.extend(le32(body.len()));
+    file.extend([0; 4]);
+    file.extend(body);
+    file
+}
+
+/// An attribute of version 3 with one text of fixed length.
+fn attribute(name: &str, text: &str) -> Vec<u8> {
+    let mut message = vec![3, 0];
+    message.extend(le16(name.len() + 1));
+    message.extend(le16(8));
+    message.extend(le16(4));
+    message.push(0);
+    message.extend(name.as_bytes());
+    message.push(0);
+    message.extend([0x13, 0, 0, 0]);
+    message.extend(le32(text.len()));
+    message.extend([2, 0, 0, 0]);
+    message.extend(text.as_bytes());
+    message
+}
+
+fn external_link(file: &str) -> Vec<u8> {
+    let mut message = vec![1, 8, 64, 1, b'x'];
+    message.extend(le16(file.len() + 4));
+    message.push(0);
+    message.extend(file.as_bytes());
+    message.extend(b"\0/a\0");
+    message
+}
+
+fn judge(bytes: &[u8]) -> Report {
+    let report = scan(&bytes, "model.bin", &Limits::default());
+    assert_eq!(report.format, Format::Hdf5);
+    report
+}
+
+fn ids(bytes: &[u8]) -> Vec<&'static str> {
+    judge(bytes).findings.iter().map(|finding| finding.rule.id).collect()
+}
+
+#[test]
+fn configurations_are_found_in_attributes_of_both_kinds_of_header() {
+    for build in [first, second] {
+        let report = judge(&build(&[
+            (12, attribute("model_config", MODEL)),
+            (12, attribute("keras_version", "2.15.0")),
+        ]));
+        assert_eq!(report.assessment(), Assessment::Clean, "{:?}", report.findings);
+        assert_eq!(report.facts.libraries[0].version, "2.15.0");
+        assert_eq!(ids(&build(&[(12, attribute("anything", LAMBDA))])), ["keras.lambda"]);
+    }
+}
+
+#[test]
+fn a_superblock_may_come_later() {
+    let mut file = vec![0; 1024];
+    file.extend(second(&[(12, attribute("model_config", LAMBDA))]));
+    assert_eq!(ids(&file), ["keras.lambda"]);
+}
+
+#[test]
+fn other_files_and_unknown_filters_are_seen() {
+    assert_eq!(ids(&second(&[(6, external_link("/etc/hostname"))])), ["hdf5.outside"]);
+    assert_eq!(ids(&second(&[(6, external_link("../../x.h5"))])), ["hdf5.outside"]);
+    assert_eq!(ids(&second(&[(6, external_link("beside.h5"))])), ["hdf5.external"]);
+    assert_eq!(ids(&second(&[(11, vec![2, 1, 0x39, 0x30, 0, 0, 0, 0, 0, 0])])), ["hdf5.filter"]);
+    assert!(ids(&second(&[(11, vec![2, 1, 1, 0, 0, 0, 0, 0])])).is_empty());
+}
+
+#[test]
+fn what_is_not_understood_is_searched() {
+    // The header claims a version that does not exist.
+    let mut file = second(&[(12, attribute("model_config", LAMBDA))]);
+    file[52] = 9;
+    assert!(ids(&file).contains(&"keras.lambda"));
+    let mut empty = second(&[]);
+    empty[52] = 9;
+    assert_eq!(judge(&empty).assessment(), Assessment::Unfinished);
+}
+
+#[test]
+fn a_mark_without_a_superblock_is_opened_by_no_library() {
+    let mut mark = b"\x89HDF\r\n\x1a\n".to_vec();
+    mark.extend([0; 64]);
+    assert_eq!(ids(&mark), ["hdf5.unopenable"]);
+    assert_eq!(judge(&mark).assessment(), Assessment::Clean);
+    // A configuration is judged all the same, and a later superblock is found.
+    let mut with_configuration = mark.clone();
+    with_configuration.extend(LAMBDA.as_bytes());
+    assert!(ids(&with_configuration).contains(&"keras.lambda"));
+    let mut with_another = mark.clone();
+    with_another.resize(512, 0);
+    with_another.extend(second(&[(12, attribute("model_config", LAMBDA))]));
+    assert_eq!(ids(&with_another), ["keras.lambda"]);
+    // A file that is cut off within its superblock, or behind it, is not one that nobody opens.
+    for size in [10, 20, 40, 52] {
+        assert_eq!(judge(&second(&[])[..size]).assessment(), Assessment::Unfinished, "{size} bytes");
+    }
+}
+
+#[test]
+fn a_pickle_in_an_attribute_is_a_file_of_its_own() {
+    let file = second(&[(12, attribute("FLAVOR", "cos\nsystem\n(S'echo harmless'\ntR."))]);
+    let report = judge(&file);
+    assert!(report.findings.iter().all(|finding| finding.members == ["FLAVOR"]));
+}
+
+proptest! {
+    #[test]
+    fn mutated_files_never_panic(at in 8..400_usize, new: u8, cut in 0..400_usize, old: bool) {
+        let build = if old { first } else { second };
+        let mut file = build(&[(12, attribute("model_config", MODEL)), (6, external_link("a.h5")), (2, vec![0; 18]), (21, vec![0; 18])]);
+        let place = at % file.len();
+        file[place.max(8)] = new;
+        let _ = judge(&file);
+        file.truncate(file.len() - cut % (file.len() - 16));
+        let _ = scan(&file, "x", &Limits::default());
+    }
+}
