@@ -1,0 +1,417 @@
+//! Programs that attack whoever runs them.
+
+use bastide_types::{Assessment, Rule};
+
+use crate::python::call::Call;
+use crate::python::expression::bytes_of;
+use crate::python::names::{runs_command, runs_python};
+use crate::python::reader::Reader;
+use crate::python::sources;
+use crate::python::value::{Known, Taint, Value};
+use crate::remark::{Remarks, rule, shown};
+
+rule!(HIDDEN_PROGRAM, "code.hidden-program", Critical, Malicious, "runs a program that it hides",
+    why: "nobody who may show a program encodes it; what runs is not what a reader sees",
+    fix: "do not run it; delete the file, and look for what it has done where it ran",
+    cwe: [506, 94], atlas: ["AML.T0011.000", "AML.T0010.003"]);
+rule!(DOWNLOADED_PROGRAM, "code.downloaded-program", Critical, Malicious, "runs what it downloads",
+    why: "whoever owns the address decides what runs here, today and tomorrow",
+    fix: "do not run it; put the program into the package, pinned by its digest",
+    cwe: [494, 94], atlas: ["AML.T0011.000", "AML.T0010.001"]);
+rule!(HOSTILE_COMMAND, "code.hostile-command", Critical, Malicious, "runs a command that attacks the machine",
+    why: "it hands the machine, its data or its credentials to somebody else",
+    fix: "do not run it; delete the file, and look for what it has done where it ran",
+    cwe: [506, 78], atlas: ["AML.T0011.000"]);
+rule!(HIDDEN_CALL, "code.hidden-call", Critical, Malicious, "hides which function it calls",
+    why: "a name put together from pieces serves to pass by those who look for it",
+    fix: "do not run it; delete the file",
+    cwe: [506, 912], atlas: ["AML.T0011.000"]);
+rule!(REVERSE_SHELL, "code.reverse-shell", Critical, Malicious, "gives a shell to another machine",
+    why: "it connects out and hands its input and output to whoever answers",
+    fix: "do not run it; if it ran, treat the machine as taken",
+    cwe: [506], atlas: ["AML.T0011.000"]);
+rule!(SHELLCODE, "code.shellcode", Critical, Malicious, "runs machine code from its data",
+    why: "it copies bytes into memory that it makes executable, and jumps there",
+    fix: "do not run it; if it ran, treat the machine as taken",
+    cwe: [506, 94], atlas: ["AML.T0011.000"]);
+rule!(EMBEDDED_OBJECT, "code.embedded-object", Critical, Malicious, "unpickles an object that it carries",
+    why: "a pickle or a code object within source text is a program that nobody can read",
+    fix: "do not run it; ask for the data in a format that holds data only",
+    cwe: [502, 506], atlas: ["AML.T0011.000"]);
+rule!(EXFILTRATION, "code.exfiltration", Critical, Malicious, "sends credentials away",
+    why: "the environment and the files of credentials hold what opens everything else",
+    fix: "do not run it; if it ran, revoke every credential that the machine could read",
+    cwe: [506, 200], atlas: ["AML.T0025", "AML.T0055"]);
+rule!(PERSISTENCE, "code.persistence", Critical, Malicious, "makes itself run again",
+    why: "it writes where the system or the next login will run it",
+    fix: "do not run it; if it ran, look at what it wrote",
+    cwe: [506], atlas: ["AML.T0011.000"]);
+rule!(DESTRUCTION, "code.destruction", Critical, Malicious, "erases what is not its own",
+    why: "it removes the system or everything that its user owns",
+    fix: "do not run it",
+    cwe: [506], atlas: ["AML.T0011.000"]);
+rule!(CREDENTIAL_FILE, "code.credential-file", High, Review, "reads a file of credentials",
+    why: "code of a model needs none of them; its library asks for the one it needs",
+    fix: "see why it reads the file; give it the one credential it needs",
+    cwe: [522], atlas: ["AML.T0055"]);
+
+pub(crate) const RULES: &[&Rule] = &[
+    &HIDDEN_PROGRAM,
+    &DOWNLOADED_PROGRAM,
+    &HOSTILE_COMMAND,
+    &HIDDEN_CALL,
+    &REVERSE_SHELL,
+    &SHELLCODE,
+    &EMBEDDED_OBJECT,
+    &EXFILTRATION,
+    &PERSISTENCE,
+    &DESTRUCTION,
+    &CREDENTIAL_FILE,
+];
+
+/// How many texts that execute one another are read.
+const DEEPEST: u8 = 3;
+
+/// Remembers what makes a later call hostile.
+pub(crate) fn learn(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    let facts = &mut reader.names.facts;
+    if call.last() == "connect" && call.path.contains("socket") || call.path == "socket.create_connection" {
+        facts.insert("connected");
+    }
+    let command = call.command().filter(|_| runs_command(call.path)).and_then(Value::as_command);
+    let shells = ["/sh", "/bash", "/zsh", "sh -i", "cmd.exe", "powershell"];
+    if command.is_some_and(|command| command == "sh" || shells.iter().any(|shell| command.contains(shell))) {
+        facts.insert("shell");
+    }
+    let library =
+        call.path.contains("kernel32") || call.path.starts_with("ctypes.") || call.path.starts_with("mmap.");
+    if library
+        && matches!(call.last(), "VirtualAlloc" | "VirtualAllocEx" | "VirtualProtect" | "mprotect" | "mmap")
+    {
+        facts.insert("executable memory");
+    }
+}
+
+pub(crate) fn check(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    hidden_call(reader, call);
+    python_program(reader, call);
+    shell(reader, call);
+    machine_code(reader, call);
+    embedded(reader, call);
+    sends(reader, call);
+    writes(reader, call);
+    erases(reader, call);
+}
+
+/// `getattr(os, "sys" + "tem")`, `__import__("os").system`.
+fn hidden_call(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    let acts = runs_command(call.path)
+        || runs_python(call.path) && call.path != "compile"
+        || call.path == "marshal.loads";
+    if acts && call.taint.has(Taint::COMPUTED.with(Taint::IMPORTED)) {
+        let message =
+            format!("`{}` is reached by a name that is put together when it runs", shown(call.path));
+        reader.remarks.add(&HIDDEN_CALL, call.offset, message);
+    }
+}
+
+/// `exec` and its kind.
+fn python_program(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    if !runs_python(call.path) || call.path == "pandas.eval" {
+        return;
+    }
+    let Some(program) = call.positional().next().or_else(|| call.named("source")) else { return };
+    reader.executed_at(call.offset, call.path, program);
+}
+
+impl Reader<'_, '_, '_> {
+    /// Python 2 executes by a statement.
+    pub(crate) fn executed(&mut self, node: tree_sitter::Node<'_>, path: &str, program: &Value) {
+        if self.speaks {
+            self.executed_at(self.offset(node), path, program);
+        }
+    }
+
+    fn executed_at(&mut self, offset: usize, path: &str, program: &Value) {
+        let name = shown(path);
+        if program.taint.has(Taint::NETWORK) {
+            self.remarks.add(
+                &DOWNLOADED_PROGRAM,
+                offset,
+                format!("`{name}` is given what comes from the network"),
+            );
+            return;
+        }
+        if program.taint.has(Taint::DECODED) {
+            self.remarks.add(
+                &HIDDEN_PROGRAM,
+                offset,
+                format!("`{name}` is given what is decoded when it runs"),
+            );
+            return;
+        }
+        let Some(text) = program.as_command().filter(|_| self.depth < DEEPEST) else { return };
+        if !matches!(program.known, Known::Text(_) | Known::Bytes(_)) || !self.spend(1) {
+            return;
+        }
+        let mut inner = Remarks::new(&text);
+        super::read(&text, &mut inner, self.depth + 1, self.budget);
+        for remark in inner.finish().iter().filter(|remark| remark.rule.effect == Assessment::Malicious) {
+            self.remarks.add(
+                remark.rule,
+                offset,
+                format!("in the text that `{name}` runs: {}", remark.message),
+            );
+        }
+    }
+}
+
+/// Commands given what is fetched or decoded, and shells on sockets.
+fn shell(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    let connected = reader.names.facts.contains("connected");
+    let descriptor = |value: &Value| {
+        value.as_path().is_some_and(|path| path.contains("socket") && path.ends_with("fileno()"))
+    };
+    let name = shown(call.path);
+    if call.path == "os.dup2"
+        && (call.args.iter().any(descriptor) || connected)
+        && becomes_standard(call, reader.names.facts.contains("shell"))
+    {
+        reader.remarks.add(&REVERSE_SHELL, call.offset, "its input and output are those of a connection");
+    }
+    if call.path == "pty.spawn" && connected {
+        reader.remarks.add(&REVERSE_SHELL, call.offset, "`pty.spawn` starts a shell beside a connection");
+    }
+    if !runs_command(call.path) {
+        return;
+    }
+    let piped = ["stdin", "stdout", "stderr"].iter().filter_map(|name| call.named(name));
+    if piped.into_iter().any(|pipe| {
+        descriptor(pipe) || pipe.as_path().is_some_and(|path| path.starts_with("socket.socket()"))
+    }) {
+        reader.remarks.add(&REVERSE_SHELL, call.offset, format!("`{name}` is wired to a connection"));
+    }
+    let Some(command) = call.command() else { return };
+    if command.taint.has(Taint::NETWORK) {
+        reader.remarks.add(
+            &DOWNLOADED_PROGRAM,
+            call.offset,
+            format!("`{name}` is given what comes from the network"),
+        );
+    } else if command.taint.has(Taint::DECODED) {
+        reader.remarks.add(
+            &HIDDEN_PROGRAM,
+            call.offset,
+            format!("`{name}` is given what is decoded when it runs"),
+        );
+    } else if let Some(file) = downloaded(reader, command) {
+        let message = format!("`{name}` runs `{}`, which was downloaded before", shown(&file));
+        reader.remarks.add(&DOWNLOADED_PROGRAM, call.offset, message);
+    }
+}
+
+/// Whether `os.dup2` replaces input or output: not another descriptor, as tests of sockets do. A number that is not known
+/// counts only beside a shell.
+fn becomes_standard(call: &Call<'_>, shell: bool) -> bool {
+    match call.arg(1, "fd2").map(|target| &target.known) {
+        Some(Known::Number(number)) => (0..=2).contains(number),
+        Some(Known::Path(path)) if !path.starts_with("parameter:") => path.starts_with("sys."),
+        _ => shell,
+    }
+}
+
+/// The downloaded file that a command runs: by itself, or through an interpreter.
+fn downloaded(reader: &Reader<'_, '_, '_>, command: &Value) -> Option<String> {
+    const INTERPRETERS: &[&str] = &[
+        "sh",
+        "bash",
+        "zsh",
+        "python",
+        "python3",
+        "perl",
+        "node",
+        "pwsh",
+        "powershell",
+        "sudo",
+        "nohup",
+        "start",
+        "cmd",
+        "/bin/sh",
+        "/bin/bash",
+        "chmod",
+        "rundll32",
+        "wscript",
+    ];
+    let downloads = &reader.names.downloads;
+    let is_download = |word: &str| {
+        let bare = word.trim_start_matches("./");
+        [word, bare].iter().any(|word| downloads.contains(*word)).then(|| word.to_owned())
+    };
+    match &command.known {
+        Known::List(items, _) => {
+            let first = items.first()?;
+            let interpreter = first.as_text().is_some_and(|word| INTERPRETERS.contains(&word))
+                || first.as_path() == Some("sys.executable");
+            let words = if interpreter { items.get(1..)? } else { items.get(..1)? };
+            words.iter().take(4).filter_map(Value::key).find_map(is_download)
+        }
+        Known::Path(path) => is_download(path),
+        Known::Text(text) => {
+            let mut words = text.split([' ', ';', '&']).filter(|word| !word.is_empty());
+            let first = words.next()?;
+            if INTERPRETERS.contains(&first) {
+                return words.take(4).find_map(is_download);
+            }
+            is_download(first)
+        }
+        _ => None,
+    }
+}
+
+/// Machine code from data: memory is made executable, and something is called through a pointer.
+fn machine_code(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    let ready = reader.names.facts.contains("executable memory");
+    let jumps = matches!(
+        call.last(),
+        "CreateThread" | "CreateRemoteThread" | "RtlMoveMemory" | "WriteProcessMemory" | "QueueUserAPC"
+    ) || call.path.starts_with("ctypes.CFUNCTYPE()") && call.path != "ctypes.CFUNCTYPE"
+        || call.path == "ctypes.memmove";
+    if ready && jumps {
+        let message = format!("`{}` follows memory that is made executable", shown(call.path));
+        reader.remarks.add(&SHELLCODE, call.offset, message);
+    }
+}
+
+/// `marshal.loads(b"...")`.
+fn embedded(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    const LOADERS: &[&str] = &[
+        "pickle.loads",
+        "marshal.loads",
+        "dill.loads",
+        "cloudpickle.loads",
+        "cloudpickle.pickle.loads",
+        "jsonpickle.decode",
+        "_pickle.loads",
+        "pickle._loads",
+    ];
+    if !LOADERS.contains(&call.path) {
+        return;
+    }
+    let Some(data) = call.positional().next() else { return };
+    let marshal = call.path == "marshal.loads";
+    let carried = matches!(data.known, Known::Bytes(_) | Known::Text(_));
+    let unpacked = marshal
+        && data.taint.has(Taint::DECODED.with(Taint::NETWORK))
+        && data.as_path() != Some("marshal.dumps()");
+    let inert = bytes_of(data).is_some_and(|bytes| match marshal {
+        // `TYPE_CODE` of CPython's marshal.c, with and without the mark of a reference.
+        true => !unpacked && !bytes.iter().any(|byte| matches!(byte, b'c' | 0xe3)),
+        false => !names_global(&bytes),
+    });
+    if (carried && !inert) || unpacked {
+        let message = format!("`{}` is given an object that stands in the text", shown(call.path));
+        reader.remarks.add(&EMBEDDED_OBJECT, call.offset, message);
+    }
+}
+
+/// Whether a pickle names something that acts. A pickled array or date names its class, and tests are full of these.
+fn names_global(bytes: &[u8]) -> bool {
+    const NAMES: &[&str] = &[
+        "system",
+        "popen",
+        "Popen",
+        "eval",
+        "exec",
+        "getattr",
+        "__import__",
+        "subprocess",
+        "builtins",
+        "__builtin__",
+        "posix",
+        "runpy",
+        "marshal",
+        "pty",
+        "socket",
+        "importlib",
+        "operator",
+        "shutil",
+        "ctypes",
+        "urllib",
+        "requests",
+        "webbrowser",
+    ];
+    NAMES.iter().any(|name| memchr::memmem::find(bytes, name.as_bytes()).is_some())
+}
+
+/// Credentials that leave.
+fn sends(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    let sink = sources::is_fetch(call.path)
+        || matches!(
+            call.last(),
+            "send" | "sendall" | "sendto" | "sendmail" | "send_message" | "urlopen" | "storbinary"
+        )
+        || matches!(call.last(), "post" | "put" | "patch" | "request" | "get" | "Request")
+            && ["requests", "httpx", "aiohttp", "urllib", "http.client"]
+                .iter()
+                .any(|client| call.path.starts_with(client));
+    if sink && call.inflow().has(Taint::SECRET) {
+        let message = format!("`{}` is given the environment or a file of credentials", shown(call.path));
+        reader.remarks.add(&EXFILTRATION, call.offset, message);
+    }
+    if runs_command(call.path) {
+        let command = call.positional().next();
+        if command.is_some_and(|command| command.taint.has(Taint::SECRET)) {
+            reader.remarks.add(
+                &EXFILTRATION,
+                call.offset,
+                "a command is given the environment or a file of credentials",
+            );
+        }
+    }
+    let opens = matches!(call.path, "open" | "io.open" | "shutil.copy" | "shutil.copyfile");
+    let file = call.positional().next().and_then(Value::as_text);
+    if opens && file.is_some_and(|file| sources::is_credential_file(file) && !file.starts_with("/etc/passwd"))
+    {
+        let message = format!("it opens `{}`", shown(file.unwrap_or_default()));
+        reader.remarks.add(&CREDENTIAL_FILE, call.offset, message);
+    }
+}
+
+/// Files that something will run.
+fn writes(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    let target = match call.path {
+        "open" | "io.open" | "codecs.open" => {
+            let mode = call.arg(1, "mode").and_then(Value::as_text).unwrap_or("r");
+            mode.contains(['w', 'a', 'x', '+'])
+                .then(|| call.arg(0, "file").and_then(Value::as_text))
+                .flatten()
+        }
+        "shutil.copy" | "shutil.copyfile" | "shutil.move" | "os.rename" | "os.symlink" => {
+            call.positional().nth(1).and_then(Value::as_text)
+        }
+        path => path.strip_prefix("open(").and_then(|path| path.strip_suffix(").write")),
+    };
+    if let Some(target) = target.filter(|target| sources::is_startup_file(target)) {
+        reader.remarks.add(&PERSISTENCE, call.offset, format!("it writes `{}`", shown(target)));
+    }
+    if call.path == "winreg.SetValueEx"
+        && call.args.iter().any(|arg| arg.as_text().is_some_and(|text| text.contains("CurrentVersion\\Run")))
+    {
+        reader.remarks.add(&PERSISTENCE, call.offset, "it adds a program that every login runs");
+    }
+}
+
+/// `shutil.rmtree("/")`.
+fn erases(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    let target = call.positional().next().and_then(Value::as_text);
+    if call.path == "shutil.rmtree"
+        && target
+            .is_some_and(|target| matches!(target, "/" | "~" | "~/" | "/home" | "/etc" | "/usr" | "C:\\"))
+    {
+        reader.remarks.add(
+            &DESTRUCTION,
+            call.offset,
+            format!("it removes `{}`", shown(target.unwrap_or_default())),
+        );
+    }
+}

@@ -1,0 +1,274 @@
+//! Where values come from, and which functions hand on what they are given.
+
+use crate::python::value::{HOLE, Taint};
+
+/// The taint of a name by itself.
+pub(crate) fn of_name(path: &str) -> Taint {
+    match path {
+        "os.environ" | "os.environb" => Taint::SECRET,
+        _ => Taint::NONE,
+    }
+}
+
+/// The taint of what a call of `path` returns, whatever it is given.
+pub(crate) fn of_call(path: &str) -> Taint {
+    let (_, last) = path.rsplit_once('.').unwrap_or(("", path));
+    if is_fetch(path) {
+        return Taint::NETWORK;
+    }
+    if decodes(path) {
+        return Taint::DECODED;
+    }
+    if is_model(path, last) {
+        return Taint::MODEL;
+    }
+    if matches!(
+        path,
+        "input" | "raw_input" | "streamlit.text_input" | "streamlit.chat_input" | "streamlit.text_area"
+    ) {
+        return Taint::USER;
+    }
+    Taint::NONE
+}
+
+/// Whether `path` fetches from the network.
+pub(crate) fn is_fetch(path: &str) -> bool {
+    const CLIENTS: &[&str] =
+        &["requests.", "httpx.", "aiohttp.", "urllib3.", "requests.Session().", "cloudscraper."];
+    const VERBS: &[&str] = &["get", "post", "request", "urlopen", "stream"];
+    let (_, last) = path.rsplit_once('.').unwrap_or(("", path));
+    matches!(path, "urllib.request.urlopen" | "urllib.urlopen")
+        || VERBS.contains(&last) && CLIENTS.iter().any(|client| path.starts_with(client))
+        || matches!(last, "recv" | "recvfrom") && path.contains("socket")
+        || last == "getresponse" && path.starts_with("http.client.")
+        || matches!(path, "dns.resolver.resolve" | "dns.resolver.query")
+}
+
+/// Whether `path` undoes an encoding.
+fn decodes(path: &str) -> bool {
+    path.starts_with("base64.")
+        && (path.ends_with("decode") || path.ends_with("decodebytes") || path.ends_with("decodestring"))
+        || matches!(
+            path,
+            "binascii.unhexlify"
+                | "binascii.a2b_hex"
+                | "binascii.a2b_base64"
+                | "zlib.decompress"
+                | "gzip.decompress"
+                | "bz2.decompress"
+                | "lzma.decompress"
+                | "codecs.decode"
+                | "bytes.fromhex"
+                | "bytearray.fromhex"
+                | "brotli.decompress"
+                | "zstandard.decompress"
+                | "marshal.loads"
+        )
+        || path.ends_with(".decrypt")
+            && (path.contains("Fernet") || path.contains("AES") || path.contains("Cipher"))
+}
+
+/// Whether a language model is asked.
+fn is_model(path: &str, last: &str) -> bool {
+    const ENDS: &[&str] = &[
+        ".chat.completions.create",
+        ".completions.create",
+        ".responses.create",
+        ".messages.create",
+        ".ChatCompletion.create",
+        ".Completion.create",
+        ".generate_content",
+        ".chat.completions.parse",
+    ];
+    ENDS.iter().any(|end| path.ends_with(end))
+        || matches!(
+            path,
+            "litellm.completion" | "ollama.chat" | "ollama.generate" | "transformers.pipeline()"
+        )
+        || matches!(
+            last,
+            "generate"
+                | "invoke"
+                | "ainvoke"
+                | "predict"
+                | "apredict"
+                | "predict_messages"
+                | "create_completion"
+                | "create_chat_completion"
+        ) && path.contains('.')
+            && !path.starts_with("sklearn")
+            && !path.starts_with("xgboost")
+            && !path.starts_with("numpy")
+            && !path.starts_with("local:")
+        || path.starts_with("langchain") && path.ends_with("()")
+}
+
+/// Whether a call of `path` hands on what comes in: its receiver's and its arguments' taint.
+pub(crate) fn is_transparent(path: &str) -> bool {
+    const LASTS: &[&str] = &[
+        "decode",
+        "encode",
+        "batch_decode",
+        "strip",
+        "lstrip",
+        "rstrip",
+        "split",
+        "splitlines",
+        "join",
+        "format",
+        "replace",
+        "read",
+        "read_text",
+        "read_bytes",
+        "readlines",
+        "readline",
+        "text",
+        "content",
+        "json",
+        "loads",
+        "dumps",
+        "str",
+        "bytes",
+        "bytearray",
+        "memoryview",
+        "repr",
+        "dict",
+        "list",
+        "tuple",
+        "sorted",
+        "copy",
+        "items",
+        "keys",
+        "values",
+        "compile",
+        "BytesIO",
+        "StringIO",
+        "TextIOWrapper",
+        "urlencode",
+        "quote",
+        "quote_plus",
+        "b64encode",
+        "b64decode",
+        "urlsafe_b64encode",
+        "hexlify",
+        "unhexlify",
+        "decompress",
+        "compress",
+        "fromhex",
+        "group",
+        "groups",
+        "findall",
+        "search",
+        "match",
+        "sub",
+        "dedent",
+        "removeprefix",
+        "removesuffix",
+        "pop",
+        "getvalue",
+        "getbuffer",
+        "parse",
+        "partition",
+        "rpartition",
+        "lower",
+        "upper",
+        "iter_content",
+        "iter_lines",
+        "getresponse",
+        "map",
+        "filter",
+        "next",
+        "iter",
+        "reversed",
+        "code",
+        "model_dump",
+        "to_dict",
+        "get_text",
+        "open",
+        "Request",
+        "raise_for_status",
+        "decrypt",
+        "get_content",
+        "chain",
+        "b85decode",
+        "a85decode",
+        "b32decode",
+    ];
+    let last = path.rsplit('.').next().unwrap_or(path);
+    LASTS.contains(&last)
+        || ["extract", "parse", "clean", "strip"].iter().any(|part| last.contains(part))
+            && !last.contains("args")
+}
+
+/// Whether a path of a file names credentials.
+pub(crate) fn is_credential_file(path: &str) -> bool {
+    const FILES: &[&str] = &[
+        ".aws/credentials",
+        ".ssh/id_",
+        ".netrc",
+        ".git-credentials",
+        ".kube/config",
+        ".docker/config.json",
+        ".pypirc",
+        "/etc/shadow",
+        "/etc/passwd",
+        ".bash_history",
+        ".zsh_history",
+        "/proc/self/environ",
+        "wallet.dat",
+        "Login Data",
+        "logins.json",
+        "key4.db",
+        ".config/gcloud/",
+        "application_default_credentials.json",
+        ".azure/accessTokens.json",
+        ".gnupg/",
+        "id_rsa",
+        "id_ed25519",
+        "Local State",
+        ".electrum/wallets",
+        "Exodus/exodus.wallet",
+        ".cache/huggingface/token",
+        ".huggingface/token",
+        ".config/gh/hosts.yml",
+    ];
+    let path = path.replace('\\', "/");
+    FILES.iter().any(|file| path.contains(file)) && !path.ends_with(".pub")
+        || path.ends_with("/.ssh")
+        || path.ends_with("/.aws")
+}
+
+/// Whether writing a file of that path makes something run later.
+pub(crate) fn is_startup_file(path: &str) -> bool {
+    const FILES: &[&str] = &[
+        ".bashrc",
+        ".bash_profile",
+        ".zshrc",
+        ".zprofile",
+        "/.profile",
+        "/etc/profile",
+        "/etc/cron",
+        "/var/spool/cron",
+        "/etc/rc.local",
+        "authorized_keys",
+        "/etc/systemd/system/",
+        ".config/systemd/user/",
+        ".config/autostart/",
+        "LaunchAgents/",
+        "LaunchDaemons/",
+        "Start Menu/Programs/Startup",
+        "/etc/ld.so.preload",
+        ".ipython/profile_default/startup",
+        "/etc/sudoers",
+        "/etc/passwd",
+        ".git/hooks/",
+        ".config/fish/config.fish",
+    ];
+    let path = path.replace('\\', "/");
+    // Build tools write these two into environments of their own.
+    let customises = path.ends_with("sitecustomize.py") || path.ends_with("usercustomize.py");
+    FILES.iter().any(|file| path.contains(file))
+        || customises && path.contains("site-packages")
+        || path.ends_with(".pth")
+            && (path.contains("site-packages") || path.contains(HOLE) && path.contains("site"))
+}

@@ -1,0 +1,258 @@
+//! What statements do to the names.
+
+use tree_sitter::Node;
+
+use crate::python::expression::{field, value_of};
+use crate::python::names::{self, is_blank};
+use crate::python::reader::{Child, Reader, Scope};
+use crate::python::value::{Known, Taint, Value};
+use crate::python::{hostile, output};
+
+impl<'t> Reader<'_, 't, '_> {
+    /// Comes to a node, before its children.
+    pub(crate) fn enter(&mut self, node: Node<'_>) {
+        match node.kind() {
+            "function_definition" => {
+                let name = node.child_by_field_name("name").map(|name| self.source(name)).unwrap_or_default();
+                let top = !self.scopes.iter().any(|scope| matches!(scope, Scope::Class(_)));
+                if top && !name.is_empty() {
+                    self.names.bind(name, names::local(name));
+                }
+                let outside = self.parameters(node, name, top);
+                self.scopes.push(Scope::Function(name.to_owned(), outside));
+            }
+            "class_definition" => {
+                let bases = node.child_by_field_name("superclasses").map(|bases| self.source(bases));
+                let bases = bases.unwrap_or_default();
+                if ["PreTrainedModel", "PretrainedConfig", "PreTrainedConfig", "PreTrainedTokenizer"]
+                    .iter()
+                    .any(|base| bases.contains(base))
+                {
+                    self.names.facts.insert("model class");
+                }
+                let short = bases.get(..bases.floor_char_boundary(200)).unwrap_or_default();
+                self.scopes.push(Scope::Class(short.to_owned()));
+            }
+            "if_statement" => {
+                let condition = node.child_by_field_name("condition").map(|condition| self.source(condition));
+                if condition.is_some_and(|text| text.len() < 80 && text.contains("__main__")) {
+                    self.scopes.push(Scope::Main);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Leaves a statement.
+    pub(crate) fn statement(&mut self, node: Node<'_>, children: &[Child<'_>]) -> Value {
+        match node.kind() {
+            "function_definition" | "class_definition" => {
+                if let Some(Scope::Function(_, outside)) = self.scopes.pop() {
+                    for (name, value) in outside {
+                        match value {
+                            Some(value) => self.names.bind(&name, value),
+                            None => self.names.forget(&name),
+                        }
+                    }
+                }
+            }
+            // `@exec`: the function below is made from what stands there, and never called by its name.
+            "decorator" => {
+                let path = children.first().and_then(|child| child.value.as_path()).unwrap_or_default();
+                if self.speaks && matches!(path, "exec" | "eval") {
+                    let message = format!("`{path}` is hidden in a decorator");
+                    self.remarks.add(&hostile::HIDDEN_CALL, self.start + node.start_byte(), message);
+                }
+            }
+            "if_statement" => {
+                let condition = field(children, "condition").map(|condition| self.source(condition.node));
+                if condition.is_some_and(|text| text.len() < 80 && text.contains("__main__")) {
+                    self.scopes.pop();
+                }
+            }
+            "import_statement" => children.iter().for_each(|child| self.import(child.node)),
+            "import_from_statement" => self.import_from(node, children),
+            "assignment" | "named_expression" => {
+                let (left, right) = match node.kind() {
+                    "assignment" => (field(children, "left"), field(children, "right")),
+                    _ => (field(children, "name"), field(children, "value")),
+                };
+                if let (Some(left), Some(right)) = (left, right) {
+                    let value = right.value.clone();
+                    self.bind(left.node, &value, 0);
+                    return value;
+                }
+            }
+            "augmented_assignment" => self.augment(children),
+            // `value as name`, in `with` and in patterns.
+            "as_pattern" => {
+                let value = children.first().map(|child| child.value.clone()).unwrap_or_default();
+                if let Some(target) = field(children, "alias").and_then(|alias| alias.node.named_child(0)) {
+                    self.bind(target, &value, 0);
+                }
+                return value;
+            }
+            "for_statement" | "for_in_clause" => {
+                let right = value_of(children, "right");
+                // Of a list of texts, any: rules look for what stands in a text.
+                let texts: Option<Vec<&str>> = right.items().iter().take(64).map(Value::as_text).collect();
+                let element = match (texts.filter(|texts| !texts.is_empty()), right.items().first()) {
+                    (Some(texts), _) => Value::text(&texts.join("\n"), right.taint),
+                    (None, Some(first)) if matches!(first.known, Known::Number(_)) => first.clone(),
+                    _ => Value::unknown(right.taint),
+                };
+                if let Some(left) = field(children, "left") {
+                    self.bind(left.node, &element, 0);
+                }
+                return right;
+            }
+            "return_statement" => {
+                let value = children.first().map(|child| child.value.clone()).unwrap_or_default();
+                self.returned(value);
+            }
+            // Python 2.
+            "exec_statement" => {
+                let value = value_of(children, "code");
+                self.executed(node, "exec", &value);
+            }
+            _ => {}
+        }
+        Value::default()
+    }
+
+    /// Binds the parameters of a function to what it is given in this text, or to nobody's names; what these were outside.
+    fn parameters(&mut self, node: Node<'_>, function: &str, top: bool) -> Vec<(String, Option<Value>)> {
+        const MANY: usize = 64;
+        let Some(parameters) = node.child_by_field_name("parameters") else { return Vec::new() };
+        let mut cursor = parameters.walk();
+        let mut outside = Vec::new();
+        for (at, parameter) in parameters.named_children(&mut cursor).take(MANY).enumerate() {
+            let inner = parameter
+                .child_by_field_name("name")
+                .or_else(|| parameter.named_child(0))
+                .unwrap_or(parameter);
+            if inner.kind() != "identifier" {
+                continue;
+            }
+            let name = self.source(inner);
+            let given = if top { self.names.argument(function, at).cloned() } else { None };
+            let value = given.unwrap_or_else(|| Value::path(&format!("parameter:{name}"), Taint::NONE));
+            outside.push((name.to_owned(), self.names.get(name).cloned()));
+            self.names.bind(name, value);
+        }
+        outside
+    }
+
+    fn returned(&mut self, value: Value) {
+        let Some(Scope::Function(name, _)) =
+            self.scopes.iter().rev().find(|scope| matches!(scope, Scope::Function(..)))
+        else {
+            return;
+        };
+        if (is_blank(&value) && value.taint == Taint::NONE) || self.names.returns.contains_key(name) {
+            return;
+        }
+        let name = name.clone();
+        self.names.returns.insert(name, value);
+    }
+
+    fn augment(&mut self, children: &[Child<'_>]) {
+        let (Some(left), right) = (field(children, "left"), value_of(children, "right")) else { return };
+        let before = left.value.clone();
+        let taint = before.taint.with(right.taint);
+        let operator =
+            field(children, "operator").map(|operator| self.source(operator.node)).unwrap_or_default();
+        let value = match (&before.known, &right.known) {
+            (Known::Text(a), _) if operator == "+=" => {
+                self.spend(a.len() / 16);
+                Value::text(&format!("{a}{}", right.as_part()), taint.with(Taint::COMPUTED))
+            }
+            (Known::Bytes(a), Known::Bytes(b)) if operator == "+=" => {
+                self.spend(a.len() / 16);
+                Value::bytes(&[a.as_ref(), b.as_ref()].concat(), taint)
+            }
+            _ => Value::unknown(taint),
+        };
+        let node = left.node;
+        self.bind(node, &value, 0);
+    }
+
+    /// Gives what a pattern names its value.
+    fn bind(&mut self, target: Node<'_>, value: &Value, depth: u8) {
+        const DEEPEST: u8 = 4;
+        match target.kind() {
+            "identifier" => self.names.bind(self.source(target), value.clone()),
+            "attribute" => {
+                let name = self.source(target);
+                output::assigned(self, name, value, self.offset(target));
+                if name.len() <= 96 {
+                    self.names.bind(name, value.clone());
+                }
+            }
+            "pattern_list" | "tuple_pattern" | "list_pattern" | "tuple" | "expression_list"
+                if depth < DEEPEST =>
+            {
+                let mut cursor = target.walk();
+                let targets: Vec<Node<'_>> = target.named_children(&mut cursor).take(64).collect();
+                for (at, target) in targets.into_iter().enumerate() {
+                    let item = value.items().get(at).cloned();
+                    self.bind(target, &item.unwrap_or_else(|| Value::unknown(value.taint)), depth + 1);
+                }
+            }
+            "list_splat_pattern" => {
+                if let Some(inner) = target.named_child(0) {
+                    self.bind(inner, &Value::unknown(value.taint), depth + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// `import a.b`, `import a.b as c`.
+    fn import(&mut self, node: Node<'_>) {
+        let (module, alias) = self.imported(node);
+        self.names.import(module);
+        match alias {
+            Some(alias) => self.names.bind(alias, Value::path(&named_module(module), Taint::NONE)),
+            None => {
+                let first = module.split('.').next().unwrap_or(module);
+                self.names.bind(first, Value::path(&named_module(first), Taint::NONE));
+            }
+        }
+    }
+
+    /// `from a import b as c`, `from a import *`.
+    fn import_from(&mut self, node: Node<'_>, children: &[Child<'_>]) {
+        let module =
+            node.child_by_field_name("module_name").map(|module| self.source(module)).unwrap_or_default();
+        let module = named_module(module);
+        self.names.import(&module);
+        for child in children {
+            if child.node.kind() == "wildcard_import" {
+                self.names.star(&module);
+            } else if child.field == Some("name") {
+                let (name, alias) = self.imported(child.node);
+                let path = names::member(&module, name);
+                let taint = crate::python::sources::of_name(&path);
+                self.names.bind(alias.unwrap_or(name), Value::path(&path, taint));
+            }
+        }
+    }
+
+    fn imported(&self, node: Node<'_>) -> (&'t str, Option<&'t str>) {
+        let name = node.child_by_field_name("name").unwrap_or(node);
+        (self.source(name), node.child_by_field_name("alias").map(|alias| self.source(alias)))
+    }
+}
+
+/// A module by its one name.
+fn named_module(module: &str) -> String {
+    match module {
+        "posix" | "nt" => "os",
+        "cPickle" | "_pickle" | "pickle5" => "pickle",
+        "urllib2" => "urllib.request",
+        "__builtin__" => "builtins",
+        other => other,
+    }
+    .to_owned()
+}

