@@ -10,7 +10,7 @@ use bastide_types::Rule;
 use crate::halt::Parsed;
 use crate::scan::Scan;
 use crate::source::{Source, read_up_to};
-use crate::{archive, document, graph, keras, pickle, tensor, text};
+use crate::{archive, code, document, graph, keras, pickle, tensor, text};
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +42,8 @@ pub enum Format {
     Tar,
     /// 7z archive.
     SevenZip,
+    /// An archive of a kind that is not opened: RAR, cabinet, cpio and others.
+    OtherArchive,
     /// Gzip stream.
     Gzip,
     /// Bzip2 stream.
@@ -125,6 +127,18 @@ pub enum Format {
     Python,
     /// Shell script, batch file or the like.
     Script,
+    /// Manifests of Kubernetes, or a template of them.
+    Kubernetes,
+    /// Compose file of Docker or Podman.
+    Compose,
+    /// Instructions that build a container image.
+    Dockerfile,
+    /// Terraform or OpenTofu.
+    Terraform,
+    /// Requirements of pip.
+    Requirements,
+    /// Other lock file of a package manager.
+    Lock,
     /// Other text.
     Text,
     // Programs.
@@ -153,6 +167,7 @@ impl Format {
             Format::Zip => "zip",
             Format::Tar => "tar",
             Format::SevenZip => "7z",
+            Format::OtherArchive => "other-archive",
             Format::Gzip => "gzip",
             Format::Bzip2 => "bzip2",
             Format::Xz => "xz",
@@ -192,6 +207,12 @@ impl Format {
             Format::Notebook => "notebook",
             Format::Python => "python",
             Format::Script => "script",
+            Format::Kubernetes => "kubernetes",
+            Format::Compose => "compose",
+            Format::Dockerfile => "dockerfile",
+            Format::Terraform => "terraform",
+            Format::Requirements => "requirements",
+            Format::Lock => "lock",
             Format::Text => "text",
             Format::Executable => "executable",
             Format::Llamafile => "llamafile",
@@ -245,35 +266,51 @@ const FAMILIES: &[Family] = &[
     Family { recognise: archive::recognise, read: archive::read, rules: archive::RULES },
     Family { recognise: pickle::recognise, read: pickle::read, rules: pickle::RULES },
     Family { recognise: graph::recognise, read: graph::read, rules: graph::RULES },
+    Family { recognise: code::recognise, read: code::read, rules: code::RULES },
     Family { recognise: document::recognise, read: document::read, rules: document::RULES },
     Family { recognise: text::recognise, read: text::read, rules: text::RULES },
 ];
 
+/// What a file may be taken for, and how that is read.
+pub(crate) struct Reading {
+    /// As what.
+    pub(crate) format: Format,
+    family: &'static Family,
+}
+
+impl Reading {
+    /// Reads `source` as this.
+    pub(crate) fn read(&self, source: &dyn Source, name: &str, scan: &mut Scan<'_>) -> Parsed<()> {
+        (self.family.read)(self.format, source, name, scan).unwrap_or(Ok(()))
+    }
+}
+
 /// Everything that a loader could take the file for, the likeliest first; empty where nothing knows it.
-pub(crate) fn recognise(source: &dyn Source, name: &str) -> Parsed<Vec<Format>> {
+pub(crate) fn recognise(source: &dyn Source, name: &str) -> Parsed<Vec<Reading>> {
     let head = read_up_to(source, 0, Glance::SIZE)?;
     let tail = match source.size().checked_sub(Glance::SIZE as u64) {
         Some(start) if start > 0 => read_up_to(source, start, Glance::SIZE)?,
         _ => head.clone(),
     };
     let glance = Glance { head: &head, tail: &tail, source, name };
+    let mut readings: Vec<Reading> = Vec::new();
     let mut formats = Vec::new();
     for family in FAMILIES {
+        formats.clear();
         (family.recognise)(&glance, &mut formats)?;
-    }
-    let mut seen = Vec::new();
-    formats.retain(|format| {
-        !seen.contains(format) && {
-            seen.push(*format);
-            true
+        for &format in &formats {
+            let known = |r: &Reading| r.format == format && std::ptr::eq(r.family, family);
+            if !readings.iter().any(known) {
+                readings.push(Reading { format, family });
+            }
         }
-    });
-    Ok(formats)
+    }
+    Ok(readings)
 }
 
-/// Reads `source` as `format`.
-pub(crate) fn read(format: Format, source: &dyn Source, name: &str, scan: &mut Scan<'_>) -> Parsed<()> {
-    FAMILIES.iter().find_map(|family| (family.read)(format, source, name, scan)).unwrap_or(Ok(()))
+/// How `format` is read, whether or not the bytes are recognised as it.
+pub(crate) fn readings_of(format: Format) -> impl Iterator<Item = Reading> {
+    FAMILIES.iter().map(move |family| Reading { format, family })
 }
 
 /// The rules of every family.

@@ -1,7 +1,8 @@
 //! What a model file would do to the program that loads it.
 //!
 //! Owns: recognising formats by content, reading them as their loaders do, the symbolic pickle machine, the allow list of
-//! globals, the rules, and the assessment. Knows nothing of files, folders, signatures, policies or output formats: bytes
+//! globals, the rules, and the assessment; source code, infrastructure files and lock files it hands to `bastide-code`.
+//! Knows nothing of files, folders, signatures, policies or output formats: bytes
 //! in, findings out. Nothing is ever executed, imported or unpickled; every reader is bounded by [`Limits`], which count
 //! bytes and steps and never time, so that an assessment is the same on every machine.
 //!
@@ -16,7 +17,9 @@
 //! ```
 
 mod archive;
+mod code;
 mod document;
+mod folder;
 mod format;
 mod graph;
 mod halt;
@@ -30,9 +33,14 @@ mod source;
 mod tensor;
 mod text;
 
+pub use folder::folder;
 pub use format::Format;
 pub use limits::Limits;
-pub use report::{Facts, Finding, Library, Report, Tensors};
+#[doc(hidden)]
+pub use pickle::pickle_trace;
+pub use report::{Facts, Finding, Library, Pinned, Report, Tensors};
 pub use rules::rules;
 pub use scan::scan;
+#[doc(hidden)]
+pub use scan::scan_as;
 pub use source::{Part, Source};

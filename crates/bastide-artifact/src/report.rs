@@ -1,7 +1,8 @@
 //! What a scan says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use bastide_code::dependencies::Package;
 use bastide_types::{Assessment, Rule, Severity};
 
 use crate::format::Format;
@@ -40,6 +41,15 @@ pub struct Library {
     pub version: String,
 }
 
+/// A package that a lock file pins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// The package.
+    pub package: Package,
+    /// The members that lead to the lock file, outermost first; empty where the file is one itself.
+    pub members: Vec<String>,
+}
+
 /// Tensors of one element type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tensors {
@@ -54,10 +64,14 @@ pub struct Tensors {
 pub struct Facts {
     /// Libraries and their versions.
     pub libraries: Vec<Library>,
+    /// Packages of lock files.
+    pub packages: Vec<Pinned>,
     /// Tensors by the format's own name of their element type (`F32`, `Q4_K`).
     pub tensors: BTreeMap<String, Tensors>,
     /// Further properties under the keys of [`Facts::KEYS`].
     pub properties: BTreeMap<&'static str, String>,
+    /// Files beside it that a loader takes with it, as it names them: shards of an index, modules of its code.
+    pub files: BTreeSet<String>,
 }
 
 impl Facts {
@@ -84,6 +98,18 @@ impl Facts {
     /// The most libraries and element types kept.
     const MANY: usize = 256;
 
+    /// The most packages kept: the lock files of whole companies have some ten thousand.
+    const PACKAGES: usize = 100_000;
+
+    /// Notes a package; whether there was room for it.
+    pub(crate) fn package(&mut self, package: Package, members: &[String]) -> bool {
+        let room = self.packages.len() < Self::PACKAGES;
+        if room {
+            self.packages.push(Pinned { package, members: members.to_vec() });
+        }
+        room
+    }
+
     /// Notes a library.
     pub(crate) fn library(&mut self, name: &str, version: &str) {
         let library = Library { name: cut(name), version: cut(version) };
@@ -100,6 +126,14 @@ impl Facts {
         let tensors = self.tensors.entry(cut(dtype)).or_default();
         tensors.count += 1;
         tensors.elements = tensors.elements.saturating_add(elements);
+    }
+
+    /// Notes a file that a loader takes with this one.
+    pub(crate) fn file(&mut self, name: &str) {
+        const MOST: usize = 4096;
+        if self.files.len() < MOST {
+            self.files.insert(cut(name));
+        }
     }
 
     /// Notes a property; the first value of a key stays.

@@ -65,5 +65,6 @@ pub(crate) const DEPTH: Rule = Rule {
 /// Every rule, in the order of the documentation.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     const SHARED: &[&Rule] = &[&TRUNCATED, &MALFORMED, &UNREADABLE, &LIMIT, &DEPTH];
-    SHARED.iter().chain(crate::format::rules()).copied()
+    let own = SHARED.iter().chain(crate::format::rules()).chain(crate::folder::RULES).copied();
+    own.chain(bastide_code::rules())
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use bastide_code::dependencies::Package;
 use bastide_types::{Assessment, Rule};
 
 use crate::format::{self, Format};
@@ -18,7 +19,22 @@ use crate::source::Source;
 #[must_use]
 pub fn scan(source: &dyn Source, name: &str, limits: &Limits) -> Report {
     let mut scan = Scan::new(limits);
-    let format = scan.open(source, name);
+    let format = scan.open(source, name, None);
+    scan.finish(format)
+}
+
+/// Reads one file as `format` whatever it is, and what lies in it as [`scan`] does. For fuzzing, where recognition would
+/// turn most inputs away before a reader sees them.
+#[doc(hidden)]
+#[must_use]
+pub fn scan_as(format: Format, source: &dyn Source, name: &str, limits: &Limits) -> Report {
+    let mut scan = Scan::new(limits);
+    scan.size = source.size();
+    for reading in format::readings_of(format) {
+        if let Err(halt) = reading.read(source, name, &mut scan) {
+            scan.halted(format, halt);
+        }
+    }
     scan.finish(format)
 }
 
@@ -32,6 +48,8 @@ pub(crate) struct Scan<'l> {
     more_effect: Assessment,
     /// Names of the members from the file to here.
     members: Vec<String>,
+    /// Bytes of the innermost file; offsets beyond are not told.
+    size: u64,
     steps: u64,
     expanded: u64,
 }
@@ -45,31 +63,46 @@ impl<'l> Scan<'l> {
             more_findings: 0,
             more_effect: Assessment::Clean,
             members: Vec::new(),
+            size: u64::MAX,
             steps: 0,
             expanded: 0,
         }
     }
 
-    /// Scans everything that `source` may be taken for; what it is first of all.
-    fn open(&mut self, source: &dyn Source, name: &str) -> Format {
-        match format::recognise(source, name) {
-            Ok(formats) => {
-                for &format in &formats {
-                    if let Err(halt) = format::read(format, source, name, self) {
-                        self.halted(format, halt);
+    /// Scans everything that `source` may be taken for but `never`; what it is first of all.
+    fn open(&mut self, source: &dyn Source, name: &str, never: Option<Format>) -> Format {
+        let outer = std::mem::replace(&mut self.size, source.size());
+        let format = match format::recognise(source, name) {
+            Ok(mut readings) => {
+                readings.retain(|reading| Some(reading.format) != never);
+                for reading in &readings {
+                    if let Err(halt) = reading.read(source, name, self) {
+                        self.halted(reading.format, halt);
                     }
                 }
-                formats.first().copied().unwrap_or(Format::Unknown)
+                readings.first().map_or(Format::Unknown, |reading| reading.format)
             }
             Err(halt) => {
                 self.halted(Format::Unknown, halt);
                 Format::Unknown
             }
-        }
+        };
+        self.size = outer;
+        format
     }
 
     /// Scans a member: a file within this one, called `name`.
     pub(crate) fn nested(&mut self, name: &str, source: &dyn Source) -> Option<Format> {
+        self.nested_but(None, name, source)
+    }
+
+    /// The same for a member that is known not to be `never`, whatever it looks like.
+    pub(crate) fn nested_but(
+        &mut self,
+        never: Option<Format>,
+        name: &str,
+        source: &dyn Source,
+    ) -> Option<Format> {
         if self.members.len() >= self.limits.depth {
             self.find(
                 &rules::DEPTH,
@@ -80,7 +113,7 @@ impl<'l> Scan<'l> {
         }
         self.members.push(shown(name));
         let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
-        let format = self.open(source, last);
+        let format = self.open(source, last, never);
         self.members.pop();
         Some(format)
     }
@@ -88,9 +121,16 @@ impl<'l> Scan<'l> {
     /// Names the member that `work` looks into, without a recognition of its own.
     pub(crate) fn within<T>(&mut self, name: &str, work: impl FnOnce(&mut Self) -> T) -> T {
         self.members.push(shown(name));
+        let outer = std::mem::replace(&mut self.size, u64::MAX);
         let result = work(self);
+        self.size = outer;
         self.members.pop();
         result
+    }
+
+    /// Notes a package that the lock file here pins; whether there was room for it.
+    pub(crate) fn package(&mut self, package: Package) -> bool {
+        self.facts.package(package, &self.members)
     }
 
     /// How many levels of members lie above.
@@ -130,11 +170,18 @@ impl<'l> Scan<'l> {
             known.count += 1;
         } else if self.findings.len() < self.limits.findings {
             let members = self.members.clone();
+            // A pointer out of the file, or a place in a text that is longer decoded than in the file.
+            let offset = offset.filter(|&at| at <= self.size);
             self.findings.push(Finding { rule, message, offset, members, call, count: 1 });
         } else {
             self.more_findings += 1;
             self.more_effect = self.more_effect.max(rule.effect);
         }
+    }
+
+    /// Whether a finding of `rule` was noted anywhere in the file.
+    pub(crate) fn found(&self, rule: &'static Rule) -> bool {
+        self.findings.iter().any(|finding| finding.rule == rule)
     }
 
     /// Notes that the reader of `format` stopped before the end.
@@ -179,6 +226,11 @@ impl<'l> Scan<'l> {
             return Err(Halt::limit(format!("{} decompressed bytes", self.limits.expanded_bytes)));
         }
         Ok(())
+    }
+
+    /// How many bytes decompression has made so far.
+    pub(crate) fn expanded(&self) -> u64 {
+        self.expanded
     }
 
     fn finish(mut self, format: Format) -> Report {

@@ -1,0 +1,140 @@
+//! Source code, infrastructure files and lock files: recognised here, judged by `bastide-code`.
+
+use std::borrow::Cow;
+
+use bastide_code::dependencies::{self, Kind as LockKind};
+use bastide_code::{Kind, Remark};
+use bastide_types::Rule;
+
+use crate::document::notebook::CodeCell;
+use crate::document::{decode, looks_like_text};
+use crate::format::{Format, Glance};
+use crate::halt::{Halt, Parsed};
+use crate::scan::Scan;
+use crate::source::{Source, read_up_to};
+
+/// What this family looks for: the rules of `bastide-code` are listed beside those of the families.
+pub(crate) const RULES: &[&Rule] = &[];
+
+/// What one byte of source code costs of the budget of the file: reading code takes as long as that many steps of the
+/// symbolic machine.
+const STEPS_PER_BYTE: u64 = 16;
+
+/// The longest infrastructure or lock file that is looked into, in bytes. `bastide-code` has its own limits below.
+const LONGEST: usize = 32 << 20;
+
+/// Adds what a tool could take the file for, by its name as tools do.
+pub(crate) fn recognise(glance: &Glance<'_>, formats: &mut Vec<Format>) -> Parsed<()> {
+    if !looks_like_text(glance.head) {
+        return Ok(());
+    }
+    let head = decode::text(glance.head);
+    if let Some(kind) = LockKind::of(glance.name, &head) {
+        formats.push(if kind == LockKind::Requirements { Format::Requirements } else { Format::Lock });
+    } else if may_be_infrastructure(glance) {
+        let bytes = read_up_to(glance.source, 0, LONGEST)?;
+        formats.extend(
+            bastide_code::infrastructure(glance.name, &decode::text(&bytes)).map(|(kind, _)| format_of(kind)),
+        );
+    }
+    Ok(())
+}
+
+/// Whether the name allows it, so that other texts are not read for it.
+fn may_be_infrastructure(glance: &Glance<'_>) -> bool {
+    let name = glance.name.to_ascii_lowercase();
+    ["yaml", "yml", "tpl", "tf", "tofu"].iter().any(|extension| glance.named(extension))
+        || name.contains("dockerfile")
+        || name.contains("containerfile")
+}
+
+const fn format_of(kind: Kind) -> Format {
+    match kind {
+        Kind::Kubernetes => Format::Kubernetes,
+        Kind::Compose => Format::Compose,
+        Kind::Dockerfile => Format::Dockerfile,
+        Kind::Terraform => Format::Terraform,
+    }
+}
+
+/// Reads the file as `format`, if it is one of this family's.
+pub(crate) fn read(
+    format: Format,
+    source: &dyn Source,
+    name: &str,
+    scan: &mut Scan<'_>,
+) -> Option<Parsed<()>> {
+    match format {
+        Format::Kubernetes | Format::Compose | Format::Dockerfile | Format::Terraform => {
+            Some(infrastructure(source, name, scan))
+        }
+        Format::Requirements | Format::Lock => Some(lock(source, name, scan)),
+        _ => None,
+    }
+}
+
+/// Judges a file of Python.
+///
+/// # Errors
+///
+/// Where it cannot be read, or the scan has no steps left for it.
+pub(crate) fn python(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
+    // One byte more than is read tells the reader that there is more.
+    let bytes = read_up_to(source, 0, bastide_code::LONGEST_PYTHON + 1)?;
+    scan.spend(STEPS_PER_BYTE * bytes.len() as u64)?;
+    note(bastide_code::python(&decode::text(&bytes)), scan);
+    Ok(())
+}
+
+/// Judges one cell of a notebook.
+///
+/// # Errors
+///
+/// Where the scan has no steps left for it.
+pub(crate) fn cell(cell: &CodeCell<'_>, scan: &mut Scan<'_>) -> Parsed<()> {
+    scan.spend(STEPS_PER_BYTE * cell.source.len() as u64)?;
+    for remark in bastide_code::cell(&cell.source) {
+        let message = format!("cell {}, line {}: {}", cell.number, remark.line, remark.message);
+        scan.find(remark.rule, cell.offset, message);
+    }
+    Ok(())
+}
+
+fn infrastructure(source: &dyn Source, name: &str, scan: &mut Scan<'_>) -> Parsed<()> {
+    let bytes = text_of(source, scan)?;
+    if let Some((_, remarks)) = bastide_code::infrastructure(name, &decode::text(&bytes)) {
+        note(remarks, scan);
+    }
+    Ok(())
+}
+
+fn lock(source: &dyn Source, name: &str, scan: &mut Scan<'_>) -> Parsed<()> {
+    let bytes = text_of(source, scan)?;
+    let text: Cow<'_, str> = decode::text(&bytes);
+    let Some(kind) = LockKind::of(name, &text) else { return Ok(()) };
+    note(dependencies::remarks(kind, &text), scan);
+    for package in dependencies::packages(kind, &text) {
+        if !scan.package(package) {
+            return Err(Halt::limit("100000 packages"));
+        }
+    }
+    Ok(())
+}
+
+fn text_of(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<Vec<u8>> {
+    let bytes = read_up_to(source, 0, LONGEST)?;
+    scan.spend(STEPS_PER_BYTE * bytes.len() as u64)?;
+    match source.size() > LONGEST as u64 {
+        true => Err(Halt::limit(format!("{LONGEST} bytes for one text"))),
+        false => Ok(bytes),
+    }
+}
+
+fn note(remarks: Vec<Remark>, scan: &mut Scan<'_>) {
+    for remark in remarks {
+        scan.find(remark.rule, remark.offset, format!("line {}: {}", remark.line, remark.message));
+    }
+}
+
+#[cfg(test)]
+mod tests;
