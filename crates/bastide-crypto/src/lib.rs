@@ -1,8 +1,10 @@
 //! The one place where bastide touches cryptographic primitives.
 //!
-//! Owns: SHA-256, HMAC and HKDF over it, Ed25519, AES-256-GCM, passphrase sealing and password hashes (Argon2id), comparison in constant
+//! Owns: SHA-256, HMAC and HKDF over it, digests of large contents (also BLAKE2b and BLAKE3), Ed25519, ECDSA over the
+//! NIST curves, AES-256-GCM, passphrase sealing and password hashes (Argon2id), comparison in constant
 //! time, and the source of randomness as an argument. Knows nothing of what is hashed, signed or sealed, of files, or
-//! of where keys come from. The primitives are those of AWS-LC; nothing here is an own cipher.
+//! of where keys come from. The primitives are those of AWS-LC,
+//! RustCrypto and the authors of BLAKE3; nothing here is an own cipher.
 //!
 //! ```
 //! use bastide_crypto::{HmacKey, RootKey, SigningKey, SystemRandom, sha256};
@@ -18,6 +20,8 @@
 //! ```
 
 mod aead;
+mod content;
+mod ecdsa;
 mod hash;
 mod mac;
 mod password;
@@ -27,6 +31,12 @@ mod sealed;
 mod sign;
 
 pub use aead::{NotAuthentic, open, seal, seal_append};
+pub use content::{
+    BLAKE3_PART_BYTES, Blake3Part, Blake3PartDigest, ContentHash, ContentHasher, blake3_of_parts,
+};
+pub use ecdsa::{
+    Curve, EcdsaKeyError, EcdsaSigningKey, EcdsaVerifyingKey, SignatureNotMade, ecdsa_der_from_fixed,
+};
 pub use hash::{Sha256, sha256};
 pub use mac::{HkdfLengthError, HmacContext, HmacKey, constant_time_eq, hkdf_sha256, hmac_sha1, hmac_sha256};
 pub use password::{

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test stops at a bad vector")]
 
-use bastide_crypto::{VerifyingKey, hkdf_sha256, hmac_sha256, open, seal};
+use bastide_crypto::{
+    EcdsaVerifyingKey, VerifyingKey, ecdsa_der_from_fixed, hkdf_sha256, hmac_sha256, open, seal,
+};
 use serde_json::Value;
 
 fn cases(file: &str) -> Option<Vec<(Value, Value)>> {
@@ -38,6 +40,29 @@ fn ed25519() {
     for (group, test) in cases {
         let key = VerifyingKey::from_bytes(hex(&group["publicKey"]["pk"]).try_into().unwrap());
         assert_eq!(key.verify(&hex(&test["msg"]), &hex(&test["sig"])).is_ok(), valid(&test), "{test}");
+    }
+}
+
+#[test]
+fn ecdsa() {
+    for file in ["ecdsa_secp256r1_sha256_test.json", "ecdsa_secp384r1_sha384_test.json"] {
+        let Some(cases) = cases(file) else { return };
+        for (group, test) in cases {
+            let key = EcdsaVerifyingKey::from_spki(&hex(&group["publicKeyDer"])).unwrap();
+            assert_eq!(key.verify(&hex(&test["msg"]), &hex(&test["sig"])).is_ok(), valid(&test), "{test}");
+        }
+    }
+}
+
+#[test]
+fn ecdsa_of_tokens() {
+    for file in ["ecdsa_secp256r1_sha256_p1363_test.json", "ecdsa_secp384r1_sha384_p1363_test.json"] {
+        let Some(cases) = cases(file) else { return };
+        for (group, test) in cases.into_iter().filter(|(_, test)| valid(test)) {
+            let key = EcdsaVerifyingKey::from_spki(&hex(&group["publicKeyDer"])).unwrap();
+            let der = ecdsa_der_from_fixed(&hex(&test["sig"])).unwrap();
+            assert_eq!(key.verify(&hex(&test["msg"]), &der), Ok(()), "{test}");
+        }
     }
 }
 

@@ -1,0 +1,275 @@
+//! Chains of certificates: who may sign, through whom, and when.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
+
+use std::time::Duration;
+
+use bastide_crypto::{ContentHash, EcdsaSigningKey};
+use bastide_signing::{
+    CertificateError, Identity, Manifest, Method, Place, Resource, ResourcePath, Roots, Serialization,
+    SignError, Trust, ValidAt, VerifyError, certificates_from_pem, sign, verify,
+};
+use bastide_types::Timestamp;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512,
+    SignatureAlgorithm, date_time_ymd,
+};
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2030, 1, 1);
+    params
+}
+
+fn authority(name: &str) -> CertificateParams {
+    let mut params = params(name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params
+}
+
+fn signer() -> CertificateParams {
+    let mut params = params("signer");
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params
+}
+
+fn new_key() -> KeyPair {
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap()
+}
+
+fn root(params: CertificateParams) -> Authority {
+    CertifiedIssuer::self_signed(params, new_key()).unwrap()
+}
+
+fn manifest() -> Manifest {
+    let serialization = Serialization {
+        method: Method::Files,
+        hash: ContentHash::Sha256,
+        allow_symlinks: false,
+        ignored: Vec::new(),
+    };
+    let place = Place { path: Some(ResourcePath::new("a").unwrap()), shard: None };
+    Manifest::new("m", serialization, vec![Resource { place, digest: vec![1; 32] }]).unwrap()
+}
+
+/// Signs with a new key whose certificate `issuer` makes, and verifies against `roots`.
+fn try_with(
+    leaf: CertificateParams,
+    curve: &'static SignatureAlgorithm,
+    issuer: &Authority,
+    between: &[&Authority],
+    roots: &str,
+    at: ValidAt,
+) -> Result<(), VerifyError> {
+    let key = KeyPair::generate_for(curve).unwrap();
+    let certificate = leaf.signed_by(&key, issuer).unwrap();
+    let mut chain = vec![certificate.der().to_vec()];
+    chain.extend(between.iter().map(|it| it.der().to_vec()));
+    let key = EcdsaSigningKey::from_pem(&key.serialize_pem()).unwrap();
+    let identity = Identity::certificates(key.verifying_key(), chain).unwrap();
+    let bundle = sign(&manifest(), &key, identity).unwrap().bundle;
+    let roots = Roots::from_pem(roots).unwrap();
+    verify(&bundle, Trust::Certificates { roots: &roots, at }).map(|_| ())
+}
+
+fn check(leaf: CertificateParams, issuer: &Authority, roots: &str) -> Result<(), VerifyError> {
+    try_with(leaf, &PKCS_ECDSA_P256_SHA256, issuer, &[], roots, ValidAt::StartOfCertificate)
+}
+
+fn at(year: u64) -> ValidAt {
+    let days = (year - 1970) * 365 + (year - 1969) / 4;
+    ValidAt::Time(Timestamp::from_micros(0).plus(Duration::from_secs(days * 86_400)))
+}
+
+#[test]
+fn every_curve_verifies_through_an_intermediate() {
+    let top = root(authority("root"));
+    let middle = CertifiedIssuer::signed_by(authority("middle"), new_key(), &top).unwrap();
+    for curve in [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384, &PKCS_ECDSA_P521_SHA512] {
+        let found = try_with(signer(), curve, &middle, &[&middle], &top.pem(), ValidAt::StartOfCertificate);
+        found.unwrap();
+    }
+    let without =
+        try_with(signer(), &PKCS_ECDSA_P256_SHA256, &middle, &[], &top.pem(), ValidAt::StartOfCertificate);
+    assert!(matches!(without, Err(VerifyError::Certificate(CertificateError::Path))));
+    check(signer(), &middle, &middle.pem()).unwrap();
+}
+
+#[test]
+fn a_chain_to_another_root_proves_nothing() {
+    let (mine, namesake) = (root(authority("root")), root(authority("root")));
+    let found = check(signer(), &namesake, &mine.pem());
+    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
+}
+
+#[test]
+fn usage_and_purpose_decide_who_signs() {
+    let top = root(authority("root"));
+    let with = |edit: fn(&mut CertificateParams)| {
+        let mut leaf = signer();
+        edit(&mut leaf);
+        check(leaf, &top, &top.pem())
+    };
+    assert!(matches!(
+        with(|leaf| leaf.key_usages = Vec::new()),
+        Err(VerifyError::Certificate(CertificateError::Usage))
+    ));
+    assert!(matches!(
+        with(|leaf| leaf.key_usages = vec![KeyUsagePurpose::KeyAgreement]),
+        Err(VerifyError::Certificate(CertificateError::Usage))
+    ));
+    assert!(matches!(
+        with(|leaf| leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]),
+        Err(VerifyError::Certificate(CertificateError::Purpose))
+    ));
+    with(|leaf| {
+        leaf.key_usages = Vec::new();
+        leaf.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::CodeSigning];
+    })
+    .unwrap();
+    with(|leaf| leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::Any]).unwrap();
+}
+
+#[test]
+fn only_authorities_issue() {
+    let top = root(authority("root"));
+    // Listed or in the chain, a signer's certificate lends its trust to nobody.
+    let leaf = CertifiedIssuer::signed_by(signer(), new_key(), &top).unwrap();
+    for (between, roots) in [(vec![], leaf.pem()), (vec![&leaf], top.pem())] {
+        let found =
+            try_with(signer(), &PKCS_ECDSA_P256_SHA256, &leaf, &between, &roots, ValidAt::StartOfCertificate);
+        assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
+    }
+    // An authority whose key is not for certificates.
+    let mut crl_only = authority("crl");
+    crl_only.key_usages = vec![KeyUsagePurpose::CrlSign];
+    let crl_only = CertifiedIssuer::signed_by(crl_only, new_key(), &top).unwrap();
+    let found = try_with(
+        signer(),
+        &PKCS_ECDSA_P256_SHA256,
+        &crl_only,
+        &[&crl_only],
+        &top.pem(),
+        ValidAt::StartOfCertificate,
+    );
+    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
+}
+
+#[test]
+fn a_signer_may_have_an_authority_s_certificate_and_its_issuer_s_name() {
+    // What the reference's instructions make: basic constraints of an authority, usage and purpose of a signer.
+    let top = root(authority("root"));
+    let middle = CertifiedIssuer::signed_by(authority("same name"), new_key(), &top).unwrap();
+    let mut leaf = params("same name");
+    leaf.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+    let found =
+        try_with(leaf, &PKCS_ECDSA_P384_SHA384, &middle, &[&middle], &top.pem(), ValidAt::StartOfCertificate);
+    found.unwrap();
+}
+
+#[test]
+fn length_and_names_of_authorities_are_limits() {
+    let top = |length| {
+        let mut params = authority("root");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(length));
+        root(params)
+    };
+    for (length, holds) in [(0, false), (1, true)] {
+        let top = top(length);
+        let middle = CertifiedIssuer::signed_by(authority("middle"), new_key(), &top).unwrap();
+        let found = try_with(
+            signer(),
+            &PKCS_ECDSA_P256_SHA256,
+            &middle,
+            &[&middle],
+            &top.pem(),
+            ValidAt::StartOfCertificate,
+        );
+        assert_eq!(found.is_ok(), holds, "{length}");
+        check(signer(), &top, &top.pem()).unwrap();
+    }
+    let mut params = authority("root");
+    params.name_constraints = Some(rcgen::NameConstraints {
+        permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName("example.com".to_owned())],
+        excluded_subtrees: Vec::new(),
+    });
+    let top = root(params);
+    let found = check(signer(), &top, &top.pem());
+    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
+}
+
+#[test]
+fn a_maze_of_namesakes_ends() {
+    // Authorities that certify one another, none of which leads anywhere.
+    let keys: Vec<KeyPair> = (0..6).map(|_| new_key()).collect();
+    let makers: Vec<Authority> =
+        keys.into_iter().map(|key| CertifiedIssuer::self_signed(authority("maze"), key).unwrap()).collect();
+    let top = root(authority("root"));
+    let between: Vec<&Authority> = makers.iter().collect();
+    let found = try_with(
+        signer(),
+        &PKCS_ECDSA_P256_SHA256,
+        &makers[0],
+        &between,
+        &top.pem(),
+        ValidAt::StartOfCertificate,
+    );
+    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
+}
+
+#[test]
+fn time_is_the_start_of_the_certificate_or_given() {
+    let top = root(authority("root"));
+    let with = |at| try_with(signer(), &PKCS_ECDSA_P256_SHA256, &top, &[], &top.pem(), at);
+    with(ValidAt::StartOfCertificate).unwrap();
+    with(at(2025)).unwrap();
+    for year in [2019, 2031] {
+        assert!(matches!(with(at(year)), Err(VerifyError::Certificate(CertificateError::Expired))), "{year}");
+    }
+    // The root has to hold as well.
+    let mut late = authority("late");
+    late.not_before = date_time_ymd(2021, 1, 1);
+    let late = root(late);
+    let found = check(signer(), &late, &late.pem());
+    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
+}
+
+#[test]
+fn a_self_signed_signer_is_trusted_only_as_itself() {
+    let own = |params: CertificateParams| {
+        let key = new_key();
+        let certificate = params.self_signed(&key).unwrap();
+        (EcdsaSigningKey::from_pem(&key.serialize_pem()).unwrap(), certificate)
+    };
+    let (key, certificate) = own(signer());
+    let identity = Identity::certificates(key.verifying_key(), vec![certificate.der().to_vec()]).unwrap();
+    let bundle = sign(&manifest(), &key, identity).unwrap().bundle;
+    let trust = |pem: &str| {
+        let roots = Roots::from_pem(pem).unwrap();
+        verify(&bundle, Trust::Certificates { roots: &roots, at: ValidAt::StartOfCertificate }).map(|_| ())
+    };
+    trust(&certificate.pem()).unwrap();
+    let (_, other) = own(signer());
+    assert!(matches!(trust(&other.pem()), Err(VerifyError::Certificate(CertificateError::Path))));
+    let by_key = verify(&bundle, Trust::Key(key.verifying_key()));
+    assert!(matches!(by_key, Err(VerifyError::NeedsCertificates)));
+}
+
+#[test]
+fn a_certificate_of_another_key_is_refused_before_signing() {
+    let top = root(authority("root"));
+    let certificate = signer().signed_by(&new_key(), &top).unwrap();
+    let key = EcdsaSigningKey::from_pem(&new_key().serialize_pem()).unwrap();
+    let refused = Identity::certificates(key.verifying_key(), vec![certificate.der().to_vec()]);
+    assert!(matches!(refused, Err(SignError::OtherKey)));
+    assert!(matches!(certificates_from_pem("no certificate"), Err(CertificateError::Pem)));
+}
