@@ -1,4 +1,4 @@
-//! A file as a source of bytes, and its digest taken along the way.
+//! A file as a source of bytes, and its digests taken along the way.
 
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use bastide_artifact::Source;
-use bastide_crypto::Sha256;
+use bastide_crypto::{ContentHash, ContentHasher};
 
 /// An open regular file.
 pub struct FileSource {
@@ -51,39 +51,52 @@ impl Source for FileSource {
     }
 }
 
-/// How much is read at once where nothing but the digest asks for it.
+/// How much is read at once where nothing but the digests asks for it.
 const CHUNK: usize = 1 << 20;
 
-/// A source whose digest is taken from the same reads: what the scan reads in order is hashed as it passes, and only what it
-/// left out is read for the digest alone.
+/// A source whose digests are taken from the same reads: what the scan reads in order is hashed as it passes, and only what
+/// it left out is read for the digests alone.
 pub(crate) struct Digesting<'a> {
     source: &'a dyn Source,
-    hashed: RefCell<(Sha256, u64)>,
+    hashed: RefCell<Hashed>,
+}
+
+/// What was hashed of a source from its start.
+struct Hashed {
+    hashers: Vec<ContentHasher>,
+    bytes: u64,
+}
+
+impl Hashed {
+    fn take(&mut self, next: &[u8]) {
+        self.hashers.iter_mut().for_each(|hasher| hasher.update(next));
+        self.bytes += next.len() as u64;
+    }
 }
 
 impl<'a> Digesting<'a> {
-    pub(crate) fn new(source: &'a dyn Source) -> Self {
-        Digesting { source, hashed: RefCell::new((Sha256::new(), 0)) }
+    pub(crate) fn new(source: &'a dyn Source, hashes: &[ContentHash]) -> Self {
+        let hashers = hashes.iter().map(|hash| ContentHasher::new(*hash)).collect();
+        Digesting { source, hashed: RefCell::new(Hashed { hashers, bytes: 0 }) }
     }
 
-    /// Reads the rest and gives the SHA-256 of the whole.
-    pub(crate) fn finish(self, mut passed: impl FnMut(u64)) -> io::Result<[u8; 32]> {
-        let (mut hash, mut at) = self.hashed.into_inner();
-        passed(at);
+    /// Reads the rest and gives the digests of the whole, in the order they were asked for.
+    pub(crate) fn finish(self, mut passed: impl FnMut(u64)) -> io::Result<Vec<Vec<u8>>> {
+        let mut hashed = self.hashed.into_inner();
+        passed(hashed.bytes);
         let mut chunk = vec![0; CHUNK];
-        while at < self.source.size() {
-            let n = self.source.read_at(at, &mut chunk)?;
+        while hashed.bytes < self.source.size() {
+            let n = self.source.read_at(hashed.bytes, &mut chunk)?;
             if n == 0 {
                 return Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
                     "it became shorter while it was read",
                 ));
             }
-            hash.update(&chunk[..n]);
-            at += n as u64;
+            hashed.take(&chunk[..n]);
             passed(n as u64);
         }
-        Ok(hash.finish())
+        Ok(hashed.hashers.into_iter().map(ContentHasher::finish).collect())
     }
 }
 
@@ -94,14 +107,14 @@ impl Source for Digesting<'_> {
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let n = self.source.read_at(offset, into)?;
-        let (hash, at) = &mut *self.hashed.borrow_mut();
-        let new = at
+        let mut hashed = self.hashed.borrow_mut();
+        let new = hashed
+            .bytes
             .checked_sub(offset)
             .and_then(|known| usize::try_from(known).ok())
-            .and_then(|k| into[..n].get(k..));
+            .and_then(|known| into[..n].get(known..));
         if let Some(new) = new.filter(|new| !new.is_empty()) {
-            hash.update(new);
-            *at += new.len() as u64;
+            hashed.take(new);
         }
         Ok(n)
     }
@@ -112,9 +125,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_is_that_of_the_whole_whatever_was_read() {
+    fn the_digests_are_those_of_the_whole_whatever_was_read() {
         let bytes: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 253) as u8).collect();
-        let expected = bastide_crypto::sha256(&bytes);
+        let hashes = [ContentHash::Sha256, ContentHash::Blake2b512, ContentHash::Blake3];
+        let expected = hashes.map(|hash| {
+            let mut hasher = ContentHasher::new(hash);
+            hasher.update(&bytes);
+            hasher.finish()
+        });
         let reads: [&[(u64, usize)]; 4] = [
             &[],
             &[(0, 10), (5, 20), (2_999_990, 10)],
@@ -122,7 +140,7 @@ mod tests {
             &[(0, 3_000_000)],
         ];
         for reads in reads {
-            let source = Digesting::new(&bytes);
+            let source = Digesting::new(&bytes, &hashes);
             for (offset, size) in reads {
                 source.read_at(*offset, &mut vec![0; *size]).unwrap();
             }

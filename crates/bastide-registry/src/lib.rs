@@ -1,16 +1,32 @@
 //! What is done with artifacts on disk.
 //!
-//! Owns: walking folders, reading files, scanning them on all cores, what people have decided to accept, and the forms in
-//! which a scan is handed on (JSON, SARIF, CycloneDX, JUnit). Knows nothing of formats or rules, which are
-//! `bastide-artifact`'s, of terminals or of the gateway.
+//! Owns: walking folders, reading and hashing files on all cores, scanning them, matching what they name against advisories, what people have
+//! decided to accept, the forms
+//! in which a scan is handed on (JSON, SARIF, CycloneDX, JUnit), and signing and verifying folders. Knows nothing of formats or
+//! rules, which are `bastide-artifact`'s, of how a manifest is written or a signature checked, which is `bastide-signing`'s, of
+//! terminals or of the gateway.
 
+mod digest;
 mod file;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 pub mod render;
 mod scan;
+mod signing;
 mod suppress;
+mod vulnerability;
 mod walk;
 
+pub use digest::{DigestError, FoundFile, WalkError, WalkOptions, digest_files, walk};
 pub use file::FileSource;
+#[cfg(feature = "pkcs11")]
+pub use pkcs11::{Pkcs11Error, Pkcs11Signer, Pkcs11Uri, Pkcs11UriError};
 pub use scan::{Options, Scan, ScannedFile, scan};
+pub use signing::{
+    CoverOptions, FoundModel, ScannedModel, SignModelError, SignOptions, VerifyModelError, VerifyOptions,
+    compare_model, find_model, read_signature_file, scan_record, sign_model, verify_model, verify_signature,
+    write_signature_file,
+};
 pub use suppress::{Baseline, Suppression, SuppressionError, Suppressions};
+pub use vulnerability::{AdvisoryError, Vulnerability, advisories};
 pub use walk::Progress;

@@ -8,10 +8,12 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use bastide_artifact::{Facts, Finding, Format, Limits, Report, Source};
+use bastide_crypto::ContentHash;
 use bastide_types::{Assessment, Rule, Severity};
 
 use crate::file::{Digesting, FileSource};
 use crate::suppress::{Suppression, Suppressions};
+use crate::vulnerability::Vulnerability;
 use crate::walk::{Entry, Progress, walk};
 
 /// How a scan is done.
@@ -45,6 +47,8 @@ pub struct ScannedFile {
     pub report: Report,
     /// For each finding of the report, why it was accepted, if it was.
     pub suppressed: Vec<Option<Suppression>>,
+    /// Advisories that what the file names falls under, where some were given.
+    pub vulnerabilities: Vec<Vulnerability>,
 }
 
 impl ScannedFile {
@@ -133,7 +137,7 @@ const UNREADABLE: Rule = Rule {
 };
 
 /// The rules of walking and reading, beside those of `bastide-artifact`.
-pub const RULES: &[&Rule] = &[&FAULT, &LINK, &UNREADABLE];
+pub(crate) const RULES: &[&Rule] = &[&FAULT, &LINK, &UNREADABLE];
 
 /// Hostile files nest; readers go a bounded number of levels down, each within this.
 const STACK_BYTES: usize = 16 << 20;
@@ -144,16 +148,30 @@ const STACK_BYTES: usize = 16 << 20;
 #[must_use]
 pub fn scan(paths: &[PathBuf], options: &Options, progress: &dyn Progress) -> Scan {
     let (entries, passed_over) = walk(paths);
+    let files = scan_entries(&entries, options, None, progress);
+    Scan { files: files.into_iter().map(|(file, _)| file).collect(), passed_over }
+}
+
+/// A file that was scanned, and its digest with the function that was asked for beside, where it could be read.
+pub(crate) type WithDigest = (ScannedFile, Option<Vec<u8>>);
+
+/// Scans files that were found, and hashes what the scan reads with `hash` too.
+pub(crate) fn scan_entries(
+    entries: &[Entry],
+    options: &Options,
+    hash: Option<ContentHash>,
+    progress: &dyn Progress,
+) -> Vec<WithDigest> {
     progress.planned(entries.len() as u64, entries.iter().map(|e| e.size).sum());
     // The largest first, so that no core is left alone with it at the end.
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_by_key(|&i| std::cmp::Reverse(entries.get(i).map_or(0, |e| e.size)));
     let next = AtomicUsize::new(0);
-    let results: Vec<Mutex<Option<ScannedFile>>> = entries.iter().map(|_| Mutex::new(None)).collect();
+    let results: Vec<Mutex<Option<WithDigest>>> = entries.iter().map(|_| Mutex::new(None)).collect();
     let work = || {
         while let Some(&i) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             if let (Some(entry), Some(slot)) = (entries.get(i), results.get(i)) {
-                let file = scan_entry(entry, options, progress);
+                let file = scan_entry(entry, options, hash, progress);
                 progress.finished(&entry.path);
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
             }
@@ -171,16 +189,44 @@ pub fn scan(paths: &[PathBuf], options: &Options, progress: &dyn Progress) -> Sc
     });
     let files =
         results.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
-    Scan { files: files.collect(), passed_over }
+    let mut files: Vec<WithDigest> = files.collect();
+    beside_each_other(&mut files);
+    files
 }
 
-fn scan_entry(entry: &Entry, options: &Options, progress: &dyn Progress) -> ScannedFile {
+/// Adds what files of one folder say of each other.
+fn beside_each_other(files: &mut [WithDigest]) {
+    let paths: Vec<String> = files.iter().map(|(file, _)| slashed(&file.path)).collect();
+    let list: Vec<(&str, &Report)> =
+        paths.iter().map(String::as_str).zip(files.iter().map(|(file, _)| &file.report)).collect();
+    for (at, finding) in bastide_artifact::folder(&list) {
+        if let Some((file, _)) = files.get_mut(at) {
+            file.report.findings.push(finding);
+            file.report.findings.sort_by_key(|f| std::cmp::Reverse((f.rule.effect, f.rule.severity)));
+        }
+    }
+}
+
+/// The path with `/` between its parts, on every system.
+fn slashed(path: &Path) -> String {
+    let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    parts.join("/")
+}
+
+fn scan_entry(
+    entry: &Entry,
+    options: &Options,
+    hash: Option<ContentHash>,
+    progress: &dyn Progress,
+) -> WithDigest {
+    let mut digest = None;
     let mut file = ScannedFile {
         path: entry.path.clone(),
         size: entry.size,
         sha256: None,
         report: nothing(),
         suppressed: Vec::new(),
+        vulnerabilities: Vec::new(),
     };
     let opened = match &entry.fault {
         Some(fault) => Err(fault.clone()),
@@ -190,11 +236,11 @@ fn scan_entry(entry: &Entry, options: &Options, progress: &dyn Progress) -> Scan
         Ok(source) => {
             file.size = source.size();
             // A panic in a reader is ours, and no reason to lose what is known of the other files.
-            match catch_unwind(AssertUnwindSafe(|| read(&source, &entry.path, options, progress))) {
-                Ok((report, digest)) => {
+            match catch_unwind(AssertUnwindSafe(|| read(&source, &entry.path, options, hash, progress))) {
+                Ok((report, digests)) => {
                     file.report = report;
-                    match digest {
-                        Ok(digest) => file.sha256 = digest,
+                    match digests {
+                        Ok(digests) => (file.sha256, digest) = (digests.sha256, digests.other),
                         Err(error) => add(&mut file, &UNREADABLE, error),
                     }
                 }
@@ -206,22 +252,45 @@ fn scan_entry(entry: &Entry, options: &Options, progress: &dyn Progress) -> Scan
     if let Some(target) = &entry.leads_out {
         add(&mut file, &LINK, format!("it is a link to `{}`", target.display()));
     }
-    file
+    (file, digest)
 }
 
-type Read = (Report, Result<Option<[u8; 32]>, String>);
+#[derive(Default)]
+struct Digests {
+    sha256: Option<[u8; 32]>,
+    other: Option<Vec<u8>>,
+}
 
-fn read(source: &FileSource, path: &Path, options: &Options, progress: &dyn Progress) -> Read {
+fn read(
+    source: &FileSource,
+    path: &Path,
+    options: &Options,
+    hash: Option<ContentHash>,
+    progress: &dyn Progress,
+) -> (Report, Result<Digests, String>) {
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    if options.digest {
-        let digesting = Digesting::new(source);
-        let report = bastide_artifact::scan(&digesting, &name, &options.limits);
-        let digest = digesting.finish(|n| progress.read(n)).map(Some).map_err(|e| e.to_string());
-        return (report, digest);
+    // SHA-256 is taken once, whoever asks for it.
+    let sha256 = options.digest || hash == Some(ContentHash::Sha256);
+    let other = hash.filter(|hash| *hash != ContentHash::Sha256);
+    if !sha256 && other.is_none() {
+        let report = bastide_artifact::scan(source, &name, &options.limits);
+        progress.read(source.size());
+        return (report, Ok(Digests::default()));
     }
-    let report = bastide_artifact::scan(source, &name, &options.limits);
-    progress.read(source.size());
-    (report, Ok(None))
+    let hashes: Vec<ContentHash> = sha256.then_some(ContentHash::Sha256).into_iter().chain(other).collect();
+    let digesting = Digesting::new(source, &hashes);
+    let report = bastide_artifact::scan(&digesting, &name, &options.limits);
+    let digests = digesting.finish(|n| progress.read(n)).map(|digests| {
+        let of = |hash| {
+            let index = hashes.iter().position(|it| *it == hash)?;
+            digests.get(index).cloned()
+        };
+        Digests {
+            sha256: of(ContentHash::Sha256).and_then(|digest| digest.try_into().ok()),
+            other: hash.and_then(of),
+        }
+    });
+    (report, digests.map_err(|error| error.to_string()))
 }
 
 fn nothing() -> Report {

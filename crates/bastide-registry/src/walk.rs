@@ -117,7 +117,7 @@ impl Walk {
 
 /// Where a link leads, if that is outside of `root`. The caches of model hubs keep a model as links to `blobs/DIGEST`
 /// two folders above, which is no way out.
-fn leads_out(link: &Path, root: &Path) -> Option<PathBuf> {
+pub(crate) fn leads_out(link: &Path, root: &Path) -> Option<PathBuf> {
     let target = fs::read_link(link).ok()?;
     let inside = fs::canonicalize(link).is_ok_and(|there| there.starts_with(root));
     let blob = target.is_relative()

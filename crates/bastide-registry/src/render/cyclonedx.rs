@@ -2,23 +2,24 @@
 //!
 //! Only what was read in the files themselves is stated; nothing is guessed or asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bastide_artifact::{Facts, Format, Tensors};
+use bastide_code::dependencies::{Ecosystem, Package};
 use serde_json::{Map, Value, json};
 
-use crate::render::hex;
+use crate::render::{hex, purl, severity};
 use crate::scan::{Scan, ScannedFile};
+use crate::vulnerability::Vulnerability;
 
 /// The bill of materials of a scan made with digests, at `time` (RFC 3339), under `serial` (a random UUID, lower case).
 #[must_use]
 pub fn cyclonedx(scan: &Scan, name: &str, time: &str, serial: &str) -> Value {
     let components: Vec<Value> = scan.files.iter().enumerate().map(|(i, file)| component(i, file)).collect();
     let libraries = libraries(scan);
-    let used = |file: &ScannedFile| -> Vec<String> {
-        file.report.facts.libraries.iter().map(|l| purl(&l.name, &l.version)).collect()
-    };
+    let used =
+        |file: &ScannedFile| -> BTreeSet<String> { named(file).map(|package| purl(&package)).collect() };
     let mut dependencies = vec![json!({
         "ref": "artifact",
         "dependsOn": (0..scan.files.len()).map(reference).collect::<Vec<_>>(),
@@ -27,10 +28,11 @@ pub fn cyclonedx(scan: &Scan, name: &str, time: &str, serial: &str) -> Value {
         scan.files
             .iter()
             .enumerate()
-            .filter(|(_, file)| !file.report.facts.libraries.is_empty())
-            .map(|(i, file)| json!({"ref": reference(i), "dependsOn": used(file)})),
+            .map(|(i, file)| (i, used(file)))
+            .filter(|(_, used)| !used.is_empty())
+            .map(|(i, used)| json!({"ref": reference(i), "dependsOn": used})),
     );
-    json!({
+    let mut bom = json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -43,7 +45,12 @@ pub fn cyclonedx(scan: &Scan, name: &str, time: &str, serial: &str) -> Value {
         },
         "components": components.into_iter().chain(libraries).collect::<Vec<_>>(),
         "dependencies": dependencies,
-    })
+    });
+    let vulnerabilities = vulnerabilities(scan);
+    if !vulnerabilities.is_empty() {
+        bom["vulnerabilities"] = vulnerabilities.into();
+    }
+    bom
 }
 
 fn reference(i: usize) -> String {
@@ -162,35 +169,59 @@ fn properties(facts: &Facts, own: &[(&str, String)]) -> Vec<Value> {
     all.into_iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
 }
 
-/// The libraries that the files name, each once.
+/// The libraries and packages that the files name, each once.
 fn libraries(scan: &Scan) -> Vec<Value> {
-    let all: BTreeMap<String, (&str, &str)> = scan
-        .files
-        .iter()
-        .flat_map(|file| &file.report.facts.libraries)
-        .map(|library| {
-            (purl(&library.name, &library.version), (library.name.as_str(), library.version.as_str()))
-        })
-        .collect();
+    let all: BTreeMap<String, Package> =
+        scan.files.iter().flat_map(named).map(|package| (purl(&package), package)).collect();
     all.into_iter()
-        .map(|(purl, (name, version))| {
-            json!({"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl})
+        .map(|(purl, package)| {
+            let mut component =
+                json!({"type": "library", "bom-ref": purl, "name": package.name, "purl": purl});
+            if !package.version.is_empty() {
+                component["version"] = package.version.into();
+            }
+            component
         })
         .collect()
 }
 
-/// A package URL (ECMA-427) of the Python package index.
-fn purl(name: &str, version: &str) -> String {
-    let escaped = |text: &str| -> String {
-        text.bytes()
-            .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    char::from(byte).to_string()
-                }
-                byte => format!("%{byte:02X}"),
-            })
-            .collect()
-    };
-    let name = name.to_ascii_lowercase().replace('_', "-");
-    format!("pkg:pypi/{}@{}", escaped(&name), escaped(version))
+/// What one file names: libraries of Python that made it, and packages that it pins.
+fn named(file: &ScannedFile) -> impl Iterator<Item = Package> {
+    let facts = &file.report.facts;
+    let libraries = facts
+        .libraries
+        .iter()
+        .map(|library| Package::new(Ecosystem::PyPI, &library.name, &library.version, 0));
+    libraries.chain(facts.packages.iter().map(|pinned| pinned.package.clone()))
+}
+
+/// Each advisory once, with all that it is about.
+fn vulnerabilities(scan: &Scan) -> Vec<Value> {
+    let mut all: BTreeMap<&str, (&Vulnerability, BTreeSet<&str>)> = BTreeMap::new();
+    for found in scan.files.iter().flat_map(|file| &file.vulnerabilities) {
+        all.entry(&found.id).or_insert_with(|| (found, BTreeSet::new())).1.insert(&found.purl);
+    }
+    all.into_values()
+        .map(|(found, affected)| {
+            let affects: Vec<Value> = affected.into_iter().map(|purl| json!({"ref": purl})).collect();
+            let aliases = found.aliases.iter().map(|id| json!({"id": id, "source": {"name": "OSV"}}));
+            let mut value = json!({
+                "id": found.id,
+                "source": {"name": "OSV", "url": format!("https://osv.dev/vulnerability/{}", found.id)},
+                "references": aliases.collect::<Vec<_>>(),
+                "ratings": [{"severity": severity(found.severity)}],
+                "affects": affects,
+            });
+            if !found.summary.is_empty() {
+                value["description"] = found.summary.as_str().into();
+            }
+            if !found.published.is_empty() {
+                value["published"] = found.published.as_str().into();
+            }
+            if !found.fixed.is_empty() {
+                value["recommendation"] = format!("Update to {}.", found.fixed.join(" or ")).into();
+            }
+            value
+        })
+        .collect()
 }

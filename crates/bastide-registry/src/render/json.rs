@@ -1,10 +1,10 @@
 //! `bastide scan --json`: the contract that scripts stand on. Fields are added, never renamed or removed.
 
 use bastide_artifact::Finding;
-use bastide_types::Assessment;
+use bastide_types::{Assessment, Rule};
 use serde_json::{Map, Value, json};
 
-use crate::render::{hex, severity};
+use crate::render::{hex, rules, severity};
 use crate::scan::{Scan, ScannedFile};
 use crate::suppress::Suppression;
 
@@ -74,4 +74,22 @@ fn finding(finding: &Finding, suppression: Option<&Suppression>) -> Value {
         set("suppressed", json!({"reason": suppression.reason, "expires": until}));
     }
     Value::Object(value)
+}
+
+/// Every rule, as `bastide scan --rules --json` prints them; attestations name this text by its digest.
+#[must_use]
+pub fn rules_json() -> Value {
+    let rule = |rule: &'static Rule| {
+        json!({
+            "id": rule.id,
+            "severity": severity(rule.severity),
+            "verdict": rule.effect.as_str(),
+            "title": rule.title,
+            "why": rule.why,
+            "fix": rule.fix,
+            "cwe": rule.cwe,
+            "atlas": rule.atlas,
+        })
+    };
+    rules().map(rule).collect()
 }

@@ -7,10 +7,11 @@ mod sarif;
 
 use std::path::Path;
 
+use bastide_code::dependencies::{Ecosystem, Package};
 use bastide_types::{Rule, Severity};
 
 pub use cyclonedx::cyclonedx;
-pub use json::json;
+pub use json::{json, rules_json};
 pub use junit::junit;
 pub use sarif::sarif;
 
@@ -38,6 +39,24 @@ pub fn hex(bytes: &[u8]) -> String {
         let _ = write!(out, "{byte:02x}");
         out
     })
+}
+
+/// A package URL (ECMA-427): `pkg:pypi/scikit-learn@1.0`, `pkg:npm/%40scope/name@1.0`.
+pub(crate) fn purl(package: &Package) -> String {
+    let escaped = |text: &str| -> String {
+        text.bytes()
+            .map(|byte| match byte {
+                byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+                    char::from(byte).to_string()
+                }
+                // Between the scope of npm and the name.
+                b'/' if package.ecosystem == Ecosystem::Npm => "/".to_owned(),
+                byte => format!("%{byte:02X}"),
+            })
+            .collect()
+    };
+    let url = format!("pkg:{}/{}", package.ecosystem.purl_type(), escaped(&package.name));
+    if package.version.is_empty() { url } else { format!("{url}@{}", escaped(&package.version)) }
 }
 
 /// A path as a relative or absolute URI reference (RFC 3986): every byte that is not unreserved is escaped.

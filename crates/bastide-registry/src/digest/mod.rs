@@ -1,0 +1,7 @@
+//! From a folder to the digests of its files.
+
+mod hash;
+mod walk;
+
+pub use hash::{DigestError, digest_files};
+pub use walk::{FoundFile, WalkError, WalkOptions, walk};

@@ -1,0 +1,41 @@
+//! What is attested of a scan.
+
+use std::collections::BTreeSet;
+
+use bastide_crypto::sha256;
+use bastide_signing::{Manifest, ScanRecord, Signed};
+use bastide_types::{Assessment, Rule};
+
+use crate::render;
+use crate::scan::{Scan, ScannedFile};
+
+/// The statement that binds a scan to the signature of the model that was scanned, and to the bill of materials (by its
+/// SHA-256) made in the same run.
+///
+/// The rules that applied are those of findings that were not accepted; rules whose findings people accepted are among
+/// those that ask for a look, so that an acceptance is seen.
+#[must_use]
+pub fn scan_record(scan: &Scan, manifest: &Manifest, signed: &Signed, bom: Option<[u8; 32]>) -> ScanRecord {
+    let findings = || scan.files.iter().flat_map(ScannedFile::findings);
+    let open = || findings().filter(|(_, accepted)| accepted.is_none()).map(|(finding, _)| finding.rule);
+    let accepted = findings().filter(|(_, accepted)| accepted.is_some()).map(|(finding, _)| finding.rule);
+    ScanRecord {
+        name: manifest.name().to_owned(),
+        root: manifest.root(),
+        statement: signed.statement,
+        verdict: scan.assessment(),
+        scanner: "bastide".to_owned(),
+        scanner_version: env!("CARGO_PKG_VERSION").to_owned(),
+        rules: sha256(format!("{}\n", render::rules_json()).as_bytes()),
+        failed: ids(open().filter(|rule| rule.effect > Assessment::Review)),
+        warned: ids(open().filter(|rule| rule.effect == Assessment::Review).chain(accepted)),
+        bom,
+        base_model: manifest.base_model().cloned(),
+    }
+}
+
+/// Each once, in order.
+fn ids(rules: impl Iterator<Item = &'static Rule>) -> Vec<String> {
+    let ids: BTreeSet<&str> = rules.map(|rule| rule.id).collect();
+    ids.into_iter().map(str::to_owned).collect()
+}

@@ -1,0 +1,184 @@
+//! A folder signed and verified, and everything that may happen to it in between.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it does not expect")]
+
+use std::fs;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+
+use bastide_crypto::{ContentHash, Curve, EcdsaSigningKey};
+use bastide_registry::{
+    CoverOptions, SignModelError, SignOptions, VerifyModelError, VerifyOptions, WalkError, sign_model,
+    verify_model,
+};
+use bastide_signing::{BaseModel, Identity, ManifestError, Method, Mismatch, Trust};
+
+struct Model {
+    folder: tempfile::TempDir,
+    key: EcdsaSigningKey,
+}
+
+impl Model {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in
+            [("tok/a", "1"), ("tok.json", "2"), ("with space ü", "3"), ("empty", ""), (".gitignore", "4")]
+        {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        Model { folder, key: EcdsaSigningKey::generate(Curve::P256).unwrap() }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn sign(&self, options: &SignOptions) -> Result<(), SignModelError> {
+        let identity = Identity::key(self.key.verifying_key());
+        sign_model(self.folder.path(), &self.at("model.sig"), options, &self.key, identity).map(|_| ())
+    }
+
+    fn verify(&self, options: &VerifyOptions) -> Result<(), VerifyModelError> {
+        let trust = Trust::Key(self.key.verifying_key());
+        verify_model(self.folder.path(), &self.at("model.sig"), trust, options).map(|_| ())
+    }
+
+    fn mismatch(&self) -> Mismatch {
+        match self.verify(&VerifyOptions::default()) {
+            Err(VerifyModelError::Mismatch(mismatch)) => mismatch,
+            other => panic!("expected a mismatch, got {other:?}"),
+        }
+    }
+}
+
+fn plain() -> SignOptions {
+    SignOptions {
+        cover: CoverOptions::default(),
+        method: Method::Files,
+        hash: ContentHash::Sha256,
+        base_model: None,
+    }
+}
+
+#[test]
+fn every_method_and_hash_verifies() {
+    let shards = Method::Shards { bytes: NonZeroU64::new(1_000_000).unwrap() };
+    for method in [Method::Files, shards] {
+        for hash in [ContentHash::Sha256, ContentHash::Blake2b512, ContentHash::Blake3] {
+            let model = Model::new();
+            model.sign(&SignOptions { method, hash, ..plain() }).unwrap();
+            model.verify(&VerifyOptions::default()).unwrap();
+            fs::write(model.at("tok/a"), "x").unwrap();
+            assert_eq!(model.mismatch().changed.len(), 1);
+        }
+    }
+}
+
+#[test]
+fn what_is_added_removed_renamed_or_changed_is_named() {
+    let model = Model::new();
+    model.sign(&plain()).unwrap();
+    fs::rename(model.at("tok/a"), model.at("tok/b")).unwrap();
+    fs::write(model.at("empty"), "no more").unwrap();
+    let mismatch = model.mismatch();
+    let names =
+        |places: &[bastide_signing::Place]| places.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(names(&mismatch.missing), ["tok/a"]);
+    assert_eq!(names(&mismatch.extra), ["tok/b"]);
+    assert_eq!(names(&mismatch.changed), ["empty"]);
+}
+
+#[test]
+fn unsigned_files_are_allowed_only_on_request_and_signed_ones_still_count() {
+    let model = Model::new();
+    model.sign(&plain()).unwrap();
+    fs::write(model.at("extra"), "x").unwrap();
+    assert_eq!(model.mismatch().extra.len(), 1);
+    let lenient = VerifyOptions { allow_unsigned: true, ..VerifyOptions::default() };
+    model.verify(&lenient).unwrap();
+    fs::remove_file(model.at("tok.json")).unwrap();
+    assert!(matches!(model.verify(&lenient), Err(VerifyModelError::Mismatch(_))));
+}
+
+#[test]
+fn version_control_counts_only_when_it_was_signed() {
+    let model = Model::new();
+    model.sign(&plain()).unwrap();
+    fs::write(model.at(".gitignore"), "changed").unwrap();
+    fs::create_dir(model.at(".git")).unwrap();
+    fs::write(model.at(".git/config"), "new").unwrap();
+    model.verify(&VerifyOptions::default()).unwrap();
+
+    let model = Model::new();
+    let cover = CoverOptions { include_git: true, ..CoverOptions::default() };
+    model.sign(&SignOptions { cover, ..plain() }).unwrap();
+    model.verify(&VerifyOptions::default()).unwrap();
+    fs::write(model.at(".gitignore"), "changed").unwrap();
+    assert_eq!(model.mismatch().changed.len(), 1);
+}
+
+#[test]
+fn nothing_that_was_signed_can_be_ignored_later() {
+    let model = Model::new();
+    model.sign(&plain()).unwrap();
+    fs::write(model.at("tok/a"), "changed").unwrap();
+    let cover = CoverOptions { ignore: vec![model.at("tok")], ..CoverOptions::default() };
+    let found = model.verify(&VerifyOptions { cover, allow_unsigned: false });
+    assert!(matches!(found, Err(VerifyModelError::Mismatch(_))));
+}
+
+#[test]
+fn what_was_ignored_when_signing_is_ignored_when_verifying() {
+    let model = Model::new();
+    let cover = CoverOptions { ignore: vec![model.at("tok")], ..CoverOptions::default() };
+    model.sign(&SignOptions { cover, ..plain() }).unwrap();
+    fs::write(model.at("tok/new"), "x").unwrap();
+    model.verify(&VerifyOptions::default()).unwrap();
+}
+
+#[test]
+fn a_link_in_place_of_a_file_is_refused_even_with_the_same_bytes() {
+    let model = Model::new();
+    model.sign(&plain()).unwrap();
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    fs::write(outside.path(), "2").unwrap();
+    fs::remove_file(model.at("tok.json")).unwrap();
+    std::os::unix::fs::symlink(outside.path(), model.at("tok.json")).unwrap();
+    assert!(matches!(
+        model.verify(&VerifyOptions::default()),
+        Err(VerifyModelError::Walk(WalkError::Symlink(_)))
+    ));
+}
+
+#[test]
+fn a_model_of_nothing_is_not_signed_and_a_model_of_one_file_is() {
+    let model = Model::new();
+    let cover = CoverOptions {
+        ignore: ["tok", "tok.json", "with space ü", "empty"].map(|name| model.at(name)).to_vec(),
+        ..CoverOptions::default()
+    };
+    let found = model.sign(&SignOptions { cover, ..plain() });
+    assert!(matches!(found, Err(SignModelError::Manifest(ManifestError::Empty))));
+
+    let (file, signature) = (model.at("tok.json"), model.at("tok.sig"));
+    let identity = Identity::key(model.key.verifying_key());
+    sign_model(&file, &signature, &plain(), &model.key, identity).unwrap();
+    let check = |file: &Path| {
+        verify_model(file, &signature, Trust::Key(model.key.verifying_key()), &VerifyOptions::default())
+    };
+    assert_eq!(check(&file).unwrap().manifest().name(), "tok.json");
+    check(&model.at("tok/a")).unwrap_err();
+}
+
+#[test]
+fn the_base_of_an_adapter_is_part_of_its_signature() {
+    let model = Model::new();
+    let base = BaseModel { name: "base".to_owned(), root: [9; 32] };
+    model.sign(&SignOptions { base_model: Some(base.clone()), ..plain() }).unwrap();
+    let trust = Trust::Key(model.key.verifying_key());
+    let verified =
+        verify_model(model.folder.path(), &model.at("model.sig"), trust, &VerifyOptions::default()).unwrap();
+    assert_eq!(verified.manifest().base_model(), Some(&base));
+}
