@@ -6,7 +6,9 @@
 use std::sync::OnceLock;
 
 use bastide_anonymize::Placement;
+use bastide_api::Operation;
 use bastide_audit::{BodyHeader, DiskFile, Receipt, scan_bodies};
+use bastide_console::outside;
 use bastide_crypto::SigningKey;
 use bastide_identity::{KEY_PREFIX, looks_like_a_key};
 use bastide_inspect::{Engine, Scratch, StreamInspector, Syntax, injection_detectors, standard_detectors};
@@ -19,8 +21,22 @@ use bastide_wire::{ChatChunk, ChatRequest, ChatResponse, Edit, JsonDocument, Lim
 /// A target's name and what it claims.
 pub type Target = (&'static str, fn(&[u8]));
 
+#[path = "artifact.rs"]
+mod artifact;
+
 /// Every target.
-pub const TARGETS: &[Target] = &[
+pub fn targets() -> impl Iterator<Item = &'static Target> {
+    TARGETS.iter().chain(artifact::TARGETS)
+}
+
+/// Runs the target called `name`.
+pub fn run(name: &str, data: &[u8]) {
+    let (_, target) = targets().find(|(known, _)| *known == name).expect("a known target");
+    target(data);
+}
+
+/// Those of this file.
+const TARGETS: &[Target] = &[
     ("json_scanner", json_scanner),
     ("chat_request", chat_request),
     ("chat_response", chat_response),
@@ -36,6 +52,9 @@ pub const TARGETS: &[Target] = &[
     ("presented_key", presented_key),
     ("placement", placement),
     ("body_segment", body_segment),
+    ("cookie", cookie),
+    ("form", form),
+    ("api_request", api_request),
 ];
 
 /// Longest text given to the engines, in bytes: they are linear, and short inputs find more in the same time.
@@ -373,4 +392,52 @@ pub fn body_segment(data: &[u8]) {
         found.iter().map(|(at, _)| at + by).collect()
     };
     assert_eq!(places(&moved, 0), places(&found, 61));
+}
+
+/// A `cookie` header.
+pub fn cookie(data: &[u8]) {
+    let name = "bastide_session";
+    let found = [false, true].map(|secure| outside::cookie(data, name, secure));
+    for value in found.iter().flatten() {
+        assert!(!value.is_empty() && !value.contains(';'), "{value:?} is more than one value");
+        let twice = [data, b"; ", data].concat();
+        assert!(outside::cookie(&twice, name, false).is_none_or(|again| Some(again) == found[0]));
+    }
+    // One that a neighbour planted beside ours makes both count for nothing.
+    if let Some(value) = &found[0] {
+        let planted = [data, format!("; {name}={value}x").as_bytes()].concat();
+        assert_eq!(outside::cookie(&planted, name, false), None);
+    }
+    let token: String = data.iter().map(|byte| char::from(b'a' + byte % 26)).take(64).collect();
+    for secure in [false, true] {
+        let set = outside::set_cookie(name, &token, secure);
+        let pair = set.split(';').next().unwrap_or_default();
+        let back = outside::cookie(pair.as_bytes(), name, secure);
+        assert_eq!(back.unwrap_or_default(), token, "what was set comes back");
+        assert_eq!(outside::cookie(pair.as_bytes(), name, !secure), None, "and on no other connection");
+    }
+}
+
+/// A form or a query string of the console.
+pub fn form(data: &[u8]) {
+    let fields = outside::form(data);
+    assert!(fields.len() <= 200, "{} fields", fields.len());
+    let escape = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let pairs: Vec<String> = fields.iter().map(|(n, v)| format!("{}={}", escape(n), escape(v))).collect();
+    assert_eq!(outside::form(pairs.join("&").as_bytes()), fields, "fields survive being written");
+}
+
+/// What an operation of the management API takes: its query, a line break, its body.
+pub fn api_request(data: &[u8]) {
+    let (which, data) = data.split_first().unwrap_or((&0, data));
+    let Some(operation) = Operation::ALL.get(usize::from(*which) % Operation::ALL.len()) else { return };
+    let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let (query, body) = (String::from_utf8_lossy(&data[..end]), data.get(end + 1..).unwrap_or_default());
+    let first = operation.reads(&query, body);
+    if let Err(problem) = &first {
+        assert!(problem.detail.len() < 1200, "what was sent is repeated without bound");
+        assert!(!problem.detail.chars().any(char::is_control), "{:?}", problem.detail);
+        assert_eq!((problem.status, problem.code), (400, "api.request"), "{problem}");
+    }
+    assert_eq!(operation.reads(&query, body), first, "the same is read in the same way");
 }

@@ -1,0 +1,15 @@
+
+
+xPlaceholder
+
+vVarHandleOp
+
+rReadVariableOpv
+
+mMatMulxr
+
+yRelum
+ 
+nPyFunc*
+token
+pyfunc_0"ˆ

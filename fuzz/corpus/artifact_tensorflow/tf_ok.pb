@@ -1,0 +1,11 @@
+
+
+xPlaceholder
+
+vVarHandleOp
+
+rReadVariableOpv
+
+mMatMulxr
+
+yRelum"ˆ

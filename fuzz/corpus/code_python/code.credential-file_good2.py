@@ -1,0 +1,1 @@
+print(open("key.pub").read())

@@ -1,0 +1,2 @@
+from langchain_community.vectorstores import FAISS
+FAISS.load_local("i", e)

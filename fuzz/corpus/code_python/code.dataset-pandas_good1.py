@@ -1,0 +1,2 @@
+from datasets import load_dataset
+load_dataset("parquet", data_files="a.parquet")
