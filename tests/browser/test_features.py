@@ -84,3 +84,15 @@ def test_the_playground_shows_readings_and_what_would_leave(server, admin_page):
     expect(main).to_contain_text("CREDIT_CARD")
     expect(main).to_contain_text(re.compile("CREDIT_CARD_[b-df-hj-np-tv-z]{19}"))
     assert "4111" not in admin_page.url
+
+
+def test_paper_and_forced_colours_lose_nothing(server, admin_page):
+    admin_page.goto(server.url(f"/console/exchanges/{server.things['exchange']}"))
+    admin_page.emulate_media(media="print")
+    for part in (".side", ".top"):
+        expect(admin_page.locator(part).first).to_be_hidden()
+    expect(admin_page.locator("main")).to_contain_text("CREDIT_CARD")
+    admin_page.emulate_media(media="screen", forced_colors="active")
+    badge = admin_page.locator("main .badge").first
+    expect(badge).to_be_visible()
+    assert badge.evaluate("e => getComputedStyle(e).borderTopStyle") == "solid", "its colour alone would say nothing"

@@ -12,8 +12,8 @@ use bastide_store::{CredentialSource, NewProvider, ProviderRow};
 use bastide_types::{ActorRef, KeyId, ProjectId, ProviderId, Secret, Timestamp};
 use serde_json::{Value, json};
 
-use crate::bodies::Look;
-use crate::change::{Changes, Turn, What};
+use crate::bodies::{Look, off_the_runtime};
+use crate::change::{Changes, Made, Turn, What};
 use crate::denials::Denials;
 use crate::exchanges::KeyNames;
 use crate::failure::{Failure, chain, could_not, identity_refused, store_refused};
@@ -126,18 +126,18 @@ impl Admin {
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Makes one change in a task of its own: what it gives, and what there is to know about it.
+    /// Makes one change in a task of its own.
     pub(crate) async fn make<T: Send + 'static>(
         self: &Arc<Self>,
         actor: ActorRef,
         what: What,
         apply: impl FnOnce(u64) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<(T, Vec<String>), Failure> {
+    ) -> Result<Made<T>, Failure> {
         let admin = Arc::clone(self);
         let making = tokio::spawn(async move {
             let mut turn = admin.changes.turn(actor).await?;
-            let made = turn.change(what, apply).await?;
-            Ok((made, turn.into_warnings()))
+            let given = turn.change(what, apply).await?;
+            Ok(Made { given, warnings: turn.into_warnings() })
         });
         making.await.map_err(could_not)?
     }
@@ -342,7 +342,10 @@ impl Admin {
         text: &str,
         set_by: Option<&str>,
     ) -> Result<Value, Failure> {
-        let policies = Arc::new(PolicySet::parse(text).map_err(|e| Failure::does_not_hold(chain(&e)))?);
+        let parsed = text.to_owned();
+        // A text of megabytes takes seconds to parse.
+        let parsing = off_the_runtime(move || PolicySet::parse(&parsed)).await?;
+        let policies = Arc::new(parsing.map_err(|e| Failure::does_not_hold(chain(&e)))?);
         let digest = policies.digest();
         let mut lints: Vec<String> = policies.lints().iter().map(ToString::to_string).collect();
         lints.extend(self.names()?.missing_in(text));

@@ -36,6 +36,23 @@ pub struct Turn<'a> {
     warnings: Vec<String>,
 }
 
+/// What a change gave, and what there is to know about it besides.
+#[derive(Debug)]
+#[must_use]
+pub struct Made<T> {
+    /// What it gave.
+    pub given: T,
+    /// Such as that it is in force and the log did not take its outcome.
+    pub warnings: Vec<String>,
+}
+
+impl<T> Made<T> {
+    /// The same with another gift.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Made<U> {
+        Made { given: change(self.given), warnings: self.warnings }
+    }
+}
+
 /// What is changed.
 pub struct What {
     /// As the log has it: `key.create`.

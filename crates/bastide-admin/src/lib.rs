@@ -40,8 +40,9 @@ mod who;
 
 pub use admin::{Admin, no_such};
 pub use bastide_identity::Authorized;
+pub use bastide_store::{GuardProfileRow, PolicyRow};
 pub use bodies::{BodyShown, EntryShown, ExchangeShown, KeyShown, Look};
-pub use change::{Changes, Turn, What};
+pub use change::{Changes, Made, Turn, What};
 pub use clock::SystemClock;
 pub use demo::DemoExchange;
 pub use entries::{Actor, Decided, Entry, Found, Guarded, OutcomeEntry, RequestEntry, Says, to_hex};

@@ -238,6 +238,7 @@ const ACTIONS: &[&str] = &[
     "guard.set",
     "session.create",
     "session.rotate",
+    "session.recover",
     "session.revoke",
     "token.create",
     "user.create",

@@ -14,7 +14,7 @@ use bastide_types::{ActorRef, Role, Secret, SessionId, UserId};
 
 use crate::admin::Admin;
 use crate::bodies::off_the_runtime;
-use crate::change::What;
+use crate::change::{Made, What};
 use crate::failure::{Failure, chain, could_not};
 
 /// What somebody presents who wants to sign in, or to prove again who they are.
@@ -42,6 +42,8 @@ pub enum NotIn {
     Failed(Failure),
 }
 
+/// A session that is begun or renewed with a recovery code, which is used up with it.
+const RECOVER: &str = "session.recover";
 /// What the issuer is called in authenticator apps.
 const ISSUER: &str = "bastide";
 
@@ -50,7 +52,7 @@ impl Admin {
     ///
     /// # Errors
     /// Why not; recorded.
-    pub async fn sign_in(self: &Arc<Self>, with: Credentials) -> Result<IssuedSession, NotIn> {
+    pub async fn sign_in(self: &Arc<Self>, with: Credentials) -> Result<Made<IssuedSession>, NotIn> {
         let accounts = Arc::clone(&self.node.accounts);
         let checked = off_the_runtime(move || {
             let sign_in = SignIn {
@@ -63,12 +65,13 @@ impl Admin {
             accounts.sign_in(&sign_in)
         });
         let prepared = checked.await.map_err(NotIn::Failed)?.map_err(|e| self.not_in(e, "sign-in"))?;
-        let what = What { action: "session.create", resource: prepared.id().to_string(), state: None };
+        let action = if prepared.uses_recovery_code() { RECOVER } else { "session.create" };
+        let what = What { action, resource: prepared.id().to_string(), state: None };
         let accounts = Arc::clone(&self.node.accounts);
         let made = self.make(prepared.actor(), what, move |intent| {
             accounts.create_session(prepared, intent).map_err(account_refused)
         });
-        made.await.map(|(session, _)| session).map_err(NotIn::Failed)
+        made.await.map_err(NotIn::Failed)
     }
 
     /// Proves anew who is signed in; the session goes on under another token.
@@ -79,18 +82,19 @@ impl Admin {
         self: &Arc<Self>,
         who: Arc<SessionPrincipal>,
         with: Credentials,
-    ) -> Result<IssuedSession, NotIn> {
+    ) -> Result<Made<IssuedSession>, NotIn> {
         let accounts = Arc::clone(&self.node.accounts);
         let actor = who.actor;
         let checked = off_the_runtime(move || {
             accounts.step_up(&who, &with.password, with.code.as_deref(), with.address)
         });
         let prepared = checked.await.map_err(NotIn::Failed)?.map_err(|e| self.not_in(e, "step-up"))?;
-        let what = What { action: "session.rotate", resource: prepared.session().to_string(), state: None };
+        let action = if prepared.uses_recovery_code() { RECOVER } else { "session.rotate" };
+        let what = What { action, resource: prepared.session().to_string(), state: None };
         let accounts = Arc::clone(&self.node.accounts);
         let made =
             self.make(actor, what, move |intent| accounts.rotate(&prepared, intent).map_err(account_refused));
-        made.await.map(|(session, _)| session).map_err(NotIn::Failed)
+        made.await.map_err(NotIn::Failed)
     }
 
     fn not_in(&self, error: SignInError, at: &'static str) -> NotIn {
@@ -112,13 +116,17 @@ impl Admin {
     ///
     /// # Errors
     /// When there is no such session, or it could not be recorded.
-    pub async fn end_session(self: &Arc<Self>, actor: ActorRef, session: SessionId) -> Result<(), Failure> {
+    pub async fn end_session(
+        self: &Arc<Self>,
+        actor: ActorRef,
+        session: SessionId,
+    ) -> Result<Made<()>, Failure> {
         let what = What { action: "session.revoke", resource: session.to_string(), state: None };
         let accounts = Arc::clone(&self.node.accounts);
         let made = self.make(actor, what, move |intent| {
             accounts.revoke_session(session, intent).map_err(account_refused)
         });
-        made.await.map(drop)
+        made.await
     }
 
     /// Makes the first administrator, with the code in the output of the server's start. From then on there is somebody,
@@ -131,7 +139,7 @@ impl Admin {
         code: String,
         name: String,
         password: Secret<String>,
-    ) -> Result<User, Failure> {
+    ) -> Result<Made<User>, Failure> {
         let accounts = Arc::clone(&self.node.accounts);
         let checked =
             off_the_runtime(move || accounts.prepare_first_administrator(&code, &name, &password)).await?;
@@ -147,7 +155,7 @@ impl Admin {
         let accounts = Arc::clone(&self.node.accounts);
         let made = self
             .make(actor, what, move |intent| accounts.create_user(prepared, intent).map_err(account_refused));
-        made.await.map(|(user, _)| user)
+        made.await
     }
 
     /// Adds a person.
@@ -160,7 +168,7 @@ impl Admin {
         name: String,
         role: Role,
         password: Secret<String>,
-    ) -> Result<User, Failure> {
+    ) -> Result<Made<User>, Failure> {
         if role != Role::Administrator && self.node.accounts.is_empty() {
             // With somebody there the setup closes, and nobody else could be let in.
             return Err(Failure::usage(
@@ -176,7 +184,7 @@ impl Admin {
         let made = self.make(by.actor(), what, move |intent| {
             accounts.create_user(prepared, intent).map_err(account_refused)
         });
-        made.await.map(|(user, _)| user)
+        made.await
     }
 
     /// Changes a person.
@@ -188,7 +196,7 @@ impl Admin {
         by: &Authorized,
         user: UserId,
         change: UserChange,
-    ) -> Result<(), Failure> {
+    ) -> Result<Made<()>, Failure> {
         let what = What { action: change.action(), resource: user.to_string(), state: None };
         let accounts = Arc::clone(&self.node.accounts);
         let made = self.make(by.actor(), what, move |intent| {
@@ -203,20 +211,20 @@ impl Admin {
             };
             made.map_err(account_refused)
         });
-        made.await.map(drop)
+        made.await
     }
 
     /// Lets whoever is signed in go without an authenticator app for now, by their own will.
     ///
     /// # Errors
     /// When it could not be done.
-    pub async fn defer_own_totp(self: &Arc<Self>, who: &SessionPrincipal) -> Result<(), Failure> {
+    pub async fn defer_own_totp(self: &Arc<Self>, who: &SessionPrincipal) -> Result<Made<()>, Failure> {
         let (user, accounts) = (who.user, Arc::clone(&self.node.accounts));
         let what = What { action: UserChange::DeferTotp.action(), resource: user.to_string(), state: None };
         let made = self.make(who.actor, what, move |intent| {
             accounts.defer_totp(user, true, intent).map_err(account_refused)
         });
-        made.await.map(drop)
+        made.await.map(|made| made.map(drop))
     }
 
     /// Sets a person's password. Every session of theirs ends, but for `kept`, which goes on under another token.
@@ -229,7 +237,7 @@ impl Admin {
         user: UserId,
         password: Secret<String>,
         kept: Option<Arc<SessionPrincipal>>,
-    ) -> Result<Option<IssuedSession>, Failure> {
+    ) -> Result<Made<Option<IssuedSession>>, Failure> {
         let accounts = Arc::clone(&self.node.accounts);
         let prepared: Result<PreparedPassword, AccountError> =
             off_the_runtime(move || accounts.prepare_password(user, &password)).await?;
@@ -239,7 +247,7 @@ impl Admin {
         let made = self.make(actor, what, move |intent| {
             accounts.set_password(prepared, kept.as_deref(), intent).map_err(account_refused)
         });
-        made.await.map(|(session, _)| session)
+        made.await
     }
 
     /// Begins with an authenticator app: its secret and its address, shown once.
@@ -259,13 +267,13 @@ impl Admin {
         actor: ActorRef,
         user: UserId,
         code: &str,
-    ) -> Result<Vec<Secret<String>>, Failure> {
+    ) -> Result<Made<Vec<Secret<String>>>, Failure> {
         let prepared = self.node.accounts.confirm_totp(user, code).map_err(account_refused)?;
         let what = What { action: "user.totp", resource: user.to_string(), state: None };
         let accounts = Arc::clone(&self.node.accounts);
         let made = self
             .make(actor, what, move |intent| accounts.enrol_totp(prepared, intent).map_err(account_refused));
-        made.await.map(|(codes, _)| codes)
+        made.await
     }
 
     /// Makes an API token of somebody who is signed in; given out once.
@@ -278,14 +286,14 @@ impl Admin {
         new: NewToken,
         user_agent: &str,
         address: IpAddr,
-    ) -> Result<IssuedSession, Failure> {
+    ) -> Result<Made<IssuedSession>, Failure> {
         let accounts = Arc::clone(&self.node.accounts);
         let prepared = accounts.prepare_token(maker, new, user_agent, address).map_err(account_refused)?;
         let what = What { action: "token.create", resource: prepared.id().to_string(), state: None };
         let made = self.make(maker.actor, what, move |intent| {
             accounts.create_session(prepared, intent).map_err(account_refused)
         });
-        made.await.map(|(session, _)| session)
+        made.await
     }
 }
 

@@ -1,10 +1,13 @@
 //! Policy texts: those in force, those of before, and whether a text holds.
 
+use std::sync::Arc;
+
 use bastide_identity::Authorized;
 use bastide_policy::PolicySet;
 use bastide_store::PolicyRow;
 
 use crate::admin::Admin;
+use crate::bodies::off_the_runtime;
 use crate::failure::{Failure, could_not};
 
 /// Versions that a list shows.
@@ -51,22 +54,35 @@ impl Admin {
     ///
     /// # Errors
     /// When the records cannot be read.
-    pub fn policy_in_force(&self) -> Result<PolicyInForce, Failure> {
+    pub async fn policy_in_force(self: &Arc<Self>) -> Result<PolicyInForce, Failure> {
         let row = self.node.store.active_policy().map_err(could_not)?;
-        let text =
-            row.as_ref().map_or_else(|| PolicySet::starter().text().to_owned(), |row| row.text.clone());
-        let warnings = match self.check_policies(&text)? {
+        let text = text_of(row.as_ref());
+        let warnings = match self.check_policies(text.clone()).await? {
             PolicyChecked::Holds { warnings, .. } => warnings,
             PolicyChecked::Wrong(problems) => problems,
         };
         Ok(PolicyInForce { row, text, warnings })
     }
 
+    /// The text of the policies in force.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn policy_text(&self) -> Result<String, Failure> {
+        Ok(text_of(self.node.store.active_policy().map_err(could_not)?.as_ref()))
+    }
+
     /// Checks a text against the schema and the names that there are. Nothing is put in force.
     ///
     /// # Errors
     /// When the records cannot be read.
-    pub fn check_policies(&self, text: &str) -> Result<PolicyChecked, Failure> {
+    pub async fn check_policies(self: &Arc<Self>, text: String) -> Result<PolicyChecked, Failure> {
+        // A text of megabytes takes seconds to parse.
+        let admin = Arc::clone(self);
+        off_the_runtime(move || admin.checked(&text)).await?
+    }
+
+    fn checked(&self, text: &str) -> Result<PolicyChecked, Failure> {
         let set = match PolicySet::parse(text) {
             Ok(set) => set,
             Err(error) => {
@@ -115,4 +131,8 @@ impl Admin {
         let users = self.node.accounts.users().map_err(could_not)?;
         Ok(users.into_iter().find(|user| user.id == id).map(|user| user.name))
     }
+}
+
+fn text_of(row: Option<&PolicyRow>) -> String {
+    row.map_or_else(|| PolicySet::starter().text().to_owned(), |row| row.text.clone())
 }

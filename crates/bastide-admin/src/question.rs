@@ -1,5 +1,7 @@
 //! A decision tried out: what the policies would say, and which of them, and why.
 
+use std::sync::Arc;
+
 use bastide_policy::{
     ActionKind, Facts, Invoke, Outcome, PolicySet, Receive, Release, Resource, Restore, Subject,
 };
@@ -8,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::{Admin, no_such};
+use crate::bodies::off_the_runtime;
 use crate::failure::{Failure, chain, could_not};
 
 /// Tools of one question.
@@ -70,7 +73,13 @@ impl Admin {
     ///
     /// # Errors
     /// When the question names what is not there, or its policies do not parse.
-    pub fn ask_policies(&self, question: &Question) -> Result<Answer, Failure> {
+    pub async fn ask_policies(self: &Arc<Self>, question: Question) -> Result<Answer, Failure> {
+        // Its policies may be a text of megabytes.
+        let admin = Arc::clone(self);
+        off_the_runtime(move || admin.answer(&question)).await?
+    }
+
+    fn answer(&self, question: &Question) -> Result<Answer, Failure> {
         let keys = self.node.store.keys().map_err(could_not)?;
         let key = keys
             .iter()
@@ -85,7 +94,7 @@ impl Admin {
         let subject = Subject { key: key.id, project: key.project, organisation, name: &key.name };
         let catalogue = match &self.gateway {
             Some(gateway) => gateway.catalogue(),
-            None => std::sync::Arc::new(self.node.catalogue()?),
+            None => Arc::new(self.node.catalogue()?),
         };
         // Keys in the records are never for the demo: that one is of this run of the server.
         let target = catalogue.resolve(&question.model, key.project, false);
@@ -123,10 +132,10 @@ impl Admin {
         };
         let policies = match (&question.policies, &self.gateway) {
             (Some(text), _) => {
-                std::sync::Arc::new(PolicySet::parse(text).map_err(|e| Failure::does_not_hold(chain(&e)))?)
+                Arc::new(PolicySet::parse(text).map_err(|e| Failure::does_not_hold(chain(&e)))?)
             }
             (None, Some(gateway)) => gateway.policies(),
-            (None, None) => std::sync::Arc::new(self.node.policies()?),
+            (None, None) => Arc::new(self.node.policies()?),
         };
         match question.action.as_str() {
             "invoke" => Ok(answer::<Invoke>(&policies, &subject, &resource, &facts)),

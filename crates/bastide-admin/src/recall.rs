@@ -31,10 +31,10 @@ pub fn recall_traffic_beside(node: &Arc<Node>, gateway: &Arc<Gateway>) -> tokio:
 /// # Errors
 /// When the log cannot be read.
 fn recall_traffic(node: &Node, gateway: &Gateway, before: u64) -> Result<u64, Failure> {
-    let oldest = node.clock.now().as_micros().saturating_sub(SPAN_MICROS);
+    let now = node.clock.now();
+    let oldest = now.as_micros().saturating_sub(SPAN_MICROS);
     let mut outcomes: HashMap<u64, Box<OutcomeEntry>> = HashMap::new();
     let mut recalled = 0;
-    // Newest first: the models of a day are counted for the newest day only.
     Entries::open(node)?.walk_back(before, MOST, |entry| {
         let Some(entry) = Entry::read(&entry) else { return true };
         match entry.says {
@@ -44,7 +44,7 @@ fn recall_traffic(node: &Node, gateway: &Gateway, before: u64) -> Result<u64, Fa
             Says::Request(request) => {
                 let outcome = outcomes.remove(&entry.index);
                 if outcome.is_some() || request.verdict == Verdict::Block.as_str() {
-                    note(gateway, entry.at, &request, outcome.as_deref());
+                    note(gateway, now, entry.at, &request, outcome.as_deref());
                     recalled += 1;
                 }
             }
@@ -55,7 +55,13 @@ fn recall_traffic(node: &Node, gateway: &Gateway, before: u64) -> Result<u64, Fa
     Ok(recalled)
 }
 
-fn note(gateway: &Gateway, at: Timestamp, request: &RequestEntry, outcome: Option<&OutcomeEntry>) {
+fn note(
+    gateway: &Gateway,
+    now: Timestamp,
+    at: Timestamp,
+    request: &RequestEntry,
+    outcome: Option<&OutcomeEntry>,
+) {
     let verdict = |text: &str| text.parse().unwrap_or(Verdict::Allow);
     let answer = outcome.and_then(|o| o.guard.as_ref());
     let mut findings: Vec<(Category, u32)> = Vec::new();
@@ -66,15 +72,18 @@ fn note(gateway: &Gateway, at: Timestamp, request: &RequestEntry, outcome: Optio
             None => findings.push((category, 1)),
         }
     }
-    gateway.traffic().note(&Noted {
-        at,
-        model: &request.model,
-        verdict: verdict(&request.verdict).max(answer.map_or(Verdict::Allow, |g| verdict(&g.verdict))),
-        ending: outcome.map(|o| o.ending.parse().unwrap_or(Ending::Failed)),
-        findings: &findings,
-        input_tokens: outcome.map_or(0, |o| o.input_tokens),
-        output_tokens: outcome.map_or(0, |o| o.output_tokens),
-        own_micros: outcome.map_or(0, |o| o.own_micros),
-        total_micros: outcome.map_or(0, |o| o.total_micros),
-    });
+    gateway.traffic().note(
+        now,
+        &Noted {
+            at,
+            model: &request.model,
+            verdict: verdict(&request.verdict).max(answer.map_or(Verdict::Allow, |g| verdict(&g.verdict))),
+            ending: outcome.map(|o| o.ending.parse().unwrap_or(Ending::Failed)),
+            findings: &findings,
+            input_tokens: outcome.map_or(0, |o| o.input_tokens),
+            output_tokens: outcome.map_or(0, |o| o.output_tokens),
+            own_micros: outcome.map_or(0, |o| o.own_micros),
+            total_micros: outcome.map_or(0, |o| o.total_micros),
+        },
+    );
 }

@@ -40,10 +40,10 @@ impl Admin {
         let made = self.make(by.actor(), what, move |intent| {
             accounts.create_session(prepared, intent).map_err(account_refused)
         });
-        let (issued, warnings) = made.await?;
-        let mut shown = show(&issued.session);
-        shown["token"] = Value::from(issued.token.expose().as_str());
-        shown["warnings"] = Value::from(warnings);
+        let made = made.await?;
+        let mut shown = show(&made.given.session);
+        shown["token"] = Value::from(made.given.token.expose().as_str());
+        shown["warnings"] = Value::from(made.warnings);
         Ok(shown)
     }
 
@@ -64,8 +64,8 @@ impl Admin {
         };
         let id: SessionId = token.parse().map_err(|_| none())?;
         self.node.accounts.live_session(id).filter(|s| is_token(s)).ok_or_else(none)?;
-        self.end_session(actor, id).await?;
-        Ok(json!({"id": id.to_string(), "revoked": true}))
+        let made = self.end_session(actor, id).await?;
+        Ok(json!({"id": id.to_string(), "revoked": true, "warnings": made.warnings}))
     }
 }
 

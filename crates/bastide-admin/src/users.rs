@@ -72,7 +72,9 @@ impl Admin {
         let role: Role =
             role.parse().map_err(|e: bastide_types::ParseRoleError| Failure::usage(e.to_string()))?;
         let made = self.create_user(by, name, role, password).await?;
-        Ok(self.show_user(&made))
+        let mut shown = self.show_user(&made.given);
+        shown["warnings"] = Value::from(made.warnings);
+        Ok(shown)
     }
 
     async fn user_password(
@@ -82,8 +84,8 @@ impl Admin {
         password: Secret<String>,
     ) -> Result<Value, Failure> {
         let user = self.user_named(given)?;
-        self.set_password(by.actor(), user.id, password, None).await?;
-        Ok(self.show_user(&self.user_named(&user.id.to_string())?))
+        let made = self.set_password(by.actor(), user.id, password, None).await?;
+        self.show_changed(user.id, made.warnings)
     }
 
     async fn user_change(
@@ -96,11 +98,18 @@ impl Admin {
         if change == UserChange::RemoveTotp && !user.second_factor {
             return Err(Failure::could_not(format!("`{}` has no authenticator app", user.name)));
         }
-        self.change_user(by, user.id, change).await?;
+        let warnings = self.change_user(by, user.id, change).await?.warnings;
         if change == UserChange::Remove {
-            return Ok(json!({"id": user.id.to_string(), "name": user.name, "removed": true}));
+            let id = user.id.to_string();
+            return Ok(json!({"id": id, "name": user.name, "removed": true, "warnings": warnings}));
         }
-        Ok(self.show_user(&self.user_named(&user.id.to_string())?))
+        self.show_changed(user.id, warnings)
+    }
+
+    fn show_changed(&self, user: UserId, warnings: Vec<String>) -> Result<Value, Failure> {
+        let mut shown = self.show_user(&self.user_named(&user.to_string())?);
+        shown["warnings"] = Value::from(warnings);
+        Ok(shown)
     }
 
     fn show_user(&self, user: &User) -> Value {

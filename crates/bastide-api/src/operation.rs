@@ -10,7 +10,7 @@ use http::Method;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::call::{Answered, Call, Refusal, Sent};
-use crate::operations::{config, exchanges, keys, log, me, system, traffic, users};
+use crate::operations::{config, exchanges, guard, keys, log, me, system, tokens, traffic, users};
 use crate::shapes::*;
 use bastide_admin::{
     Answer, EntryPage, ExchangePage, ExchangeShown, Explained, KeyWanted, LogHealth, Proof, Question,
@@ -102,6 +102,20 @@ macro_rules! operations {
                 }
             }
 
+            /// Whether what was sent can be read, for the fuzz targets: nothing else is to call it.
+            ///
+            /// # Errors
+            /// What its sender is told.
+            #[doc(hidden)]
+            pub fn reads(self, query: &str, body: &[u8]) -> Result<(), bastide_types::Problem> {
+                let body = bytes::Bytes::copy_from_slice(body);
+                let sent = Sent { query: query.to_owned(), body, json: true };
+                let read = match self {
+                    $(Operation::$operation => sent.query::<$query>().and(sent.body::<$body>()).map(drop),)+
+                };
+                read.map_err(|refusal| refusal.into_problem(true))
+            }
+
             /// Does it.
             pub(crate) async fn answer(self, call: &Call<'_>, sent: Sent) -> Result<Answered, Refusal> {
                 match self {
@@ -142,8 +156,12 @@ operations! {
         ((), ()) => 200 Vec<Key>, "Keys", "All keys, revoked and expired ones included";
     CreateKey = POST "/api/v1/keys", May(P::KeysManage), keys::create,
         ((), KeyWanted) => 201 KeyMade, "Keys", "Make a key; the answer is the only place where it ever stands";
+    RotateKey = POST "/api/v1/keys/{key}/rotate", May(P::KeysManage), keys::rotate,
+        ((), Rotation) => 201 KeyRotated, "Keys", "Make a successor of a key, by id or name; the answer is the only place where it ever stands";
     RevokeKey = POST "/api/v1/keys/{key}/revoke", May(P::KeysManage), keys::revoke,
         ((), ()) => 200 Key, "Keys", "Revoke a key, by id or name: in force at once, running streams included";
+    EraseKey = POST "/api/v1/keys/{key}/erase", May(P::SubjectsErase), keys::erase,
+        ((), Erasure) => 200 Erased, "Keys", "Destroy what seals the kept bodies of a key's exchanges; proofs and receipts hold, and it cannot be taken back";
 
     ListProviders = GET "/api/v1/providers", May(P::ConfigView), config::providers,
         ((), ()) => 200 Vec<Provider>, "Providers and projects", "All providers";
@@ -162,13 +180,25 @@ operations! {
         ((), ()) => 200 Policies, "Policies and guard", "The policies in force";
     SetPolicies = PUT "/api/v1/policies", May(P::PoliciesManage), config::set_policies,
         ((), PolicyText) => 200 PoliciesSet, "Policies and guard", "Put policies in force";
+    ListPolicyVersions = GET "/api/v1/policies/versions", May(P::ConfigView), config::policy_versions,
+        ((), ()) => 200 Vec<PolicyVersion>, "Policies and guard", "The versions of the policies, the newest first";
+    ShowPolicyVersion = GET "/api/v1/policies/versions/{version}", May(P::ConfigView), config::policy_version,
+        ((), ()) => 200 PolicyVersionShown, "Policies and guard", "One version of the policies, with its text";
     CheckPolicies = POST "/api/v1/policies/check", May(P::ConfigView), config::check_policies,
         ((), PolicyText) => 200 PoliciesChecked, "Policies and guard", "Check policies without using them";
     AskPolicies = POST "/api/v1/policies/ask", May(P::ConfigView), config::ask_policies,
         ((), Question) => 200 Answer, "Policies and guard", "What the policies would decide, and which of them why; nothing is sent or recorded";
-    ShowGuard = GET "/api/v1/guard", May(P::ConfigView), config::guard,
+    ShowGuard = GET "/api/v1/guard", May(P::ConfigView), guard::show,
         ((), ()) => 200 GuardShown, "Policies and guard", "What the guard does about what it finds";
-    InspectText = POST "/api/v1/inspect", May(P::TextInspect), config::inspect,
+    SetGuard = PUT "/api/v1/guard", May(P::GuardManage), guard::set,
+        ((), GuardGiven) => 200 GuardSet, "Policies and guard", "Put a guard in force; what is left out stays";
+    PreviewGuard = POST "/api/v1/guard/preview", May(P::GuardManage), guard::preview,
+        ((), GuardGiven) => 200 GuardPreviewed, "Policies and guard", "What another guard would have made of the newest exchanges; nothing is changed";
+    ListGuardVersions = GET "/api/v1/guard/versions", May(P::ConfigView), guard::versions,
+        ((), ()) => 200 Vec<GuardVersion>, "Policies and guard", "The versions of the guard, the newest first";
+    ShowGuardVersion = GET "/api/v1/guard/versions/{version}", May(P::ConfigView), guard::version,
+        ((), ()) => 200 GuardVersionShown, "Policies and guard", "One version of the guard, with its rules";
+    InspectText = POST "/api/v1/inspect", May(P::TextInspect), guard::inspect,
         ((), TextGiven) => 200 Tried, "Policies and guard", "What the guard in force makes of a text; nothing is sent, recorded or kept";
 
     ListSettings = GET "/api/v1/settings", May(P::ConfigView), system::settings,
@@ -189,14 +219,18 @@ operations! {
     ChangeUser = PATCH "/api/v1/users/{user}", May(P::UsersManage), users::change,
         ((), UserChanged) => 200 UserShown, "Users", "Change a user, by id or name";
     RemoveUser = DELETE "/api/v1/users/{user}", May(P::UsersManage), users::remove,
-        ((), ()) => 204 (), "Users", "Remove a user, by id or name";
+        ((), ()) => 200 Changed, "Users", "Remove a user, by id or name";
+    ListTokens = GET "/api/v1/tokens", May(P::UsersManage), tokens::list,
+        ((), ()) => 200 Vec<TokenShown>, "Users", "Everybody's API tokens that hold";
+    RevokeToken = DELETE "/api/v1/tokens/{token}", May(P::UsersManage), tokens::revoke,
+        ((), ()) => 200 Changed, "Users", "End anybody's API token";
 
     ShowSelf = GET "/api/v1/me", SignedIn, me::show,
         ((), ()) => 200 Myself, "Yourself", "Whose token this is, and what it may do";
     ListSessions = GET "/api/v1/me/sessions", SignedIn, me::sessions,
         ((), ()) => 200 Vec<SessionShown>, "Yourself", "Your sessions and tokens";
     EndSession = DELETE "/api/v1/me/sessions/{session}", SignedIn, me::end,
-        ((), ()) => 204 (), "Yourself", "End one of them; a token of a lesser role than yours can end only itself";
+        ((), ()) => 200 Changed, "Yourself", "End one of them; a token of a lesser role than yours can end only itself";
     ShowDocument = GET "/api/v1/openapi.json", SignedIn, me::document,
         ((), ()) => 200 serde_json::Value, "Yourself", "This API as an OpenAPI document";
 }
@@ -298,9 +332,10 @@ mod tests {
     fn nothing_is_changed_by_a_get() {
         let managing = |p: P| p.as_str().ends_with(".manage") || p.as_str().ends_with(".erase");
         for operation in Operation::ALL.iter().filter(|o| o.method() == Method::GET) {
-            let list_of_users = *operation == Operation::ListUsers;
+            // Who there is and what acts for them is for those who manage it.
+            let of_people = matches!(operation, Operation::ListUsers | Operation::ListTokens);
             let changes = matches!(operation.access(), May(p) if managing(p) || p == P::BodiesReveal);
-            assert!(!changes || list_of_users, "{operation:?}");
+            assert!(!changes || of_people, "{operation:?}");
         }
     }
 }

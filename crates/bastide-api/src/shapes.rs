@@ -7,6 +7,10 @@ use bastide_types::{Category, Origin, Role, Verdict};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+mod guard;
+
+pub(crate) use guard::*;
+
 fn one_of<'n>(names: impl Iterator<Item = &'n str>) -> Schema {
     json_schema!({"type": "string", "enum": names.collect::<Vec<_>>()})
 }
@@ -224,6 +228,43 @@ pub(crate) struct KeyMade {
     warnings: Vec<String>,
 }
 
+/// How a key is rotated.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rotation {
+    /// How long the key itself works on: `0`, or a span such as `1h`; a day when left out.
+    pub(crate) overlap: Option<String>,
+}
+
+/// A key in the place of another.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(crate) struct KeyRotated {
+    #[serde(flatten)]
+    made: KeyMade,
+    /// The key before, and when it ends.
+    old: Key,
+}
+
+/// What is to be erased.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Erasure {
+    /// That it is meant: `true`.
+    pub(crate) confirm: bool,
+}
+
+/// What was erased.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Erased {
+    /// The key's id.
+    id: String,
+    /// Whether there was something to erase.
+    erased: bool,
+    /// What there is to know besides.
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
 /// A provider of models.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Provider {
@@ -273,7 +314,7 @@ pub(crate) struct ProviderGiven {
 pub(crate) struct Changed {
     /// What there is to know about it.
     #[serde(default)]
-    warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What became of asking a provider.
@@ -326,6 +367,30 @@ pub(crate) struct PolicyText {
     pub(crate) text: String,
 }
 
+/// A version of the policies.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PolicyVersion {
+    /// Counts up from 1.
+    pub(crate) version: u64,
+    /// When it came into force, RFC 3339.
+    pub(crate) set: String,
+    /// Who set it; absent: the operator on the machine.
+    pub(crate) set_by: Option<String>,
+    /// Whether it is in force.
+    pub(crate) in_force: bool,
+    /// The entry of the log that announced it.
+    pub(crate) entry: u64,
+}
+
+/// A version of the policies, whole.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PolicyVersionShown {
+    #[serde(flatten)]
+    pub(crate) version: PolicyVersion,
+    /// Their text, in Cedar.
+    pub(crate) text: String,
+}
+
 /// Policies that were put in force.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct PoliciesSet {
@@ -351,30 +416,6 @@ pub(crate) struct PoliciesChecked {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Missing {
     pub(crate) missing: Vec<String>,
-}
-
-/// What the guard does.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct GuardShown {
-    /// `enforce`, `observe` or `off`.
-    pub(crate) mode: &'static str,
-    /// Its rules; the most specific one that fits a finding decides, and what none fits passes.
-    pub(crate) rules: Vec<GuardRule>,
-}
-
-/// A rule of the guard.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct GuardRule {
-    /// What was found: a category, a family or a detector.
-    pub(crate) target: String,
-    /// In whose text.
-    pub(crate) from: String,
-    /// `request` or `response`; both when absent.
-    pub(crate) direction: Option<&'static str>,
-    /// From this score on, in per mille.
-    pub(crate) min_score: u16,
-    /// What is done.
-    pub(crate) verdict: &'static str,
 }
 
 /// A text to be inspected.
@@ -448,6 +489,27 @@ pub(crate) struct UserShown {
     pub(crate) password_set: String,
     /// Since when they are refused; absent: they are not.
     pub(crate) disabled: Option<String>,
+    /// What there is to know about a change that was made just now.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// An API token that holds.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct TokenShown {
+    /// Its id.
+    id: String,
+    /// Whose it is, by name.
+    user: String,
+    /// What it is called.
+    name: Option<String>,
+    /// What it may do at most.
+    role: Option<String>,
+    /// When it was made, RFC 3339.
+    created: String,
+    /// From when on it is refused.
+    expires: String,
+    /// When it was last used.
+    seen: String,
 }
 
 /// A user to be.

@@ -31,3 +31,32 @@ mod web;
 pub use design::*;
 pub use web::route::{Access, Route};
 pub use web::server::Console;
+
+/// What reads bytes from outside, for the fuzz targets: nothing else is to call it.
+#[doc(hidden)]
+pub mod outside {
+    use http::header::COOKIE;
+    use http::{HeaderMap, HeaderValue};
+
+    use crate::web::{Fields, Lasts, read_cookie, write_cookie};
+
+    /// The value of a cookie in a header; `None` also where these bytes are no header.
+    #[must_use]
+    pub fn cookie(header: &[u8], name: &str, secure: bool) -> Option<String> {
+        let value = HeaderValue::from_bytes(header).ok()?;
+        let headers = HeaderMap::from_iter([(COOKIE, value)]);
+        read_cookie(&headers, name, secure).map(str::to_owned)
+    }
+
+    /// A cookie as it is set.
+    #[must_use]
+    pub fn set_cookie(name: &str, value: &str, secure: bool) -> String {
+        write_cookie(name, value, secure, Lasts::Session)
+    }
+
+    /// The fields of a form or a query string.
+    #[must_use]
+    pub fn form(bytes: &[u8]) -> Vec<(String, String)> {
+        Fields::parse(bytes).iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}

@@ -219,18 +219,18 @@ impl Ring {
         usize::try_from(number % u64::try_from(self.most).unwrap_or(1)).unwrap_or(0)
     }
 
-    fn note(&mut self, noted: &Noted<'_>) {
-        let number = self.number(noted.at);
+    fn note(&mut self, now: Timestamp, noted: &Noted<'_>) {
+        let (number, newest) = (self.number(noted.at), self.number(now));
         let place = self.place(number);
         if self.slots.is_empty() {
             self.slots.resize_with(self.most, Default::default);
         }
         let Some((held, slot)) = self.slots.get_mut(place) else { return };
-        if *held > number {
+        if *held > number && *held <= newest {
             // Older than what the ring goes back to.
             return;
         }
-        if *held < number {
+        if *held != number {
             (*held, *slot) = (number, Slot::default());
         }
         slot.note(noted);
@@ -279,13 +279,17 @@ impl Traffic {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an exchange; one of the past too, as far as the slots go back.
-    pub fn note(&self, noted: &Noted<'_>) {
+    /// Counts an exchange; one of the past too, as far as the slots go back. One that was in a future which the clock has
+    /// not reached is left out, and what a clock that ran ahead has left takes no place from what is now.
+    pub fn note(&self, now: Timestamp, noted: &Noted<'_>) {
         let mut state = self.lock();
-        state.minutes.note(noted);
-        state.hours.note(noted);
-        if day(noted.at) > state.day {
-            state.day = day(noted.at);
+        if noted.at > now {
+            return;
+        }
+        state.minutes.note(now, noted);
+        state.hours.note(now, noted);
+        if state.day != day(now) {
+            state.day = day(now);
             state.models.clear();
         }
         if day(noted.at) == state.day {
@@ -353,9 +357,9 @@ mod tests {
     fn an_exchange_counts_in_its_minute_its_hour_and_its_day() {
         let traffic = Traffic::default();
         let minute = Duration::from_secs(60);
-        traffic.note(&noted(NOON, Some(Ending::Complete)));
-        traffic.note(&noted(NOON.plus(minute), None));
         let now = NOON.plus(2 * minute);
+        traffic.note(now, &noted(NOON, Some(Ending::Complete)));
+        traffic.note(now, &noted(NOON.plus(minute), None));
         let minutes = traffic.minutes(now, 4);
         assert_eq!(minutes.iter().map(|(_, s)| s.exchanges).collect::<Vec<_>>(), [0, 1, 1, 0]);
         assert_eq!(minutes[2].1.blocked(), 1);
@@ -369,8 +373,8 @@ mod tests {
     fn a_ring_forgets_what_is_too_old_and_does_not_mistake_it_for_new() {
         let traffic = Traffic::default();
         let day = Duration::from_secs(86_400);
-        traffic.note(&noted(NOON.plus(day), None));
-        traffic.note(&noted(NOON, None));
+        traffic.note(NOON.plus(day), &noted(NOON.plus(day), None));
+        traffic.note(NOON.plus(day), &noted(NOON, None));
         assert_eq!(traffic.minutes(NOON.plus(day), MINUTES).iter().map(|(_, s)| s.exchanges).sum::<u32>(), 1);
         assert_eq!(traffic.hours(NOON.plus(day), 30).iter().map(|(_, s)| s.exchanges).sum::<u32>(), 2);
         assert!(traffic.minutes(NOON.plus(3 * day), 10).iter().all(|(_, s)| s.exchanges == 0));
@@ -378,11 +382,24 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_ran_ahead_takes_nothing_from_what_is_now() {
+        let traffic = Traffic::default();
+        // Whole rings ahead: the same places.
+        let ahead = NOON.plus(Duration::from_secs(30 * 86_400));
+        traffic.note(ahead, &noted(ahead, None));
+        traffic.note(NOON, &noted(NOON, None));
+        traffic.note(NOON, &noted(ahead, None));
+        let sum = |slots: Vec<(Timestamp, Slot)>| slots.iter().map(|(_, s)| s.exchanges).sum::<u32>();
+        assert_eq!((sum(traffic.minutes(NOON, 5)), sum(traffic.hours(NOON, 5))), (1, 1));
+        assert_eq!(traffic.models(NOON)[0].1.exchanges, 1);
+    }
+
+    #[test]
     fn names_that_callers_invent_are_bounded() {
         let traffic = Traffic::default();
         for n in 0..1_000 {
             let name = format!("model-{n}");
-            traffic.note(&Noted { model: &name, ..noted(NOON, None) });
+            traffic.note(NOON, &Noted { model: &name, ..noted(NOON, None) });
         }
         let models = traffic.models(NOON);
         assert_eq!((models.len(), models[0].0.as_str()), (MODELS + 1, OTHERS));

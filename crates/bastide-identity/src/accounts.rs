@@ -48,7 +48,10 @@ pub struct Accounts {
     pub(crate) sealing: Zeroizing<[u8; 32]>,
     pub(crate) names: HmacKey,
     pub(crate) hashing: Hashing,
+    /// At the form for signing in.
     pub(crate) throttle: Throttle,
+    /// Of those who are signed in and prove anew who they are.
+    pub(crate) step_ups: Throttle,
     /// What the password of somebody who is not there is compared with, so that it takes as long.
     pub(crate) unmatched: String,
     pub(crate) enrolments: Mutex<HashMap<UserId, Enrolment>>,
@@ -120,6 +123,7 @@ impl Accounts {
             names: HmacKey::new(&random.bytes::<32>()),
             hashing: Hashing::default(),
             throttle: Throttle::default(),
+            step_ups: Throttle::default(),
             unmatched,
             enrolments: Mutex::default(),
             setup: Mutex::default(),

@@ -23,6 +23,10 @@ pub(crate) struct Enrolment {
     begun_at: Duration,
 }
 
+/// A recovery code that was there when it was looked at, by its keyed hash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecoveryCode(pub(crate) [u8; 32]);
+
 /// A code as typed: apps show it in two groups.
 fn digits(code: &str) -> String {
     code.chars().filter(|c| *c != ' ').take(8).collect()
@@ -195,20 +199,25 @@ impl Accounts {
         (codes, hashes)
     }
 
-    /// Checks a code of the app or a recovery code, and uses it up. Who has no app needs none.
-    pub(crate) fn check_code(&self, person: &Person, code: Option<&str>) -> Result<(), SignInError> {
+    /// Checks a code of the app, and uses it up; or a recovery code, which is given back: it is used up together with what
+    /// it is given for, and not lost when that cannot be done. Who has no app needs none.
+    pub(crate) fn check_code(
+        &self,
+        person: &Person,
+        code: Option<&str>,
+    ) -> Result<Option<RecoveryCode>, SignInError> {
         let refused = |refusal| Err(SignInError::Refused { refusal, user: Some(person.id) });
         let (sealed, last_step) = {
             let credentials = person.credentials();
-            let Some(sealed) = credentials.totp.clone() else { return Ok(()) };
+            let Some(sealed) = credentials.totp.clone() else { return Ok(None) };
             (sealed, credentials.last_step)
         };
         let Some(code) = code.map(str::trim).filter(|c| !c.is_empty()) else {
             return refused(Refusal::CodeMissing);
         };
         if let Some(lookup) = recovery::lookup(&self.recovery, person.id, code) {
-            return match self.store.use_recovery_code(person.id, lookup)? {
-                true => Ok(()),
+            return match self.store.has_recovery_code(person.id, lookup)? {
+                true => Ok(Some(RecoveryCode(lookup))),
                 false => refused(Refusal::WrongCode),
             };
         }
@@ -222,7 +231,7 @@ impl Accounts {
         }
         let mut credentials = person.credentials();
         credentials.last_step = credentials.last_step.max(step);
-        Ok(())
+        Ok(None)
     }
 
     fn open_secret(&self, user: UserId, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {

@@ -11,6 +11,7 @@ use bastide_types::{ActorRef, Role, Secret, SessionId, Timestamp, UserId};
 use crate::account_error::AccountError;
 use crate::accounts::Accounts;
 use crate::name;
+use crate::second_factor::RecoveryCode;
 use crate::session::{IssuedSession, SessionPrincipal};
 use crate::text;
 
@@ -45,8 +46,17 @@ pub struct PreparedSession {
     expires_at: Timestamp,
     user_agent: String,
     address: String,
-    generation: u64,
+    proved: Proved,
     token: Secret<String>,
+}
+
+/// What somebody proved themselves with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Proved {
+    /// The generation of their credentials.
+    pub(crate) generation: u64,
+    /// What stood in for the app.
+    pub(crate) recovery: Option<RecoveryCode>,
 }
 
 impl PreparedSession {
@@ -67,6 +77,12 @@ impl PreparedSession {
     pub fn actor(&self) -> ActorRef {
         self.actor
     }
+
+    /// Whether a recovery code is used up with it.
+    #[must_use]
+    pub fn uses_recovery_code(&self) -> bool {
+        self.proved.recovery.is_some()
+    }
 }
 
 /// A session whose person proved anew who they are; its next token is not in force.
@@ -74,7 +90,7 @@ impl PreparedSession {
 pub struct PreparedRotation {
     pub(crate) session: SessionId,
     pub(crate) user: UserId,
-    pub(crate) generation: u64,
+    pub(crate) proved: Proved,
 }
 
 impl PreparedRotation {
@@ -82,6 +98,12 @@ impl PreparedRotation {
     #[must_use]
     pub fn session(&self) -> SessionId {
         self.session
+    }
+
+    /// Whether a recovery code is used up with it.
+    #[must_use]
+    pub fn uses_recovery_code(&self) -> bool {
+        self.proved.recovery.is_some()
     }
 }
 
@@ -102,7 +124,7 @@ impl Accounts {
     pub(crate) fn prepare_session(
         &self,
         (user, actor): (UserId, ActorRef),
-        generation: u64,
+        proved: Proved,
         user_agent: &str,
         address: IpAddr,
     ) -> PreparedSession {
@@ -114,7 +136,7 @@ impl Accounts {
             expires_at: self.now().plus(self.lifetimes.absolute),
             user_agent: harmless(user_agent),
             address: address.to_string(),
-            generation,
+            proved,
             token: text::generate(text::COOKIE_PREFIX, &*self.random),
         }
     }
@@ -175,6 +197,7 @@ impl Accounts {
             return Err(AccountError::Expiry);
         }
         let generation = self.person(owner.user)?.credentials().generation;
+        let proved = Proved { generation, recovery: None };
         Ok(PreparedSession {
             id: SessionId::from_bytes(self.random.bytes()),
             user: owner.user,
@@ -183,7 +206,7 @@ impl Accounts {
             expires_at,
             user_agent: harmless(user_agent),
             address: address.to_string(),
-            generation,
+            proved,
             token: text::generate(text::TOKEN_PREFIX, &*self.random),
         })
     }
@@ -198,7 +221,7 @@ impl Accounts {
         intent_index: u64,
     ) -> Result<IssuedSession, AccountError> {
         let person = self.person(prepared.user)?;
-        let overtaken = person.credentials().generation != prepared.generation;
+        let overtaken = person.credentials().generation != prepared.proved.generation;
         let above = match &prepared.carrier {
             SessionCarrier::Browser => false,
             SessionCarrier::Token { role, .. } => !role.is_within(person.owner.role()),
@@ -217,8 +240,9 @@ impl Accounts {
             expires_at: prepared.expires_at,
             user_agent: &prepared.user_agent,
             address: &prepared.address,
+            recovery: prepared.proved.recovery.map(|code| code.0),
         };
-        let row = self.store.add_session(&new, self.now(), intent_index)?;
+        let row = self.store.add_session(&new, self.now(), intent_index).map_err(used_meanwhile)?;
         self.put_in_force(row, prepared.token)
     }
 
@@ -232,14 +256,16 @@ impl Accounts {
         intent_index: u64,
     ) -> Result<IssuedSession, AccountError> {
         let person = self.person(prepared.user)?;
-        if person.credentials().generation != prepared.generation {
+        if person.credentials().generation != prepared.proved.generation {
             return Err(AccountError::Overtaken);
         }
         let session = self.session(prepared.session).ok_or(AccountError::Overtaken)?;
         self.check(&session)?;
         let token = text::generate(text::COOKIE_PREFIX, &*self.random);
         let lookup = self.hash(token.expose());
-        let row = self.store.rotate_session(prepared.session, lookup, self.now(), intent_index)?;
+        let recovery = prepared.proved.recovery.map(|code| code.0);
+        let row = self.store.rotate_session(prepared.session, lookup, recovery, self.now(), intent_index);
+        let row = row.map_err(used_meanwhile)?;
         self.put_in_force(row, token)
     }
 
@@ -305,6 +331,14 @@ impl Accounts {
         let before = Timestamp::from_micros(now.as_micros().saturating_sub(kept));
         self.store.forget_sessions_ended_before(before)?;
         Ok(())
+    }
+}
+
+/// Somebody else was quicker with the same recovery code.
+fn used_meanwhile(error: StoreError) -> AccountError {
+    match error {
+        StoreError::Unknown { what: "recovery code of", .. } => AccountError::Overtaken,
+        error => AccountError::Store(error),
     }
 }
 

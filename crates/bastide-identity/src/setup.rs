@@ -11,8 +11,12 @@ use crate::text;
 
 /// How long a code is good.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
-/// Guesses that a code survives but for the last: of 2^60 codes.
-const WRONG_ATTEMPTS: u32 = 10;
+/// Wrong codes that cost nothing.
+const FREE_ATTEMPTS: u32 = 10;
+/// From then on, how long until the next one is looked at, doubled with each: a stranger who guesses does not end the code
+/// for whoever started the server, and 15 minutes hold a few dozen guesses of 2^60.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const CHARS: usize = 12;
 
 /// Why a setup code was not accepted.
@@ -28,16 +32,27 @@ pub enum SetupError {
     /// It was good for a quarter of an hour.
     #[error("the setup code has expired; restart the server for a new one")]
     Expired,
-    /// Too many others were tried.
-    #[error("too many wrong setup codes were tried; restart the server for a new one")]
-    Exhausted,
+    /// Too many others were tried of late.
+    #[error("too many wrong setup codes were tried; the next one is looked at in {seconds} s")]
+    Wait {
+        /// In how many seconds.
+        seconds: u64,
+    },
 }
 
 /// A setup code that is good for a while. The code itself is not kept.
 pub(crate) struct SetupCode {
     hash: [u8; 32],
     made_at: Duration,
-    wrong: Mutex<u32>,
+    wrong: Mutex<Wrong>,
+}
+
+/// Codes that were not this one.
+#[derive(Default)]
+struct Wrong {
+    count: u32,
+    /// Until when none is looked at.
+    until: Duration,
 }
 
 impl SetupCode {
@@ -53,7 +68,7 @@ impl SetupCode {
         code.zeroize();
         shown.insert(8, '-');
         shown.insert(4, '-');
-        (SetupCode { hash, made_at: now, wrong: Mutex::new(0) }, Secret::new(shown))
+        (SetupCode { hash, made_at: now, wrong: Mutex::default() }, Secret::new(shown))
     }
 
     /// Whether this is the code, however it is typed. A wrong one counts.
@@ -62,8 +77,11 @@ impl SetupCode {
         if now.saturating_sub(self.made_at) >= LIFETIME {
             return Err(SetupError::Expired);
         }
-        if *wrong >= WRONG_ATTEMPTS {
-            return Err(SetupError::Exhausted);
+        if now < wrong.until {
+            let left = wrong.until.saturating_sub(now);
+            return Err(SetupError::Wait {
+                seconds: left.as_millis().div_ceil(1000).try_into().unwrap_or(0),
+            });
         }
         let mut code = text::normalise(typed, CHARS).unwrap_or_default();
         let given = sha256(code.as_bytes());
@@ -71,11 +89,15 @@ impl SetupCode {
         if constant_time_eq(&given, &self.hash) {
             return Ok(());
         }
-        *wrong += 1;
+        wrong.count = wrong.count.saturating_add(1);
+        if let Some(doublings) = wrong.count.checked_sub(FREE_ATTEMPTS) {
+            let wait = FIRST_WAIT.saturating_mul(1 << doublings.min(10)).min(LONGEST_WAIT);
+            wrong.until = now.saturating_add(wait);
+        }
         Err(SetupError::Wrong)
     }
 
-    fn wrong(&self) -> MutexGuard<'_, u32> {
+    fn wrong(&self) -> MutexGuard<'_, Wrong> {
         self.wrong.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -103,14 +125,19 @@ mod tests {
     }
 
     #[test]
-    fn ten_wrong_ones_end_it() {
-        let now = Duration::ZERO;
+    fn after_ten_wrong_ones_the_next_waits_and_the_right_one_is_good_yet() {
+        let mut now = Duration::ZERO;
         let (code, shown) = SetupCode::new(&SystemRandom, now);
         let wrong = ["", "0000-0000-0000", "7KQ4-9XWD-M3F", &"x".repeat(1 << 20)];
         for n in 0..10 {
             assert_eq!(code.check(shown.expose(), now), Ok(()), "the right one is good meanwhile");
             assert_eq!(code.check(wrong[n % 4], now), Err(SetupError::Wrong));
         }
-        assert_eq!(code.check(shown.expose(), now), Err(SetupError::Exhausted));
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            assert_eq!(code.check(shown.expose(), now), Err(SetupError::Wait { seconds }));
+            now += Duration::from_secs(seconds);
+            assert_eq!(code.check(shown.expose(), now), Ok(()), "the right one, once it is looked at");
+            assert_eq!(code.check("0000-0000-0000", now), Err(SetupError::Wrong));
+        }
     }
 }

@@ -12,8 +12,8 @@ use bastide_types::Secret;
 use crate::account_error::{Refusal, SignInError};
 use crate::accounts::{Accounts, Person};
 use crate::session::SessionPrincipal;
-use crate::sessions::{PreparedRotation, PreparedSession};
-use crate::throttle::{AccountHash, Locked};
+use crate::sessions::{PreparedRotation, PreparedSession, Proved};
+use crate::throttle::{AccountHash, Attempt, Locked, Throttle};
 use crate::users::normalise;
 
 /// What somebody presents who wants to sign in.
@@ -40,11 +40,13 @@ impl Accounts {
     pub fn sign_in(&self, with: &SignIn<'_>) -> Result<PreparedSession, SignInError> {
         let name = normalise(with.name);
         let person = self.person_named(&name);
-        let generation = self.prove(&name, person.as_deref(), with.password, with.code, with.address)?;
+        let attempt =
+            || self.throttle.admit(self.account(name.as_bytes()), with.address, self.time.monotonic());
+        let proved = self.prove(&self.throttle, attempt, person.as_deref(), with.password, with.code)?;
         let Some(person) = person else {
             return Err(SignInError::Refused { refusal: Refusal::UnknownUser, user: None });
         };
-        Ok(self.prepare_session((person.id, person.actor), generation, with.user_agent, with.address))
+        Ok(self.prepare_session((person.id, person.actor), proved, with.user_agent, with.address))
     }
 
     /// Checks password and code of somebody who is signed in, before something that matters. Blocks while the password
@@ -65,33 +67,36 @@ impl Accounts {
             return Err(failed(crate::AccountError::NeedsBrowser));
         }
         let person = self.person(principal.user).map_err(failed)?;
-        let generation = self.prove(&person.name, Some(&person), password, code, address)?;
-        Ok(PreparedRotation { session: principal.session, user: person.id, generation })
+        // By session and apart from the form for signing in: who is signed in is not kept from going on by strangers who
+        // try their name there, and who has stolen one session does not lock the others.
+        let session = self.account(principal.session.as_bytes());
+        let attempt = || self.step_ups.admit(session, address, self.time.monotonic());
+        let proved = self.prove(&self.step_ups, attempt, Some(&person), password, code)?;
+        Ok(PreparedRotation { session: principal.session, user: person.id, proved })
     }
 
-    /// Gives the generation of the credentials that were proved.
+    /// Compares what was presented, if the throttle lets the attempt through, and tells it what came of it.
     fn prove(
         &self,
-        name: &str,
+        throttle: &Throttle,
+        attempt: impl FnOnce() -> Result<Attempt, Locked>,
         person: Option<&Person>,
         password: &Secret<String>,
         code: Option<&str>,
-        address: IpAddr,
-    ) -> Result<u64, SignInError> {
+    ) -> Result<Proved, SignInError> {
         let user = person.map(|p| p.id);
-        let attempt =
-            self.throttle.admit(self.account(name), address, self.time.monotonic()).map_err(|locked| {
-                let refusal = match locked {
-                    Locked::Account => Refusal::AccountLocked,
-                    Locked::Address => Refusal::AddressLocked,
-                };
-                SignInError::Refused { refusal, user }
-            })?;
+        let attempt = attempt().map_err(|locked| {
+            let refusal = match locked {
+                Locked::Account => Refusal::AccountLocked,
+                Locked::Address => Refusal::AddressLocked,
+            };
+            SignInError::Refused { refusal, user }
+        })?;
         let proved = self.compare(person, password, code);
         match &proved {
-            Ok(_) => self.throttle.succeeded(&attempt),
+            Ok(_) => throttle.succeeded(&attempt),
             Err(SignInError::Refused { .. }) => {}
-            Err(SignInError::Busy | SignInError::Failed(_)) => self.throttle.withdrawn(&attempt),
+            Err(SignInError::Busy | SignInError::Failed(_)) => throttle.withdrawn(&attempt),
         }
         proved
     }
@@ -101,7 +106,7 @@ impl Accounts {
         person: Option<&Person>,
         password: &Secret<String>,
         code: Option<&str>,
-    ) -> Result<u64, SignInError> {
+    ) -> Result<Proved, SignInError> {
         let refused = |refusal| Err(SignInError::Refused { refusal, user: person.map(|p| p.id) });
         let credentials = person.map(|p| p.credentials().clone());
         let stored = credentials.as_ref().map_or(&self.unmatched, |c| &c.password);
@@ -115,11 +120,11 @@ impl Accounts {
         if person.owner.is_disabled() {
             return refused(Refusal::Disabled);
         }
-        self.check_code(person, code)?;
+        let recovery = self.check_code(person, code)?;
         if password_needs_rehash(&credentials.password) {
             self.rehash(person, password, &credentials.password)?;
         }
-        Ok(credentials.generation)
+        Ok(Proved { generation: credentials.generation, recovery })
     }
 
     fn rehash(&self, person: &Person, password: &Secret<String>, before: &str) -> Result<(), SignInError> {
@@ -132,10 +137,10 @@ impl Accounts {
         Ok(())
     }
 
-    /// Under which an account's failures are counted, whether anybody has the name or not.
-    fn account(&self, name: &str) -> AccountHash {
+    /// Under which the failures of a name are counted, whether anybody has it or not, and those of a session.
+    fn account(&self, name: &[u8]) -> AccountHash {
         let mut out = [0; 16];
-        for (to, from) in out.iter_mut().zip(self.names.sign(&[name.as_bytes()])) {
+        for (to, from) in out.iter_mut().zip(self.names.sign(&[name])) {
             *to = from;
         }
         out

@@ -1,4 +1,7 @@
-//! Failed sign-ins, counted by account and by address.
+//! Failed sign-ins, counted by account from one address, by account from wherever, and by address.
+//!
+//! A name is no secret, so whoever knows one could keep its owner out by failing for them. What comes from one address is
+//! locked for long; what comes from many is only slowed down, and never where the account was signed in to before.
 //!
 //! An attempt counts as failed from its beginning and is taken back when it succeeds: otherwise a burst of guesses at
 //! the same time would all be let through before the first of them had failed.
@@ -9,16 +12,23 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Failures of an account that cost nothing: people mistype.
+/// Failures of an account from one address that cost nothing: people mistype.
 const FREE_FAILURES: u32 = 5;
 const FIRST_LOCK: Duration = Duration::from_secs(30);
 const LONGEST_LOCK: Duration = Duration::from_secs(15 * 60);
+/// Failures of an account from all addresses together that slow nobody down.
+const FREE_FAILURES_ANYWHERE: u32 = 20;
+/// From then on, how long until the next attempt from an address that is new to the account, doubled with each failure.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// At most 2,880 guesses a day at a password that is none of the commonest and has 12 bytes or more, however many addresses
+/// they come from.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// After this long without a failure an account begins anew.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// Failures of an address within its window. Many people may be behind one.
 const ADDRESS_FAILURES: u32 = 30;
 const ADDRESS_WINDOW: Duration = Duration::from_secs(5 * 60);
-/// Accounts, and addresses, that are remembered; beyond that the one not seen for longest goes. Under 2 MiB in all.
+/// Entries of each kind that are remembered; beyond that the one not written for longest goes. Under 5 MiB in all.
 const CAPACITY: usize = 10_000;
 
 /// What was counted against.
@@ -75,7 +85,12 @@ struct Window {
 
 #[derive(Default)]
 struct State {
+    /// By account and address.
+    pairs: Recent<(AccountHash, Address), Failures>,
+    /// By account, from all addresses.
     accounts: Recent<AccountHash, Failures>,
+    /// From where an account was signed in to.
+    known: Recent<(AccountHash, Address), ()>,
     addresses: Recent<Address, Window>,
 }
 
@@ -103,52 +118,86 @@ impl Throttle {
         if window.count >= ADDRESS_FAILURES {
             return Err(Locked::Address);
         }
-        let before = state.accounts.get(&account).filter(|f| now.saturating_sub(f.last) < FORGIVEN_AFTER);
-        if before.is_some_and(|f| now < f.locked_until) {
+        let pair = (account, address);
+        let here = state.pairs.get(&pair).and_then(|failures| failures.since(now));
+        let anywhere = state.accounts.get(&account).and_then(|failures| failures.since(now));
+        let waits = |failures: Option<Failures>| failures.is_some_and(|f| now < f.locked_until);
+        if waits(here) || (waits(anywhere) && state.known.get(&pair).is_none()) {
             return Err(Locked::Account);
         }
-        let count = before.map_or(0, |f| f.count).saturating_add(1);
-        let failures = Failures { count, last: now, locked_until: now.saturating_add(lock(count)) };
-        state.accounts.insert(account, failures);
+        state.pairs.insert(pair, Failures::one_more(here, now, lock));
+        state.accounts.insert(account, Failures::one_more(anywhere, now, wait));
         window.count += 1;
         state.addresses.insert(address, window);
         Ok(Attempt { account, address })
     }
 
-    /// The attempt succeeded: the account begins anew, and the address has one failure less.
+    /// The attempt succeeded: the account begins anew at this address, which is known to it from now on. What failed
+    /// elsewhere stays counted: it may have been somebody else.
     pub(crate) fn succeeded(&self, attempt: &Attempt) {
         let mut state = self.state();
-        state.accounts.remove(&attempt.account);
-        state.give_back(attempt.address);
+        let pair = (attempt.account, attempt.address);
+        state.pairs.remove(&pair);
+        state.known.insert(pair, ());
+        state.give_back(attempt);
     }
 
     /// The attempt came to nothing, through no fault of its maker: it does not count.
     pub(crate) fn withdrawn(&self, attempt: &Attempt) {
         let mut state = self.state();
-        // One less, not as it was before: others may have failed meanwhile.
-        if let Some(mut failures) = state.accounts.get(&attempt.account) {
-            failures.count = failures.count.saturating_sub(1);
-            failures.locked_until = failures.last.saturating_add(lock(failures.count));
-            state.accounts.insert(attempt.account, failures);
+        let pair = (attempt.account, attempt.address);
+        if let Some(failures) = state.pairs.get(&pair) {
+            state.pairs.insert(pair, failures.one_less(lock));
         }
-        state.give_back(attempt.address);
+        state.give_back(attempt);
+    }
+}
+
+impl Failures {
+    /// These, unless they are long forgiven.
+    fn since(self, now: Duration) -> Option<Failures> {
+        (now.saturating_sub(self.last) < FORGIVEN_AFTER).then_some(self)
+    }
+
+    fn one_more(before: Option<Failures>, now: Duration, pause: fn(u32) -> Duration) -> Failures {
+        let count = before.map_or(0, |f| f.count).saturating_add(1);
+        Failures { count, last: now, locked_until: now.saturating_add(pause(count)) }
+    }
+
+    /// One less, not as it was before: others may have failed meanwhile.
+    fn one_less(self, pause: fn(u32) -> Duration) -> Failures {
+        let count = self.count.saturating_sub(1);
+        Failures { count, locked_until: self.last.saturating_add(pause(count)), ..self }
     }
 }
 
 impl State {
-    fn give_back(&mut self, address: Address) {
-        if let Some(mut window) = self.addresses.get(&address) {
+    /// One failure less of the account, wherever from, and of the address.
+    fn give_back(&mut self, attempt: &Attempt) {
+        if let Some(failures) = self.accounts.get(&attempt.account) {
+            self.accounts.insert(attempt.account, failures.one_less(wait));
+        }
+        if let Some(mut window) = self.addresses.get(&attempt.address) {
             window.count = window.count.saturating_sub(1);
-            self.addresses.insert(address, window);
+            self.addresses.insert(attempt.address, window);
         }
     }
 }
 
-/// How long an account is locked after its `count`th failure.
+/// How long an account is locked for an address after its `count`th failure there.
 fn lock(count: u32) -> Duration {
-    match count.checked_sub(FREE_FAILURES + 1) {
+    doubled(FIRST_LOCK, count, FREE_FAILURES, LONGEST_LOCK)
+}
+
+/// How long an account waits for the next address that is new to it after its `count`th failure anywhere.
+fn wait(count: u32) -> Duration {
+    doubled(FIRST_WAIT, count, FREE_FAILURES_ANYWHERE, LONGEST_WAIT)
+}
+
+fn doubled(first: Duration, count: u32, free: u32, longest: Duration) -> Duration {
+    match count.checked_sub(free + 1) {
         None => Duration::ZERO,
-        Some(doublings) => FIRST_LOCK.saturating_mul(1_u32 << doublings.min(10)).min(LONGEST_LOCK),
+        Some(doublings) => first.saturating_mul(1_u32 << doublings.min(10)).min(longest),
     }
 }
 
@@ -207,11 +256,10 @@ mod tests {
     fn five_are_free_then_the_lock_doubles_to_a_quarter_of_an_hour() {
         let throttle = Throttle::default();
         let (mut now, mut waits) = (seconds(1000), Vec::new());
-        // From another address each time.
-        for n in 0..14 {
+        for _ in 0..14 {
             let mut waited = 0;
-            while throttle.admit(account(1), ip(n), now).is_err() {
-                assert_eq!(throttle.admit(account(1), ip(999), now).unwrap_err(), Locked::Account);
+            while throttle.admit(account(1), ip(1), now).is_err() {
+                assert_eq!(throttle.admit(account(1), ip(1), now).unwrap_err(), Locked::Account);
                 now += seconds(1);
                 waited += 1;
             }
@@ -219,6 +267,7 @@ mod tests {
         }
         assert_eq!(waits, [0, 0, 0, 0, 0, 0, 30, 60, 120, 240, 480, 900, 900, 900]);
         assert!(throttle.admit(account(2), ip(1), now).is_ok(), "another account");
+        assert!(throttle.admit(account(1), ip(2), now).is_ok(), "another address");
         now += FORGIVEN_AFTER;
         for _ in 0..6 {
             let _counted = throttle.admit(account(1), ip(1), now).unwrap();
@@ -243,6 +292,27 @@ mod tests {
             let _failed = throttle.admit(account(1), ip(1), now).unwrap();
         }
         assert!(throttle.admit(account(1), ip(1), now).is_err());
+    }
+
+    #[test]
+    fn guesses_from_everywhere_are_slowed_down_and_keep_nobody_out() {
+        let throttle = Throttle::default();
+        let home = throttle.admit(account(1), ip(0), seconds(0)).unwrap();
+        throttle.succeeded(&home);
+        let day = 24 * 60 * 60;
+        let mut guesses = 0;
+        for second in 1..=day {
+            // Another address each time.
+            let address = ip(u32::try_from(second).unwrap());
+            guesses += u32::from(throttle.admit(account(1), address, seconds(second)).is_ok());
+        }
+        assert!((2_800..2_910).contains(&guesses), "{guesses}");
+        assert_eq!(throttle.admit(account(1), ip(999_999), seconds(day)).unwrap_err(), Locked::Account);
+        assert!(throttle.admit(account(1), ip(999_999), seconds(day + 30)).is_ok(), "half a minute later");
+        let home =
+            throttle.admit(account(1), ip(0), seconds(day + 31)).expect("where its owner signs in from");
+        throttle.succeeded(&home);
+        assert!(throttle.admit(account(1), ip(999_998), seconds(day + 31)).is_err(), "still counted");
     }
 
     #[test]
@@ -288,6 +358,7 @@ mod tests {
             let _failed = throttle.admit(account(n.into()), ip(n), seconds(1)).unwrap();
         }
         let state = throttle.state();
+        assert_eq!((state.pairs.entries.len(), state.pairs.order.len()), (CAPACITY, CAPACITY));
         assert_eq!((state.accounts.entries.len(), state.accounts.order.len()), (CAPACITY, CAPACITY));
         assert_eq!((state.addresses.entries.len(), state.addresses.order.len()), (CAPACITY, CAPACITY));
         assert!(state.accounts.get(&account(0)).is_none());

@@ -214,6 +214,25 @@ fn whatever_is_wrong_the_caller_is_told_the_same() {
 }
 
 #[test]
+fn who_is_signed_in_is_kept_out_by_nobody_who_knows_their_name() {
+    let w = World::new();
+    w.user("ada", Role::Administrator);
+    let issued = w.sign_in("ada");
+    for _ in 0..6 {
+        assert_eq!(w.refusal("ada", "wrong", None), Refusal::WrongPassword);
+    }
+    assert_eq!(w.refusal("ada", PASSWORD, None), Refusal::AccountLocked, "from the same address, even");
+    let proof = |password: &str| w.accounts.step_up(&issued.session, &secret(password), None, home());
+    assert!(proof(PASSWORD).is_ok(), "at another door");
+    for _ in 0..6 {
+        assert!(matches!(proof("wrong"), Err(SignInError::Refused { refusal: Refusal::WrongPassword, .. })));
+    }
+    assert!(matches!(proof(PASSWORD), Err(SignInError::Refused { refusal: Refusal::AccountLocked, .. })));
+    w.clock.advance(30);
+    w.sign_in("ada");
+}
+
+#[test]
 fn an_address_that_guesses_is_locked_without_hashing() {
     let w = World::new();
     w.user("ada", Role::Administrator);
@@ -304,9 +323,19 @@ fn a_recovery_code_lets_in_once_and_renewal_ends_the_old_ones() {
     w.try_in("ada", PASSWORD, Some(&codes[0].expose().to_uppercase())).unwrap();
     assert_eq!(w.refusal("ada", PASSWORD, Some(codes[0].expose())), Refusal::WrongCode);
     assert_eq!(w.accounts.recovery_codes_left(ada.id).unwrap(), 9);
+    // Nor is one whose session was never made, and of two who come with one code the first is let in.
+    let (code, password) = (codes[2].expose().clone(), secret(PASSWORD));
+    let with =
+        SignIn { name: "ada", password: &password, code: Some(&code), address: home(), user_agent: "" };
+    let prepared: Vec<_> = (0..3).map(|_| w.accounts.sign_in(&with).unwrap()).collect();
+    assert!(prepared.iter().all(bastide_identity::PreparedSession::uses_recovery_code));
+    assert_eq!(w.accounts.recovery_codes_left(ada.id).unwrap(), 9);
+    let made: Vec<_> = prepared.into_iter().map(|p| w.accounts.create_session(p, w.leaf())).collect();
+    assert!(made[0].is_ok() && matches!(made[1], Err(AccountError::Overtaken)) && made[2].is_err());
+    assert_eq!(w.accounts.recovery_codes_left(ada.id).unwrap(), 8);
     // A code behind a wrong password is not used up.
     assert_eq!(w.refusal("ada", "wrong", Some(codes[1].expose())), Refusal::WrongPassword);
-    assert_eq!(w.accounts.recovery_codes_left(ada.id).unwrap(), 9);
+    assert_eq!(w.accounts.recovery_codes_left(ada.id).unwrap(), 8);
     let renewed = w.accounts.renew_recovery_codes(ada.id, w.leaf()).unwrap();
     assert_eq!(w.refusal("ada", PASSWORD, Some(codes[1].expose())), Refusal::WrongCode);
     w.try_in("ada", PASSWORD, Some(renewed[9].expose())).unwrap();

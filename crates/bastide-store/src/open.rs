@@ -97,6 +97,22 @@ impl Store {
         Ok(Store::new(path, writer, Some(reader)))
     }
 
+    /// Opens the database of a data folder to read in it, also while a server has it open; `None`: there is none. Nothing is
+    /// made or changed by it, and what would be changed through it fails.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn open_to_read(dir: &Path) -> Result<Option<Store>, StoreError> {
+        let path = dir.join(FILE);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let connection = connect(&path, flags)?;
+        identify(&path, &connection)?;
+        Ok(Some(Store::new(path, connection, None)))
+    }
+
     /// Looks for damage in the database of a data folder, also while a server has it open, and changes nothing: what is
     /// wrong, ten things at most.
     ///

@@ -69,6 +69,8 @@ pub struct NewSessionRow<'a> {
     pub user_agent: &'a str,
     /// Where it is begun from.
     pub address: &'a str,
+    /// The recovery code that its person proved themselves with: used up together with it, or not at all.
+    pub recovery: Option<[u8; 32]>,
 }
 
 const COLUMNS: &str = "id, user_id, kind, name, role, lookup, created_at, authenticated_at, seen_at, expires_at, \
@@ -105,7 +107,7 @@ impl Store {
     /// Adds a session.
     ///
     /// # Errors
-    /// When the id or hash is taken, there is no such person, or the database fails.
+    /// When the id or hash is taken, there is no such person or recovery code, or the database fails.
     pub fn add_session(
         &self,
         new: &NewSessionRow<'_>,
@@ -114,12 +116,14 @@ impl Store {
     ) -> Result<SessionRow, StoreError> {
         let (at, expires_at) = (instant(at)?, instant(new.expires_at)?);
         let (kind, action, name, role) = match &new.carrier {
+            SessionCarrier::Browser if new.recovery.is_some() => ("browser", "session.recover", None, None),
             SessionCarrier::Browser => ("browser", "session.create", None, None),
             SessionCarrier::Token { name, role } => {
                 ("token", "token.create", Some(name.as_str()), Some(role.as_str()))
             }
         };
         self.change(intent_index, action, |tx, intent| {
+            self.use_recovery_code(tx, new.user, new.recovery)?;
             tx.prepare_cached(
                 "INSERT INTO sessions (id, user_id, kind, name, role, lookup, created_at, authenticated_at, seen_at, \
                  expires_at, user_agent, address, intent_index) VALUES (:id, :user, :kind, :name, :role, :lookup, \
@@ -146,18 +150,22 @@ impl Store {
     /// Gives a session that holds another token, after its person proved anew who they are. The token before is dead.
     ///
     /// # Errors
-    /// When no session that holds has the id, or the database fails.
+    /// When no session that holds has the id, its person has no such recovery code, or the database fails.
     pub fn rotate_session(
         &self,
         id: SessionId,
         lookup: [u8; 32],
+        recovery: Option<[u8; 32]>,
         at: Timestamp,
         intent_index: u64,
     ) -> Result<SessionRow, StoreError> {
         let at = instant(at)?;
-        self.change(intent_index, "session.rotate", |tx, intent| {
+        let action = if recovery.is_some() { "session.recover" } else { "session.rotate" };
+        self.change(intent_index, action, |tx, intent| {
             self.rotate_in(tx, id, lookup, at, intent)?;
-            self.session_in(tx, id)
+            let row = self.session_in(tx, id)?;
+            self.use_recovery_code(tx, row.user, recovery)?;
+            Ok(row)
         })
     }
 

@@ -319,15 +319,29 @@ impl Store {
             .map_err(|e| self.error(e))
     }
 
-    /// Uses a recovery code up, and says whether it was there. No intent: it only takes away.
+    /// Whether a person has this recovery code yet. It is used up by the session that it lets in.
     ///
     /// # Errors
-    /// When the database fails.
-    pub fn use_recovery_code(&self, id: UserId, lookup: [u8; 32]) -> Result<bool, StoreError> {
-        self.writer()
-            .execute("DELETE FROM recovery_codes WHERE user_id = ?1 AND lookup = ?2", (id.as_bytes(), lookup))
-            .map(|changed| changed == 1)
-            .map_err(|e| self.error(e))
+    /// When the database cannot be read.
+    pub fn has_recovery_code(&self, id: UserId, lookup: [u8; 32]) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM recovery_codes WHERE user_id = ?1 AND lookup = ?2";
+        Ok(self.row(sql, (id.as_bytes(), lookup), |row| row.get::<_, i64>(0))?.is_some())
+    }
+
+    /// Uses a recovery code up together with what it was given for. The database decides between two who come with the
+    /// same one.
+    pub(crate) fn use_recovery_code(
+        &self,
+        tx: &Transaction<'_>,
+        id: UserId,
+        lookup: Option<[u8; 32]>,
+    ) -> Result<(), StoreError> {
+        let Some(lookup) = lookup else { return Ok(()) };
+        let sql = "DELETE FROM recovery_codes WHERE user_id = ?1 AND lookup = ?2";
+        match tx.execute(sql, (id.as_bytes(), lookup)).map_err(|e| self.error(e))? {
+            0 => Err(StoreError::Unknown { what: "recovery code of", id: id.to_string() }),
+            _ => Ok(()),
+        }
     }
 
     /// How many recovery codes a person has left.

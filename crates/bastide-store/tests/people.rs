@@ -27,6 +27,7 @@ fn browser(n: u8, user: u8) -> NewSessionRow<'static> {
         expires_at: at(100),
         user_agent: "Firefox",
         address: "192.0.2.1",
+        recovery: None,
     }
 }
 
@@ -99,7 +100,7 @@ fn constraints_are_typed_errors() {
     unknown(store.set_recovery_codes(id(9), &[], 1));
     unknown(store.set_user_password(id(9), "x", None, at(1), 1).map(drop));
     unknown(store.add_session(&browser(1, 9), at(1), 1).map(drop));
-    unknown(store.rotate_session(ses(9), [9; 32], at(1), 1).map(drop));
+    unknown(store.rotate_session(ses(9), [9; 32], None, at(1), 1).map(drop));
     unknown(store.revoke_session(ses(9), at(1), 1).map(drop));
     store.add_session(&browser(1, 1), at(1), 1).unwrap();
     let same_hash = NewSessionRow { id: ses(2), ..browser(1, 1) };
@@ -148,14 +149,23 @@ fn a_code_and_a_time_step_are_used_once() {
     assert!(!store.use_totp_step(id(1), 10).unwrap(), "the one that confirmed it");
     assert!(store.use_totp_step(id(1), 12).unwrap());
     assert!(!store.use_totp_step(id(1), 12).unwrap() && !store.use_totp_step(id(1), 11).unwrap());
-    assert!(store.use_recovery_code(id(1), [1; 32]).unwrap());
-    assert!(!store.use_recovery_code(id(1), [1; 32]).unwrap());
-    assert!(!store.use_recovery_code(id(2), [2; 32]).unwrap(), "another's");
+    let with = |n: u8, code: u8| NewSessionRow { recovery: Some([code; 32]), ..browser(n, 1) };
+    assert!(store.has_recovery_code(id(1), [1; 32]).unwrap());
+    store.add_session(&with(1, 1), at(1), 2).unwrap();
+    assert!(!store.has_recovery_code(id(1), [1; 32]).unwrap(), "used up with the session");
+    assert!(store.add_session(&with(2, 1), at(1), 3).is_err(), "and only once");
+    assert!(!store.has_recovery_code(id(2), [2; 32]).unwrap(), "another's");
+    // What cannot be made uses nothing up.
+    assert!(store.add_session(&with(1, 2), at(1), 3).is_err(), "the session is there");
+    assert!(store.rotate_session(ses(9), [9; 32], Some([2; 32]), at(1), 3).is_err(), "no such session");
     assert_eq!(store.recovery_codes_left(id(1)).unwrap(), 1);
-    store.set_recovery_codes(id(1), &[[3; 32], [4; 32]], 2).unwrap();
-    assert!(!store.use_recovery_code(id(1), [2; 32]).unwrap());
+    store.rotate_session(ses(1), [9; 32], Some([2; 32]), at(1), 3).unwrap();
+    assert_eq!(store.recovery_codes_left(id(1)).unwrap(), 0);
+    assert_eq!(store.live_sessions(at(0)).unwrap().len(), 1);
+    store.set_recovery_codes(id(1), &[[3; 32], [4; 32]], 4).unwrap();
+    assert!(!store.has_recovery_code(id(1), [2; 32]).unwrap());
     assert_eq!(store.recovery_codes_left(id(1)).unwrap(), 2);
-    let row = store.remove_user_totp(id(1), 3).unwrap();
+    let row = store.remove_user_totp(id(1), 5).unwrap();
     assert_eq!((row.totp, row.totp_last_step), (None, 12));
     assert_eq!(store.recovery_codes_left(id(1)).unwrap(), 0);
 }
@@ -186,13 +196,13 @@ fn sessions_are_rotated_revoked_seen_and_forgotten() {
     store.add_session(&browser(1, 1), at(1), 1).unwrap();
     store.add_session(&token(2, 1), at(2), 2).unwrap();
     store.add_session(&token(3, 1), at(3), 3).unwrap();
-    let row = store.rotate_session(ses(1), [9; 32], at(5), 4).unwrap();
+    let row = store.rotate_session(ses(1), [9; 32], None, at(5), 4).unwrap();
     assert_eq!((row.lookup, row.created_at, row.authenticated_at), ([9; 32], at(1), at(5)));
     let row = store.revoke_session(ses(2), at(6), 5).unwrap();
     assert_eq!((row.revoked_at, row.revoke_intent_index), (Some(at(6)), Some(5)));
     assert_eq!(store.revoke_session(ses(2), at(9), 6).unwrap(), row, "the first time counts");
-    assert!(store.rotate_session(ses(2), [7; 32], at(6), 7).is_err(), "revoked");
-    assert!(store.rotate_session(ses(1), [7; 32], at(100), 7).is_err(), "expired");
+    assert!(store.rotate_session(ses(2), [7; 32], None, at(6), 7).is_err(), "revoked");
+    assert!(store.rotate_session(ses(1), [7; 32], None, at(100), 7).is_err(), "expired");
     store.set_sessions_seen(&[(ses(1), at(50)), (ses(3), at(2))]).unwrap();
     let seen: Vec<_> = store.live_sessions(at(9)).unwrap().iter().map(|s| s.seen_at).collect();
     assert_eq!(seen, [at(3), at(50)], "never back; the rotated one is the younger entry");

@@ -16,6 +16,7 @@
 
 mod artifact;
 mod category;
+mod code;
 mod event;
 mod finding;
 mod id;
@@ -28,6 +29,7 @@ mod verdict;
 
 pub use artifact::{Assessment, Rule};
 pub use category::{Category, Guarded, ParseCategoryError};
+pub use code::Code;
 pub use event::{
     ActorRef, DecisionRecord, Denial, Digest, Ending, Event, ExchangeOutcome, ExchangeRequest, FindingRecord,
     GuardRecord, Mutation, MutationPhase, PolicyEffect, Pseudonym, Reveal, TimingRecord, UsageRecord,

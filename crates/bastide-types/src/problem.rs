@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use crate::code::Code;
+
 /// Who can mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -31,7 +33,7 @@ pub enum Retry {
 /// A refusal or failure as a caller sees it: RFC 9457 problem details in any dialect's shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Stable, dotted: `policy.denied`. Also the anchor of its paragraph in `docs/errors.md`.
+    /// Stable, dotted: `policy.denied`; one of [`Code`]. Without its dots the anchor of its paragraph in `docs/errors.md`.
     pub code: &'static str,
     /// HTTP status.
     pub status: u16,
@@ -47,7 +49,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem without a field.
+    /// A problem without a field. Its code stands in the table of codes, with this status.
     #[must_use]
     pub fn new(
         code: &'static str,
@@ -56,6 +58,10 @@ impl Problem {
         retry: Retry,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
+        debug_assert!(
+            Code::named(code).is_some_and(|known| known.comes_with(status)),
+            "`{code}` with status {status} is not in the table of codes"
+        );
         Problem { code, status, fault, retry, detail: detail.into(), field: None }
     }
 

@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bastide_audit::{Disk, DiskFile, DiskTree, LocalDisk, LogReader};
+use bastide_types::Role;
 
 use super::*;
 use crate::clock::SystemClock;
 use crate::folder::{Folder, Locked};
+use crate::people::UserChange;
+use crate::request::PasswordGiven;
 
 /// A disk on which so many further commits of the log succeed; the others find it full.
 #[derive(Clone)]
@@ -187,6 +190,32 @@ fn a_change_whose_outcome_the_log_did_not_take_is_in_force_and_says_so() {
             "key.create done"
         ]
     );
+}
+
+#[test]
+fn a_change_of_people_whose_outcome_the_log_did_not_take_says_so() {
+    let (dir, disk) = (tempfile::tempdir().expect("a folder"), Filling::new());
+    with_node(dir.path(), &disk, async |admin| {
+        let by = Authorized::local_operator(0);
+        let password = || Secret::new("a long and winding passphrase".to_owned());
+        disk.room_for(1);
+        let made = admin.create_user(&by, "ada".to_owned(), Role::Administrator, password()).await;
+        let made = made.expect("the change is made");
+        assert!(made.warnings[0].contains("the log did not take its outcome"), "{:?}", made.warnings);
+        disk.room_for(u64::MAX);
+        let ended = admin.change_user(&by, made.given.id, UserChange::EndSessions).await.expect("changed");
+        assert_eq!(ended.warnings, Vec::<String>::new(), "what was owed is recorded by now");
+        // A program is told as well.
+        disk.room_for(1);
+        let request = Request::UserPassword {
+            user: "ada".to_owned(),
+            password: PasswordGiven("another long passphrase".to_owned()),
+        };
+        let answer = admin.execute(&by, request).await.expect("the change is made");
+        assert!(answer["warnings"][0].as_str().is_some_and(|w| w.contains("its outcome")), "{answer}");
+        disk.room_for(u64::MAX);
+        assert!(admin.changes.close(Duration::from_secs(5)).await);
+    });
 }
 
 #[test]

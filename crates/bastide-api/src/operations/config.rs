@@ -1,18 +1,18 @@
-//! Providers, projects, policies and the guard.
+//! Providers, projects and policies.
 
 use std::sync::Arc;
 
 use bastide_admin::{
-    Answer, CredentialGiven, Failure, ProviderWanted, Question, Request, Tried, chain, could_not, no_such,
+    Answer, CredentialGiven, Failure, PolicyRow, ProviderWanted, Question, Request, chain, could_not,
+    no_such, show_time,
 };
 use bastide_gateway::Gateway;
 use bastide_policy::PolicySet;
-use bastide_types::{Direction, Origin};
 
 use crate::call::{Call, Refusal};
 use crate::shapes::{
-    Changed, GuardRule, GuardShown, Missing, Policies, PoliciesChecked, PoliciesSet, PolicyText, Project,
-    ProjectGiven, Provider, ProviderGiven, Tested, TextGiven,
+    Changed, Missing, Policies, PoliciesChecked, PoliciesSet, PolicyText, PolicyVersion, PolicyVersionShown,
+    Project, ProjectGiven, Provider, ProviderGiven, Tested,
 };
 
 pub(crate) async fn providers(call: &Call<'_>, (): (), (): ()) -> Result<Vec<Provider>, Refusal> {
@@ -83,39 +83,39 @@ pub(crate) async fn check_policies(
 }
 
 pub(crate) async fn ask_policies(call: &Call<'_>, (): (), question: Question) -> Result<Answer, Refusal> {
-    let admin = Arc::clone(call.admin());
-    let asking = tokio::task::spawn_blocking(move || admin.ask_policies(&question));
-    Ok(asking.await.map_err(could_not)??)
+    Ok(call.admin().ask_policies(question).await?)
 }
 
-pub(crate) async fn guard(call: &Call<'_>, (): (), (): ()) -> Result<GuardShown, Refusal> {
-    let guard = gateway(call)?.guard();
-    let rules = guard.profile().rules().iter().map(|rule| GuardRule {
-        target: rule.target.to_string(),
-        from: rule.from.to_string(),
-        direction: rule.direction.map(|direction| match direction {
-            Direction::Request => "request",
-            Direction::Response => "response",
-        }),
-        min_score: rule.min_score.get(),
-        verdict: rule.verdict.as_str(),
-    });
-    Ok(GuardShown { mode: guard.mode().as_str(), rules: rules.collect() })
+pub(crate) async fn policy_versions(call: &Call<'_>, (): (), (): ()) -> Result<Vec<PolicyVersion>, Refusal> {
+    Ok(call.admin().policy_versions()?.iter().map(version).collect())
 }
 
-pub(crate) async fn inspect(call: &Call<'_>, (): (), given: TextGiven) -> Result<Tried, Refusal> {
-    let origin = match given.origin.as_deref() {
-        None => Origin::User,
-        Some(name) => Origin::ALL.iter().copied().find(|o| o.as_str() == name).ok_or_else(|| {
-            let shown: String = name.chars().take(40).collect();
-            let known: Vec<String> = Origin::ALL.iter().map(|o| format!("`{o}`")).collect();
-            Failure::usage(format!("`{shown}` is not an origin; use one of {}", known.join(", ")))
-        })?,
+pub(crate) async fn policy_version(call: &Call<'_>, (): (), (): ()) -> Result<PolicyVersionShown, Refusal> {
+    let row = match call.segment.parse() {
+        Ok(number) => call.admin().policy_version(number)?,
+        Err(_) => None,
     };
-    Ok(call.admin().try_text(origin, given.text).await?)
+    let row = row.ok_or_else(|| no_version("policies", &call.segment))?;
+    Ok(PolicyVersionShown { version: version(&row), text: row.text })
 }
 
-fn gateway<'a>(call: &Call<'a>) -> Result<&'a Arc<Gateway>, Refusal> {
+fn version(row: &PolicyRow) -> PolicyVersion {
+    PolicyVersion {
+        version: row.version,
+        set: show_time(row.set_at),
+        set_by: row.set_by.clone(),
+        in_force: row.active,
+        entry: row.intent_index,
+    }
+}
+
+/// There is no version of this number.
+pub(super) fn no_version(of: &str, given: &str) -> Failure {
+    let given: String = given.chars().filter(|c| !c.is_control()).take(40).collect();
+    Failure::not_found(format!("there is no version `{given}` of the {of}; `GET .../versions` lists them"))
+}
+
+pub(super) fn gateway<'a>(call: &Call<'a>) -> Result<&'a Arc<Gateway>, Refusal> {
     let none = || Failure::could_not("no gateway runs here");
     Ok(call.admin().gateway.as_ref().ok_or_else(none)?)
 }

@@ -6,7 +6,7 @@ use bastide_types::{Permission, SessionId};
 use serde_json::Value;
 
 use crate::call::{Call, Refusal};
-use crate::shapes::{Myself, SessionShown};
+use crate::shapes::{Changed, Myself, SessionShown};
 
 pub(crate) async fn show(call: &Call<'_>, (): (), (): ()) -> Result<Myself, Refusal> {
     let may = Permission::ALL.iter().filter(|p| call.may(**p));
@@ -24,7 +24,7 @@ pub(crate) async fn sessions(call: &Call<'_>, (): (), (): ()) -> Result<Vec<Sess
     Ok(own.iter().map(|session| shown(call, session)).collect())
 }
 
-pub(crate) async fn end(call: &Call<'_>, (): (), (): ()) -> Result<(), Refusal> {
+pub(crate) async fn end(call: &Call<'_>, (): (), (): ()) -> Result<Changed, Refusal> {
     let given: String = call.segment.chars().take(64).collect();
     let none = || Failure::not_found(format!("you have no session `{given}`"));
     let id: SessionId = call.segment.parse().map_err(|_| none())?;
@@ -37,7 +37,8 @@ pub(crate) async fn end(call: &Call<'_>, (): (), (): ()) -> Result<(), Refusal> 
         let why = "this token may do less than you may, so it can end only itself; use one of your own role";
         return Err(Failure::denied(why).into());
     }
-    Ok(call.admin().end_session(call.who.actor, id).await?)
+    let ended = call.admin().end_session(call.who.actor, id).await?;
+    Ok(Changed { warnings: ended.warnings })
 }
 
 pub(crate) async fn document(_: &Call<'_>, (): (), (): ()) -> Result<Value, Refusal> {

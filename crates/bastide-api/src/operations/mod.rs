@@ -2,10 +2,12 @@
 
 pub(crate) mod config;
 pub(crate) mod exchanges;
+pub(crate) mod guard;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod me;
 pub(crate) mod system;
+pub(crate) mod tokens;
 pub(crate) mod traffic;
 pub(crate) mod users;
 

@@ -5,7 +5,7 @@ use bastide_identity::User;
 use bastide_types::{Role, Secret, UserId};
 
 use crate::call::{Call, Refusal};
-use crate::shapes::{UserChanged, UserGiven, UserShown};
+use crate::shapes::{Changed, UserChanged, UserGiven, UserShown};
 
 pub(crate) async fn list(call: &Call<'_>, (): (), (): ()) -> Result<Vec<UserShown>, Refusal> {
     Ok(call.admin().node.accounts.users().map_err(could_not)?.into_iter().map(shown).collect())
@@ -15,7 +15,7 @@ pub(crate) async fn create(call: &Call<'_>, (): (), given: UserGiven) -> Result<
     let (by, password, role) = (call.authorized()?, Secret::new(given.password), role(&given.role)?);
     not_for_a_token(role == Role::Administrator, "made")?;
     let made = call.admin().create_user(&by, given.name, role, password).await?;
-    Ok(shown(made))
+    Ok(UserShown { warnings: made.warnings, ..shown(made.given) })
 }
 
 pub(crate) async fn change(call: &Call<'_>, (): (), changed: UserChanged) -> Result<UserShown, Refusal> {
@@ -40,17 +40,18 @@ pub(crate) async fn change(call: &Call<'_>, (): (), changed: UserChanged) -> Res
         UserChanged::RemoveTotp => UserChange::RemoveTotp,
         UserChanged::DeferTotp => UserChange::DeferTotp,
         UserChanged::Password { password } => {
-            call.admin().set_password(by.actor(), user, Secret::new(password), None).await?;
-            return Ok(shown(find(call, |u| u.id == user)?));
+            let set = call.admin().set_password(by.actor(), user, Secret::new(password), None).await?;
+            return Ok(UserShown { warnings: set.warnings, ..shown(find(call, |u| u.id == user)?) });
         }
     };
-    call.admin().change_user(&by, user, change).await?;
-    Ok(shown(find(call, |u| u.id == user)?))
+    let made = call.admin().change_user(&by, user, change).await?;
+    Ok(UserShown { warnings: made.warnings, ..shown(find(call, |u| u.id == user)?) })
 }
 
-pub(crate) async fn remove(call: &Call<'_>, (): (), (): ()) -> Result<(), Refusal> {
+pub(crate) async fn remove(call: &Call<'_>, (): (), (): ()) -> Result<Changed, Refusal> {
     let (by, user) = (call.authorized()?, named(call)?.id);
-    Ok(call.admin().change_user(&by, user, UserChange::Remove).await?)
+    let made = call.admin().change_user(&by, user, UserChange::Remove).await?;
+    Ok(Changed { warnings: made.warnings })
 }
 
 /// A token that is found must not become a person for good: administrators are made and mended in the console, where who
@@ -95,5 +96,6 @@ fn shown(user: User) -> UserShown {
         created: show_time(user.created_at),
         password_set: show_time(user.password_set_at),
         disabled: user.disabled_at.map(show_time),
+        warnings: Vec::new(),
     }
 }

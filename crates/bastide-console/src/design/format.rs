@@ -18,6 +18,16 @@ pub fn count(number: u64) -> String {
     shown
 }
 
+/// `1 exchange`, `1,234 exchanges`: a number of what is called by a regular noun.
+#[must_use]
+pub fn counted(number: u64, noun: &str) -> String {
+    match (number, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{} {stem}ies", count(number)),
+        (_, None) => format!("{} {noun}s", count(number)),
+    }
+}
+
 /// Three digits that count and a unit: `950`, `1.23k`, `45.6M`. What is no number is `–`.
 #[must_use]
 pub fn short(number: f64) -> String {
@@ -133,6 +143,8 @@ mod tests {
 
     #[test]
     fn numbers_and_sizes() {
+        let counted = [counted(0, "exchange"), counted(1, "entry"), counted(1_200, "entry")];
+        assert_eq!(counted, ["0 exchanges", "1 entry", "1,200 entries"]);
         let counts: Vec<_> = [0, 999, 1000, 1_234_567, u64::MAX].into_iter().map(count).collect();
         assert_eq!(counts, ["0", "999", "1,000", "1,234,567", "18,446,744,073,709,551,615"]);
         let shorts: Vec<_> =

@@ -108,7 +108,10 @@ fn pages(visit: &Visit<'_>, found: &ExchangePage) -> Pages {
         (Some(_), Some(to)) if found.rows.len() < ROWS => {
             format!("{} found, searched back to {}; the next page goes on", found.rows.len(), format::utc(to))
         }
-        (_, Some(to)) => format!("{} exchanges, back to {}", found.rows.len(), format::utc(to)),
+        (_, Some(to)) => {
+            let found = format::counted(found.rows.len() as u64, "exchange");
+            format!("{found}, back to {}", format::utc(to))
+        }
         (_, None) => String::new(),
     };
     Pages { previous: None, next: found.next.map(|next| with(&visit.query, Some(next))), note: note.into() }

@@ -149,17 +149,20 @@ mod tests {
         let minutes_ago = [0_u64, 59, 61, 119, 23 * 60, 26 * 60, 20 * 24 * 60];
         for minutes in minutes_ago {
             let at = Timestamp::from_micros(now.as_micros() - minutes * 60_000_000);
-            traffic.note(&Noted {
-                at,
-                model: "m",
-                verdict: Verdict::Flag,
-                ending: Some(Ending::Complete),
-                findings: &[(Category::Secret, 2)],
-                input_tokens: 1,
-                output_tokens: 1,
-                own_micros: 1,
-                total_micros: 1,
-            });
+            traffic.note(
+                now,
+                &Noted {
+                    at,
+                    model: "m",
+                    verdict: Verdict::Flag,
+                    ending: Some(Ending::Complete),
+                    findings: &[(Category::Secret, 2)],
+                    input_tokens: 1,
+                    output_tokens: 1,
+                    own_micros: 1,
+                    total_micros: 1,
+                },
+            );
         }
         let counted = |span: Span| {
             let figures = span.figures(&traffic, now);

@@ -138,7 +138,7 @@ fn counted(newest: &[ExchangeRow]) -> Html {
             *counts.entry(name).or_default() += 1;
         }
     }
-    let note = format!("Of the newest {} exchanges.", format::count(newest.len() as u64));
+    let note = format!("Of the newest {}.", format::counted(newest.len() as u64, "exchange"));
     let cards = ["By detector", "By who wrote it", "By what was done"].into_iter().zip(counts).map(
         |(title, counts)| {
             let mut counts: Vec<(&str, u64)> = counts.into_iter().collect();

@@ -93,12 +93,16 @@ fn matrix(now: &GuardNow) -> Card {
         let first = Html::from(Id::plain(category.as_str()));
         let cells = MATRIX.iter().map(|(_, origin, direction)| {
             let steps = steps(&now.profile, *category, *origin, *direction);
-            let shown =
-                steps.iter().filter(|step| steps.len() == 1 || step.verdict != bastide_types::Verdict::Allow);
-            let parts = shown.flat_map(|step| {
-                let from = match step.min_score {
-                    0 => None,
-                    score => Some(Html::from(format!("from {}.{:02}", score / 1000, score % 1000 / 10))),
+            let shown = steps
+                .iter()
+                .enumerate()
+                .filter(|(_, step)| steps.len() == 1 || step.verdict != bastide_types::Verdict::Allow);
+            let parts = shown.flat_map(|(nth, step)| {
+                let above = nth.checked_sub(1).and_then(|above| steps.get(above));
+                let from = match (step.min_score, above) {
+                    (0, None) => None,
+                    (0, Some(above)) => Some(Html::from(format!("below {}", score(above.min_score)))),
+                    (from, _) => Some(Html::from(format!("from {}", score(from)))),
                 };
                 let yours = step.yours.then(|| Html::from(Chip::new(Tone::Accent, "yours")));
                 [Some(Html::from(Badge::from(step.verdict))), from, yours].into_iter().flatten()
@@ -114,6 +118,11 @@ fn matrix(now: &GuardNow) -> Card {
         )
         .flush()
         .body(table)
+}
+
+/// Between 0 and 1, as people write it.
+fn score(per_mille: u16) -> String {
+    format!("{}.{:02}", per_mille / 1000, per_mille % 1000 / 10)
 }
 
 fn rules(now: &GuardNow) -> Card {

@@ -13,12 +13,12 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::rows;
 use crate::design::{Choice, Column, Field, Href, Html, Live, Table};
-use crate::web::{Refusal, Reply, Visit};
+use crate::web::{Following, Refusal, Reply, Visit};
 
 /// Rows that the page begins with.
 const ROWS: usize = 45;
@@ -62,8 +62,8 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Reply, Refusal> {
 }
 
 pub(super) async fn events(visit: &Visit<'_>) -> Result<Reply, Refusal> {
-    let Ok(permit) = Arc::clone(&visit.console.streams).try_acquire_owned() else {
-        let why = "too many people look on just now; load the page again in a while";
+    let Some(following) = visit.console.streams.follow(visit.who()?.user) else {
+        let why = "too many pages look on just now, yours or everybody's; close some and load this one again";
         return Ok(Reply::plain(StatusCode::SERVICE_UNAVAILABLE, why).header("retry-after", "30"));
     };
     let size = visit.admin().node.log.size();
@@ -77,7 +77,7 @@ pub(super) async fn events(visit: &Visit<'_>) -> Result<Reply, Refusal> {
         sender,
         next: from,
         said: Instant::now(),
-        _permit: permit,
+        _following: following,
     };
     tokio::spawn(follower.follow());
     Ok(Reply::events(UnsyncBoxBody::new(Events(receiver))))
@@ -108,7 +108,7 @@ struct Follower {
     next: u64,
     /// When something was sent last.
     said: Instant,
-    _permit: OwnedSemaphorePermit,
+    _following: Following,
 }
 
 /// The stream is over.

@@ -1,5 +1,6 @@
 //! The log: its entries, proofs that they are in it, and receipts.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bastide_admin::{Entry, EntryFilter, EntryPage, Kind, LogHealth, Names, Proof, ReceiptShown, Says, Who};
@@ -45,9 +46,11 @@ async fn list_page<'v>(visit: &'v Visit<'_>, receipt: Option<Html>) -> Result<Sh
     let names = visit.admin().who_is_who()?;
     let columns = [Column::text("Entry"), Column::text("When"), Column::text("Kind"), Column::text("What")];
     let now = visit.now();
+    let there: HashSet<u64> = found.entries.iter().map(|entry| entry.index).collect();
+    let ended = &ended_intents(&found.entries) & &there;
     let row = |entry: &Entry| {
         Row::new([
-            Html::from(entry.index.to_string()),
+            Html::from(place(entry, &ended)),
             When::new(entry.at, now).into(),
             Chip::new(tone(entry), entry.kind()).into(),
             line(entry, &names),
@@ -67,7 +70,7 @@ async fn list_page<'v>(visit: &'v Visit<'_>, receipt: Option<Html>) -> Result<Sh
         );
     let filters = if filtered { filters.clear(here()) } else { filters };
     let table = Table::new("Entries", columns)
-        .rows(found.entries.iter().map(row))
+        .rows(found.entries.iter().filter(|entry| !ended.contains(&entry.index)).map(row))
         .empty(Empty::new("None like that", searched(&found)))
         .pages(Pages {
             previous: None,
@@ -120,8 +123,31 @@ fn searched(found: &EntryPage) -> String {
                 format::utc(to)
             )
         }
-        Some(_) => format!("{} entries, back to {}", found.entries.len(), format::utc(to)),
-        None => format!("{} entries; that is where the log begins", found.entries.len()),
+        Some(_) => format!("{}, back to {}", counted(found), format::utc(to)),
+        None => format!("{}; that is where the log begins", counted(found)),
+    }
+}
+
+fn counted(found: &EntryPage) -> String {
+    format::counted(found.entries.len() as u64, "entry")
+}
+
+/// The intents of this page whose outcome is on it too: one row says both.
+fn ended_intents(entries: &[Entry]) -> HashSet<u64> {
+    let intent = |entry: &Entry| match &entry.says {
+        Says::Changed { intent, .. } => *intent,
+        _ => None,
+    };
+    entries.iter().filter_map(intent).collect()
+}
+
+/// Where a row of the list stands in the log: an outcome with its intent, where that has no row of its own.
+fn place(entry: &Entry, ended: &HashSet<u64>) -> String {
+    match &entry.says {
+        Says::Changed { intent: Some(intent), .. } if ended.contains(intent) => {
+            format!("{intent}, {}", entry.index)
+        }
+        _ => entry.index.to_string(),
     }
 }
 

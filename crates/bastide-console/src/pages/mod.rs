@@ -23,7 +23,7 @@ mod system;
 mod taxonomy;
 mod users;
 
-use crate::design;
+use crate::design::{self, Callout, Html, Tone};
 use crate::web::route::Route;
 use crate::web::{Refusal, Reply, Visit};
 
@@ -99,4 +99,9 @@ pub(crate) async fn answer(visit: &Visit<'_>) -> Result<Reply, Refusal> {
         Route::SignInPost => sign_in::sign_in(visit).await,
         Route::SignOut => sign_in::sign_out(visit).await,
     }
+}
+
+/// What a change had to say besides, on the page that is its answer.
+fn warnings(said: &[String]) -> Html {
+    Html::join(said.iter().map(|warning| Callout::new(Tone::Flag, warning.as_str())))
 }

@@ -56,7 +56,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Reply, Refusal> {
         .body(
             Columns::new([
                 Card::new("Who went where")
-                    .note(format!("The newest {} exchanges: key, verdict, provider.", newest.len()))
+                    .note(format!("The newest {}: key, verdict, provider.", exchanges(&newest)))
                     .body(flow(&newest))
                     .into(),
                 log_card(&log).into(),
@@ -232,11 +232,15 @@ fn log_card(log: &LogHealth) -> Card {
     card.body(facts).body(Link::new(Href::page("/console/log"), "Entries and proofs"))
 }
 
+fn exchanges(rows: &[ExchangeRow]) -> String {
+    format::counted(rows.len() as u64, "exchange")
+}
+
 fn refused(newest: &[ExchangeRow], visit: &Visit<'_>) -> Card {
     let refused = newest.iter().filter(|row| row.verdict() == Verdict::Block).take(MOST_REFUSED);
     let table = Table::new("Refused of late", rows::columns())
         .rows(refused.map(|row| rows::row(row, visit.now())))
-        .empty(Empty::new("Nothing was refused", format!("None of the newest {} exchanges.", newest.len())));
+        .empty(Empty::new("Nothing was refused", format!("None of the newest {}.", exchanges(newest))));
     let all = Href::page("/console/exchanges").query("verdict", "block");
     Card::new("Refused of late").end(Link::new(all, "All")).flush().body(table)
 }

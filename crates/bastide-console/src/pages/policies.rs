@@ -28,7 +28,7 @@ fn tabs(current: usize) -> Tabs {
 }
 
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Reply, Refusal> {
-    let in_force = visit.admin().policy_in_force()?;
+    let in_force = visit.admin().policy_in_force().await?;
     let mut page = visit
         .shell("Policies", &here())
         .lead("Who may call which model, and what may leave and come back. Nothing is permitted that no policy permits.")
@@ -93,7 +93,7 @@ pub(super) async fn version(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     let no = || Refusal::no("version of the policies", visit.segment());
     let number: u64 = visit.segment().parse().map_err(|_| no())?;
     let row = visit.admin().policy_version(number)?.ok_or_else(no)?;
-    let in_force = visit.admin().policy_in_force()?;
+    let in_force = visit.admin().policy_text()?;
     let title = format!("Policies, version {number}");
     let mut page = visit.shell(title, &here()).crumb("Policies", Some(here()));
     let facts = Facts::new()
@@ -111,7 +111,7 @@ pub(super) async fn version(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     if row.active {
         page = page.body(Callout::new(Tone::Allow, "This version is in force"));
     } else {
-        page = page.body(Diff::new("From the version in force to this one", &in_force.text, &row.text));
+        page = page.body(Diff::new("From the version in force to this one", &in_force, &row.text));
         if visit.may(Permission::PoliciesManage) {
             let form = crate::design::Form::post(here(), &visit.csrf())
                 .field(Hidden::new("text", row.text.clone()))

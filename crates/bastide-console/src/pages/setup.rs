@@ -1,6 +1,6 @@
 //! The first administrator: once, with the code in the output of the server's start.
 
-use bastide_admin::{Credentials, Kind, NotIn};
+use bastide_admin::{Credentials, Failure, Kind, Made, NotIn};
 use bastide_types::Secret;
 use http::StatusCode;
 
@@ -21,18 +21,15 @@ pub(super) async fn create(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     }
     let (code, name) = (visit.form.text("setup_code").to_owned(), visit.form.text("name").to_owned());
     let password = visit.form.get("password").unwrap_or_default();
-    let wrong = |status, at, why: &str| Ok(Reply::page_with(status, form(visit, &name, Some((at, why)))));
     if password != visit.form.get("repeated_password").unwrap_or_default() {
-        let why = "the two passwords are not the same";
-        return wrong(StatusCode::UNPROCESSABLE_ENTITY, "repeated_password", why);
+        let why = Failure::usage("the two passwords are not the same").at("repeated_password");
+        return refused(visit, &name, &why);
     }
     let secret = || Secret::new(password.to_owned());
-    if let Err(failure) = visit.admin().first_administrator(code, name.clone(), secret()).await {
-        let status = match failure.kind() {
-            Kind::Usage => StatusCode::UNPROCESSABLE_ENTITY,
-            _ => StatusCode::CONFLICT,
-        };
-        return wrong(status, failure.field().unwrap_or_default(), failure.message());
+    let mut warnings = Vec::new();
+    match visit.admin().first_administrator(code, name.clone(), secret()).await {
+        Ok(made) => warnings.extend(made.warnings),
+        Err(failure) => return refused(visit, &name, &failure),
     }
     let with = Credentials {
         name,
@@ -42,14 +39,24 @@ pub(super) async fn create(visit: &Visit<'_>) -> Result<Reply, Refusal> {
         user_agent: visit.user_agent.clone(),
     };
     match visit.admin().sign_in(with).await {
-        Ok(issued) => {
+        Ok(Made { given, warnings: more }) => {
             let cookie =
-                write_cookie(SESSION_COOKIE, issued.token.expose(), visit.visitor.tls, Lasts::Session);
-            Ok(Reply::see_other("/console/account?first").cookie(&cookie))
+                write_cookie(SESSION_COOKIE, given.token.expose(), visit.visitor.tls, Lasts::Session);
+            warnings.extend(more);
+            Ok(visit.onward("/console/account?first", &warnings).cookie(&cookie))
         }
         // There is somebody now, who can sign in in the usual way.
         Err(NotIn::Refused | NotIn::Busy | NotIn::Failed(_)) => Ok(Reply::see_other("/console/sign-in")),
     }
+}
+
+fn refused(visit: &Visit<'_>, name: &str, failure: &Failure) -> Result<Reply, Refusal> {
+    let status = match failure.kind() {
+        Kind::Usage => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::CONFLICT,
+    };
+    let wrong = (failure.field().unwrap_or_default(), failure.message());
+    Ok(Reply::page_with(status, form(visit, name, Some(wrong))))
 }
 
 /// The form; with what is wrong, at its field. What is of no field stands above all.

@@ -1,6 +1,6 @@
 //! Signing in and out.
 
-use bastide_admin::{Credentials, NotIn};
+use bastide_admin::{Credentials, Made, NotIn};
 use bastide_types::Secret;
 use http::StatusCode;
 
@@ -32,10 +32,10 @@ pub(super) async fn sign_in(visit: &Visit<'_>) -> Result<Reply, Refusal> {
         user_agent: visit.user_agent.clone(),
     };
     match visit.admin().sign_in(with).await {
-        Ok(issued) => {
+        Ok(Made { given, warnings }) => {
             let cookie =
-                write_cookie(SESSION_COOKIE, issued.token.expose(), visit.visitor.tls, Lasts::Session);
-            Ok(Reply::see_other(inside(next)).cookie(&cookie))
+                write_cookie(SESSION_COOKIE, given.token.expose(), visit.visitor.tls, Lasts::Session);
+            Ok(visit.onward(inside(next), &warnings).cookie(&cookie))
         }
         Err(NotIn::Refused) => {
             Ok(Reply::page_with(StatusCode::UNAUTHORIZED, form(visit, next, name, Some(NOT_IN))))
@@ -54,7 +54,8 @@ pub(super) async fn sign_in(visit: &Visit<'_>) -> Result<Reply, Refusal> {
 
 pub(super) async fn sign_out(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     let who = visit.who()?;
-    visit.admin().end_session(who.actor, who.session).await?;
+    // Nobody is left whom a warning could be told; the server's own log has it.
+    let _ended = visit.admin().end_session(who.actor, who.session).await?;
     let gone = write_cookie(SESSION_COOKIE, "", visit.visitor.tls, Lasts::Gone);
     Ok(Reply::see_other("/console/sign-in").cookie(&gone))
 }

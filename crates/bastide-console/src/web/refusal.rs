@@ -97,19 +97,22 @@ impl Refusal {
     }
 }
 
-/// The form that was sent, once more, with the proof beside it. Passwords in it are not given back.
+/// Fields that hold a secret, and what is asked for in their place: a secret is not given back in a page.
+const SECRETS: [(&str, &str); 2] =
+    [("password", "The new password, once more"), ("credential_value", "The credential, once more")];
+
+/// The form that was sent, once more, with the proof beside it.
 fn confirm(visit: &Visit<'_>, wrong: bool) -> Html {
     let action = Href::parse(&visit.target).unwrap_or_else(|_| Href::page("/console"));
     let mut form = Form::post(action, &visit.csrf());
     for (name, value) in visit.form.iter() {
         let ours = matches!(name, "csrf" | CONFIRM_PASSWORD | CONFIRM_CODE) || name.contains("password");
-        if !ours {
+        if !ours && !SECRETS.iter().any(|(secret, _)| *secret == name) {
             form = form.field(Hidden::new(name, value));
         }
     }
-    if visit.form.iter().any(|(name, _)| name == "password") {
-        let again = Field::password("password", "The new password, once more", "new-password");
-        form = form.field(again.required());
+    for (secret, again) in SECRETS.iter().filter(|(name, _)| visit.form.given(name).is_some()) {
+        form = form.field(Field::password(secret, *again, "new-password").required());
     }
     let password = Field::password(CONFIRM_PASSWORD, "Your password", "current-password").required();
     let password = if wrong { password.error("password or code is not right") } else { password };

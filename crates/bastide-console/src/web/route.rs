@@ -87,14 +87,14 @@ routes! {
     Findings = GET "/console/findings", May(P::TrafficView);
 
     Models = GET "/console/models", May(P::ConfigView);
-    ProviderAdd = POST "/console/providers", May(P::ProvidersManage);
+    ProviderAdd = POST "/console/providers", Fresh(P::ProvidersManage);
     ProviderTest = POST "/console/providers/{}/test", May(P::ProvidersManage);
-    ProviderRemove = POST "/console/providers/{}/remove", May(P::ProvidersManage);
+    ProviderRemove = POST "/console/providers/{}/remove", Fresh(P::ProvidersManage);
     ProjectCreate = POST "/console/projects", May(P::ProjectsManage);
     Keys = GET "/console/keys", May(P::ConfigView);
-    KeyCreate = POST "/console/keys", May(P::KeysManage);
+    KeyCreate = POST "/console/keys", Fresh(P::KeysManage);
     Key = GET "/console/keys/{}", May(P::ConfigView);
-    KeyRotate = POST "/console/keys/{}/rotate", May(P::KeysManage);
+    KeyRotate = POST "/console/keys/{}/rotate", Fresh(P::KeysManage);
     KeyRevoke = POST "/console/keys/{}/revoke", May(P::KeysManage);
     KeyErase = POST "/console/keys/{}/erase", Fresh(P::SubjectsErase);
     Policies = GET "/console/policies", May(P::ConfigView);

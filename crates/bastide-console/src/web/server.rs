@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bastide_admin::{Admin, Credentials, Failure, NotIn, Server};
+use bastide_admin::{Admin, Credentials, Failure, Made, NotIn, Server};
 use bastide_gateway::{Answer, Body, Surface, Visitor, path_segment};
 use bastide_identity::SessionCarrier;
 use bastide_identity::{AuthoriseError, SecondFactor, SessionPrincipal};
 use bastide_types::{Secret, Timestamp};
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -20,6 +20,7 @@ use super::form::Fields;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::route::{Access, NoRoute, Route};
+use super::streams::Streams;
 use super::visit::{Parts, Visit};
 use crate::design::{Badge, Href, Text, Tone};
 use crate::pages;
@@ -39,13 +40,12 @@ const SLOT_TIME: Duration = Duration::from_secs(5);
 const MOST_SMALL_BYTES: usize = 256 << 10;
 /// The longest form: a policy text.
 const MOST_FORM_BYTES: usize = 8 << 20;
+/// Long forms that arrive or are answered at the same time: four of the longest are 32 MiB.
+const MOST_LONG_FORMS: usize = 4;
 /// How long a form may take to arrive.
 const FORM_TIME: Duration = Duration::from_secs(30);
 /// How long ago somebody may have proved who they are, for what asks for it.
 pub(crate) const FRESH: Duration = Duration::from_secs(10 * 60);
-
-/// Streams of live rows at once: each is a task and a connection that stays.
-const MOST_STREAMS: usize = 64;
 
 /// The web console.
 pub struct Console {
@@ -54,19 +54,27 @@ pub struct Console {
     /// Becomes true when the server stops: streams of events end then.
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) started: Timestamp,
-    /// One permit for each stream of live rows that there may be yet.
-    pub(crate) streams: Arc<Semaphore>,
+    /// Who follows the log.
+    pub(crate) streams: Arc<Streams>,
     /// One permit for each page that may be made at the same time.
     slots: Semaphore,
+    /// One permit for each form that may be long.
+    long_forms: Semaphore,
 }
 
 impl Console {
     /// Over these operations.
     #[must_use]
     pub fn new(admin: Arc<Admin>, server: Arc<dyn Server>, stop: watch::Receiver<bool>) -> Self {
-        let streams = Arc::new(Semaphore::new(MOST_STREAMS));
-        let slots = Semaphore::new(MOST_AT_ONCE);
-        Console { started: admin.node.clock.now(), admin, server, stop, streams, slots }
+        Console {
+            started: admin.node.clock.now(),
+            admin,
+            server,
+            stop,
+            streams: Arc::default(),
+            slots: Semaphore::new(MOST_AT_ONCE),
+            long_forms: Semaphore::new(MOST_LONG_FORMS),
+        }
     }
 
     pub(crate) fn version(&self) -> Text {
@@ -92,7 +100,7 @@ impl Console {
         let (route, segments) = match Route::find(&head.method, head.uri.path()) {
             Ok((route, segments)) => (route, segments),
             Err(no_route) => {
-                let who = self.session(&head.headers);
+                let who = self.session(&head.headers, visitor.tls);
                 return self.lost(visitor, target, who, no_route, &head.headers).finish(visitor.tls);
             }
         };
@@ -103,23 +111,27 @@ impl Console {
             // Before the session is looked at: another site's form learns nothing from us.
             return plain(StatusCode::FORBIDDEN, "this form came from another site").finish(visitor.tls);
         }
-        let who = self.session(&head.headers);
+        let who = self.session(&head.headers, visitor.tls);
         let public = matches!(route.access(), Access::Public { .. });
+        let most = most_bytes(route, who.as_deref());
+        // Held until the answer is made: what was sent is in memory as long.
+        let long_form = (most > MOST_SMALL_BYTES).then(|| self.long_forms.try_acquire());
+        if matches!(long_form, Some(Err(_))) {
+            return busy("too many long forms are being read; try again").finish(visitor.tls);
+        }
         let form = match head.method == Method::POST {
             // Nobody gets memory for a form that nobody sent.
             true if who.is_none() && !public => {
                 return Reply::see_other("/console/sign-in").finish(visitor.tls);
             }
-            true => match read_form(&head.headers, body, most_bytes(route)).await {
+            true => match read_form(&head.headers, body, most).await {
                 Ok(form) => form,
                 Err((status, why)) => return plain(status, why).finish(visitor.tls),
             },
             false => Fields::default(),
         };
         let Ok(Ok(_slot)) = tokio::time::timeout(SLOT_TIME, self.slots.acquire()).await else {
-            return plain(StatusCode::SERVICE_UNAVAILABLE, "too many pages are being made; try again")
-                .header("retry-after", "2")
-                .finish(visitor.tls);
+            return busy("too many pages are being made; try again").finish(visitor.tls);
         };
         let query = Fields::parse(head.uri.query().unwrap_or_default().as_bytes());
         let mut parts =
@@ -174,7 +186,8 @@ impl Console {
             user_agent: user_agent(headers).to_owned(),
         };
         match self.admin.step_up(who, with).await {
-            Ok(issued) => {
+            // Where the log did not take the outcome, the change behind this waits for it, or is refused.
+            Ok(Made { given: issued, .. }) => {
                 let tls = parts.visitor.tls;
                 let cookie = cookie::write(SESSION_COOKIE, issued.token.expose(), tls, Lasts::Session);
                 // The token of the form was the session's of before.
@@ -190,11 +203,10 @@ impl Console {
         }
     }
 
-    fn session(&self, headers: &HeaderMap) -> Option<Arc<SessionPrincipal>> {
-        let token = cookie::read(headers, SESSION_COOKIE)?;
+    fn session(&self, headers: &HeaderMap, tls: bool) -> Option<Arc<SessionPrincipal>> {
+        let token = cookie::read(headers, SESSION_COOKIE, tls)?;
         let accounts = &self.admin.node.accounts;
-        // What the console's script asks for by itself keeps nobody signed in.
-        let who = match headers.contains_key("x-fragment") {
+        let who = match is_asked_by_script(headers) {
             true => accounts.recognise(token).ok()?,
             false => accounts.authenticate(token).ok()?,
         };
@@ -328,9 +340,20 @@ pub(crate) fn user_agent(headers: &HeaderMap) -> &str {
     headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default()
 }
 
+/// Whether the console's script asks by itself: for a part of a page that comes again, or for a stream of events, which a
+/// browser opens anew whenever it breaks off. Neither keeps anybody signed in.
+fn is_asked_by_script(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-fragment") || headers.get(ACCEPT).is_some_and(|kind| kind == "text/event-stream")
+}
+
 /// An answer to what no page of ours sends.
 fn plain(status: StatusCode, why: &'static str) -> Reply {
     Reply::plain(status, why)
+}
+
+/// An answer to what may be asked again in a moment.
+fn busy(why: &'static str) -> Reply {
+    plain(StatusCode::SERVICE_UNAVAILABLE, why).header("retry-after", "2")
 }
 
 /// Whether a form was sent by a page of this site. Browsers say so in `sec-fetch-site`; older ones in `origin`; what says
@@ -352,11 +375,15 @@ fn is_same_site(headers: &HeaderMap) -> bool {
     }
 }
 
-/// How long the form of a route may be.
-const fn most_bytes(route: Route) -> usize {
+/// How long the form of a route may be. Who may not send a long one is not given the room for it.
+fn most_bytes(route: Route, who: Option<&SessionPrincipal>) -> usize {
+    let may = match route.access() {
+        Access::May(permission) | Access::Fresh(permission) => who.is_some_and(|who| who.may(permission)),
+        Access::Public { .. } | Access::SignedIn | Access::SignedInFresh => false,
+    };
     match route {
-        Route::PoliciesCheck | Route::PoliciesSet => MOST_FORM_BYTES,
-        Route::GuardPreview | Route::GuardSet => MOST_FORM_BYTES / 8,
+        Route::PoliciesCheck | Route::PoliciesSet if may => MOST_FORM_BYTES,
+        Route::GuardPreview | Route::GuardSet if may => MOST_FORM_BYTES / 8,
         _ => MOST_SMALL_BYTES,
     }
 }

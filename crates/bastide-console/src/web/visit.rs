@@ -71,8 +71,8 @@ impl<'c> Visit<'c> {
     pub(crate) fn new(parts: Parts<'c>, headers: &HeaderMap) -> Self {
         let Parts { console, visitor, route, target, segments, query, form, who, authorized } = parts;
         let user_agent = user_agent(headers);
-        let theme = Theme::named(cookie::read(headers, THEME_COOKIE).unwrap_or_default());
-        let said = cookie::read(headers, FLASH_COOKIE).and_then(bastide_gateway::path_segment);
+        let theme = Theme::named(cookie::read(headers, THEME_COOKIE, visitor.tls).unwrap_or_default());
+        let said = cookie::read(headers, FLASH_COOKIE, visitor.tls).and_then(bastide_gateway::path_segment);
         let flashes = said.and_then(|code| flash::read(&code)).into_iter().collect();
         let context = context(console, who.as_deref(), theme, flashes);
         let user_agent = user_agent.chars().take(MOST_USER_AGENT).collect();
@@ -212,11 +212,21 @@ impl<'c> Visit<'c> {
         }
     }
 
+    /// To another page, which says what there is to know about a change that goes without saying.
+    pub(crate) fn onward(&self, to: &str, warnings: &[String]) -> Reply {
+        match warnings {
+            [] => Reply::see_other(to),
+            warnings => Reply::see_other(to).cookie(&self.saying(&flash::Said::warning(warnings.join("; ")))),
+        }
+    }
+
     /// To another page, which says what was done.
     pub(crate) fn done(&self, to: &Href, said: &flash::Said) -> Reply {
-        let code = said.code();
-        let cookie = cookie::write(FLASH_COOKIE, &code, self.visitor.tls, Lasts::Seconds(60));
-        Reply::see_other(to.as_str()).cookie(&cookie)
+        Reply::see_other(to.as_str()).cookie(&self.saying(said))
+    }
+
+    fn saying(&self, said: &flash::Said) -> String {
+        cookie::write(FLASH_COOKIE, &said.code(), self.visitor.tls, Lasts::Seconds(60))
     }
 }
 
@@ -290,11 +300,16 @@ pub(crate) mod flash {
 
         /// Done, and what the change had to say besides.
         pub(crate) fn done(text: impl Into<String>, answer: &serde_json::Value) -> Self {
-            let warnings: Vec<&str> =
-                answer["warnings"].as_array().into_iter().flatten().filter_map(|w| w.as_str()).collect();
-            match warnings.is_empty() {
-                true => Said::good(text),
-                false => Said::warning(format!("{}; {}", text.into(), warnings.join("; "))),
+            let warnings = answer["warnings"].as_array().into_iter().flatten();
+            let warnings: Vec<String> = warnings.filter_map(|w| w.as_str().map(str::to_owned)).collect();
+            Said::made(text, &warnings)
+        }
+
+        /// Done, with these warnings.
+        pub(crate) fn made(text: impl Into<String>, warnings: &[String]) -> Self {
+            match warnings {
+                [] => Said::good(text),
+                warnings => Said::warning(format!("{}; {}", text.into(), warnings.join("; "))),
             }
         }
 

@@ -220,17 +220,20 @@ impl Draft<'_> {
         self.record.sent = None;
         self.kept.refused();
         let counts = self.record.guard.as_ref().map(GuardRecord::counts).unwrap_or_default();
-        self.gateway.traffic.note(&Noted {
-            at: self.record.at,
-            model: &self.record.model,
-            verdict: Verdict::Block,
-            ending: None,
-            findings: &counts,
-            input_tokens: 0,
-            output_tokens: 0,
-            own_micros: 0,
-            total_micros: 0,
-        });
+        self.gateway.traffic.note(
+            self.gateway.clock.now(),
+            &Noted {
+                at: self.record.at,
+                model: &self.record.model,
+                verdict: Verdict::Block,
+                ending: None,
+                findings: &counts,
+                input_tokens: 0,
+                output_tokens: 0,
+                own_micros: 0,
+                total_micros: 0,
+            },
+        );
         self.trace.decided(&self.record);
         let (exchange, waited) = (Some(self.id), Instant::now());
         match self.gateway.log.record(Event::Request(self.record)).await {

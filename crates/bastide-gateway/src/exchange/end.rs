@@ -55,17 +55,21 @@ impl Exchange {
         let (own_micros, total_micros) = (micros(self.own), micros(total));
         let mut findings = self.request_findings.clone();
         findings.extend(end.tally.iter().flat_map(|tally| tally.counts()));
-        self.gateway.traffic.note(&Noted {
-            at: self.gateway.clock.now(),
-            model: &self.model,
-            verdict: end.tally.map_or(self.request_verdict, |t| t.verdict().max(self.request_verdict)),
-            ending: Some(end.ending),
-            findings: &findings,
-            input_tokens: usage.input_tokens,
-            output_tokens: usage.output_tokens,
-            own_micros,
-            total_micros,
-        });
+        let now = self.gateway.clock.now();
+        self.gateway.traffic.note(
+            now,
+            &Noted {
+                at: now,
+                model: &self.model,
+                verdict: end.tally.map_or(self.request_verdict, |t| t.verdict().max(self.request_verdict)),
+                ending: Some(end.ending),
+                findings: &findings,
+                input_tokens: usage.input_tokens,
+                output_tokens: usage.output_tokens,
+                own_micros,
+                total_micros,
+            },
+        );
         let in_log = self.request_leaf.is_some();
         let (request_index, request_leaf) = match self.request_leaf.take() {
             Some(Ticket::Durable(recorded)) => (recorded.index(), recorded.leaf()),

@@ -8,6 +8,7 @@ use crate::design::{
     Badge, Button, Callout, Card, Code, Facts, Field, Form, Href, Html, Id, Language, LineUp, Link,
     Paragraph, PostButton, Qr, Tone,
 };
+use crate::pages::warnings;
 use crate::web::{Refusal, Reply, Visit};
 
 /// How whoever is signed in stands with it.
@@ -97,8 +98,8 @@ fn confirm_form(visit: &Visit<'_>, wrong: Option<&str>) -> Form {
 
 pub(in super::super) async fn confirm(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     let who = visit.who()?;
-    let codes = match visit.admin().confirm_totp(who.actor, who.user, visit.form.text("code")).await {
-        Ok(codes) => codes,
+    let made = match visit.admin().confirm_totp(who.actor, who.user, visit.form.text("code")).await {
+        Ok(made) => made,
         Err(failure) if failure.kind() == Kind::Usage => {
             let page = visit
                 .bare("Set up an authenticator app")
@@ -109,11 +110,12 @@ pub(in super::super) async fn confirm(visit: &Visit<'_>) -> Result<Reply, Refusa
         }
         Err(failure) => return Err(failure.into()),
     };
-    let text: Vec<&str> = codes.iter().map(|code| code.expose().as_str()).collect();
+    let text: Vec<&str> = made.given.iter().map(|code| code.expose().as_str()).collect();
     let page = visit
         .bare("Keep these recovery codes")
         .wide()
         .lead("The authenticator app is in force.")
+        .body(warnings(&made.warnings))
         .body(
             Callout::new(Tone::Flag, "They are shown this once").body(Paragraph::new(
                 "Each signs you in once in place of the app: when the device is lost. Keep them where the device is not.",
@@ -132,7 +134,8 @@ pub(in super::super) async fn defer(visit: &Visit<'_>) -> Result<Reply, Refusal>
         ));
     }
     if of(visit)? == SecondFactor::Missing {
-        visit.admin().defer_own_totp(who).await?;
+        let made = visit.admin().defer_own_totp(who).await?;
+        return Ok(visit.onward("/console/guide", &made.warnings));
     }
     Ok(Reply::see_other("/console/guide"))
 }

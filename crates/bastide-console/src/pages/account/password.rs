@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bastide_admin::{Credentials, Failure, Kind, NotIn};
+use bastide_admin::{Credentials, Failure, Kind, Made, NotIn};
 use bastide_identity::SecondFactor;
 use bastide_types::Secret;
 
@@ -49,7 +49,7 @@ pub(in super::super) async fn set(visit: &Visit<'_>) -> Result<Reply, Refusal> {
         user_agent: visit.user_agent.clone(),
     };
     let proved = match visit.admin().step_up(Arc::clone(who), with).await {
-        Ok(proved) => proved,
+        Ok(proved) => proved.given,
         Err(NotIn::Refused) => {
             return wrong(
                 "current_password",
@@ -69,12 +69,12 @@ pub(in super::super) async fn set(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     let set =
         visit.admin().set_password(who.actor, who.user, Secret::new(password.to_owned()), Some(kept)).await;
     match set {
-        Ok(Some(issued)) => {
-            let said =
-                flash::Said::good("the password is changed; your other sessions and tokens have ended");
+        Ok(Made { given: Some(issued), warnings }) => {
+            let said = "the password is changed; your other sessions and tokens have ended";
+            let said = flash::Said::made(said, &warnings);
             Ok(visit.done(&Href::page("/console/account"), &said).cookie(&cookie(&issued.token)))
         }
-        Ok(None) => Ok(Reply::see_other("/console/sign-in")),
+        Ok(Made { given: None, .. }) => Ok(Reply::see_other("/console/sign-in")),
         Err(failure) => {
             let visit = visit.renewed(&proved.session);
             let wrong = Wrong::Password { field: "password", why: failure.message().to_owned() };

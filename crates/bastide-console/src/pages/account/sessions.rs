@@ -37,7 +37,7 @@ pub(in super::super) async fn end(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     let sessions = visit.admin().node.accounts.sessions_of(who.user);
     let found = sessions.iter().find(|session| session.session.to_string() == visit.segment());
     let found = found.ok_or_else(|| Refusal::no("session of yours", visit.segment()))?;
-    visit.admin().end_session(who.actor, found.session).await?;
+    let ended = visit.admin().end_session(who.actor, found.session).await?;
     if found.session == who.session {
         let gone = write_cookie(SESSION_COOKIE, "", visit.visitor.tls, Lasts::Gone);
         return Ok(Reply::see_other("/console/sign-in").cookie(&gone));
@@ -46,5 +46,5 @@ pub(in super::super) async fn end(visit: &Visit<'_>) -> Result<Reply, Refusal> {
         SessionCarrier::Browser => "the session has ended".to_owned(),
         SessionCarrier::Token { name, .. } => format!("the token `{name}` is revoked"),
     };
-    Ok(visit.done(&Href::page("/console/account"), &flash::Said::good(said)))
+    Ok(visit.done(&Href::page("/console/account"), &flash::Said::made(said, &ended.warnings)))
 }

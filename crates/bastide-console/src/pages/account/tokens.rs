@@ -10,7 +10,7 @@ use crate::design::{
     Button, Callout, Card, Code, Column, Dialog, Disclosure, Empty, Field, Form, Href, Html, Id, Language,
     Link, Paragraph, PostButton, Row, Table, Tone, When,
 };
-use crate::pages::roles;
+use crate::pages::{roles, warnings};
 use crate::web::{Refusal, Reply, Visit};
 
 /// How long a token is good for unless told otherwise, in days.
@@ -92,14 +92,14 @@ pub(in super::super) async fn create(visit: &Visit<'_>) -> Result<Reply, Refusal
         return wrong("days", "give it 1 to 366 days".to_owned());
     }
     let new = NewToken { name: name.clone(), role, expires_at };
-    let issued = match visit.admin().create_token(who, new, &visit.user_agent, visit.address()).await {
-        Ok(issued) => issued,
+    let made = match visit.admin().create_token(who, new, &visit.user_agent, visit.address()).await {
+        Ok(made) => made,
         Err(failure) => match failure.field() {
             Some(field) => return wrong(field, failure.message().to_owned()),
             None => return Err(failure.into()),
         },
     };
-    let token = issued.token.expose().as_str();
+    let token = made.given.token.expose().as_str();
     let curl = format!("curl -H 'authorization: Bearer {token}' {}/api/v1/exchanges", visit.origin());
     let callout = Callout::new(Tone::Flag, "This is shown once")
         .body(Paragraph::new("Copy it to where the program keeps its secrets. Whoever has it acts in your name, as far as its role goes."));
@@ -107,6 +107,7 @@ pub(in super::super) async fn create(visit: &Visit<'_>) -> Result<Reply, Refusal
         .shell(format!("Token {name}"), &Href::page("/console/account"))
         .crumb("Your account", Some(Href::page("/console/account")))
         .body(callout)
+        .body(warnings(&made.warnings))
         .body(Card::new("The token").note(roles::about(role)).body(Id::new(token)))
         .body(Code::new("Use it", Language::Shell, curl))
         .body(Link::button(Href::page("/console/account"), "Done").primary());

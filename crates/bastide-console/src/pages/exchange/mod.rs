@@ -130,7 +130,7 @@ fn page<'v>(visit: &'v Visit<'_>, exchange: &Exchange, view: View, room: usize) 
         .body(judged::decisions(exchange))
         .body(judged::findings(exchange))
         .body(texts);
-    page.body(proof::card(exchange))
+    page.body(proof::card(visit, exchange))
 }
 
 fn has_texts(exchange: &Exchange) -> bool {

@@ -1,13 +1,16 @@
 //! How an exchange is proved: its entries, whether what is kept is what they say, and the commands that check it offline.
 
 use bastide_admin::BodyShown;
+use bastide_types::Permission;
 
 use super::Exchange;
 use crate::design::{
-    Badge, Card, Code, Column, Empty, Facts, Href, Html, Language, Link, Row, Table, Tone, format,
+    Badge, Button, Card, Code, Column, Disclosure, Empty, Facts, Field, Form, Href, Html, Language, Link,
+    Row, Table, Tone, format,
 };
+use crate::web::Visit;
 
-pub(super) fn card(exchange: &Exchange) -> Html {
+pub(super) fn card(visit: &Visit<'_>, exchange: &Exchange) -> Html {
     let entry = |index: u64| -> Html {
         Link::new(Href::page("/console/log").segment(&index.to_string()), format!("entry {index}")).into()
     };
@@ -40,7 +43,20 @@ pub(super) fn card(exchange: &Exchange) -> Html {
         .note("The entries are in the log's Merkle tree; each entry's page has the path to the signed root.")
         .body(facts)
         .body(Code::new("Check it without this server", Language::Shell, commands));
+    let proof = match visit.may(Permission::LogView) {
+        true => proof.body(Disclosure::new("Check its receipt here", receipt_form(visit))),
+        false => proof,
+    };
     Html::from(proof).then(Card::new("Kept bodies").flush().body(bodies))
+}
+
+/// The caller has the receipt, and this server keeps none: who checks one brings it.
+fn receipt_form(visit: &Visit<'_>) -> Form {
+    let hint =
+        "The value of the `bastide-receipt` header of its answer, or of the comment at its stream's end.";
+    Form::post(Href::page("/console/log/receipt"), &visit.csrf())
+        .field(Field::area("receipt", "Receipt", 3).mono().hint(hint).required())
+        .button(Button::new("Check"))
 }
 
 fn short_digest(hex: &str) -> Html {

@@ -41,7 +41,9 @@ pub(in crate::pages) async fn set(visit: &Visit<'_>) -> Result<Reply, Refusal> {
             Ok(visit.done(&here(), &Said::done(said, &done)))
         }
         Err(failure) if failure.kind() == Kind::Usage => {
-            let page = unread(visit, &rules.unwrap_or_default(), failure.message());
+            let wrong =
+                Unread { text: rules.unwrap_or_default(), field: "rules", why: failure.message().to_owned() };
+            let page = unread(visit, &wrong);
             Ok(Reply::page_with(StatusCode::UNPROCESSABLE_ENTITY, page.render()))
         }
         Err(failure) => Err(failure.into()),
@@ -53,15 +55,27 @@ pub(super) fn rules_of(form: &Fields) -> String {
     form.get("rules").unwrap_or_default().replace("\r\n", "\n")
 }
 
+/// A form that is no guard.
+pub(super) struct Unread {
+    /// Its rules as text.
+    text: String,
+    /// The field that is wrong.
+    field: &'static str,
+    pub(super) why: String,
+}
+
 /// The draft of a form, with the rule that its buttons add or take away.
-pub(super) fn draft_of(visit: &Visit<'_>) -> Result<GuardDraft, (String, String)> {
+pub(super) fn draft_of(visit: &Visit<'_>) -> Result<GuardDraft, Unread> {
     let text = rules_of(&visit.form);
-    let wrong = |text: &str, failure: bastide_admin::Failure| (text.to_owned(), failure.message().to_owned());
-    let read = |text: &str| visit.admin().guard_draft(visit.form.given("mode"), Some(text));
-    let draft = read(&text).map_err(|e| wrong(&text, e))?;
+    let wrong = |field, why: &str| Unread { text: text.clone(), field, why: why.to_owned() };
+    let read = |text: &str| {
+        let draft = visit.admin().guard_draft(visit.form.given("mode"), Some(text));
+        draft.map_err(|failure| wrong("rules", failure.message()))
+    };
+    let draft = read(&text)?;
     let mut tables = draft.tables.clone();
     match visit.form.text("do") {
-        "add" => tables.push(rule_of(&visit.form)),
+        "add" => tables.push(rule_of(&visit.form).map_err(|why| wrong("rule_score", &why))?),
         other => match other.strip_prefix("remove:").and_then(|n| n.parse::<usize>().ok()) {
             Some(at) if at < tables.len() => drop(tables.remove(at)),
             _ => return Ok(draft),
@@ -69,11 +83,11 @@ pub(super) fn draft_of(visit: &Visit<'_>) -> Result<GuardDraft, (String, String)
     }
     let other = rules_text(&tables);
     // The rule that was added may be the wrong one: the text goes back as it was.
-    read(&other).map_err(|e| wrong(&text, e))
+    read(&other)
 }
 
 /// The rule that the form's fields describe.
-fn rule_of(form: &Fields) -> RuleTable {
+fn rule_of(form: &Fields) -> Result<RuleTable, String> {
     let given = |name: &str| form.given(name).map(str::to_owned);
     let (category, family, detector) = match form.text("rule_finding").split_once(':') {
         Some(("family", name)) => (None, Some(name.to_owned()), None),
@@ -85,31 +99,40 @@ fn rule_of(form: &Fields) -> RuleTable {
         Some(("trust", name)) => (None, Some(name.to_owned())),
         _ => (None, None),
     };
-    RuleTable {
+    let min_score = match form.given("rule_score") {
+        None => None,
+        Some(typed) => match typed.parse().ok().filter(|score| bastide_admin::score(*score).is_some()) {
+            Some(score) => Some(score),
+            None => {
+                let typed: String = typed.chars().take(40).collect();
+                return Err(format!("`{typed}` is not between 0 and 1, such as `0.7`"));
+            }
+        },
+    };
+    Ok(RuleTable {
         category,
         family,
         detector,
         origin,
         trust,
         direction: given("rule_direction"),
-        // What is no number is out of range, and said so with its place.
-        min_score: given("rule_score").map(|text| text.parse().unwrap_or(-1.0)),
+        min_score,
         verdict: form.text("rule_verdict").to_owned(),
-    }
+    })
 }
 
 /// The page for a text that cannot be read.
-pub(super) fn unread<'v>(visit: &'v Visit<'_>, text: &str, why: &str) -> Shell<'v> {
+pub(super) fn unread<'v>(visit: &'v Visit<'_>, wrong: &Unread) -> Shell<'v> {
     let mode = visit.form.text("mode").parse().unwrap_or_default();
     let profile = bastide_admin::guard_profile(&[]).unwrap_or_default();
-    let draft = GuardDraft { mode, text: text.to_owned(), tables: Vec::new(), profile };
-    page(visit, &draft, Some(why), Html::new())
+    let draft = GuardDraft { mode, text: wrong.text.clone(), tables: Vec::new(), profile };
+    page(visit, &draft, Some(wrong), Html::new())
 }
 
 pub(super) fn page<'v>(
     visit: &'v Visit<'_>,
     draft: &GuardDraft,
-    wrong: Option<&str>,
+    wrong: Option<&Unread>,
     result: Html,
 ) -> Shell<'v> {
     let mut page = visit.shell("Edit the guard", &here()).crumb("Guard", Some(here())).lead(
@@ -129,15 +152,15 @@ pub(super) fn page<'v>(
         .value(draft.text.clone())
         .placeholder("[[guard.rules]]\ncategory = \"CREDIT_CARD\"\nverdict = \"block\"");
     let text = match wrong {
-        Some(why) => text.error(why),
-        None => text.hint("As in the settings file. The form writes it anew, without its comments."),
+        Some(wrong) if wrong.field == "rules" => text.error(wrong.why.as_str()),
+        _ => text.hint("As in the settings file. The form writes it anew, without its comments."),
     };
     let in_text = Disclosure::new("As text", text);
     let form = Form::post(preview(), &visit.csrf())
         .preview(&preview(), RESULT)
         .field(Field::radios("mode", "Mode", modes).value(draft.mode.as_str()))
         // The first button is the one that Enter presses.
-        .field(add_fields(&visit.form))
+        .field(add_fields(&visit.form, wrong))
         .field(rules_table(draft))
         .field(if wrong.is_some() || draft.tables.is_empty() { in_text.open() } else { in_text })
         .button(Button::new("Preview"))
@@ -187,7 +210,8 @@ fn rules_table(draft: &GuardDraft) -> Table {
         .empty(Empty::new("No rules of your own", "The defaults hold. Add a rule above to say otherwise."))
 }
 
-fn add_fields(kept: &Fields) -> Disclosure {
+fn add_fields(kept: &Fields, wrong: Option<&Unread>) -> Disclosure {
+    let wrong = wrong.filter(|wrong| wrong.field == "rule_score");
     let families = [
         Choice::new("family:personal_data", "all personal data"),
         Choice::new("family:secret", "all secrets"),
@@ -214,6 +238,7 @@ fn add_fields(kept: &Fields) -> Disclosure {
     ];
     let verdicts = Verdict::ALL.iter().map(|v| Choice::new(v.as_str(), v.as_str()));
     let or = |name: &str, otherwise: &str| kept.given(name).unwrap_or(otherwise).to_owned();
+    let score = Field::text("rule_score", "From score").value(or("rule_score", ""));
     let fields = Html::from(Field::select("rule_finding", "Finding", findings).value(or("rule_finding", "")))
         .then(
             Field::text("rule_detector", "Detector")
@@ -223,14 +248,15 @@ fn add_fields(kept: &Fields) -> Disclosure {
         )
         .then(Field::select("rule_from", "In text of", from).value(or("rule_from", "")))
         .then(Field::select("rule_direction", "Direction", directions).value(or("rule_direction", "")))
-        .then(
-            Field::text("rule_score", "From score")
-                .value(or("rule_score", ""))
-                .hint("Between 0 and 1; empty for any."),
-        )
+        .then(match wrong {
+            Some(wrong) => score.error(wrong.why.as_str()),
+            None => score.hint("Between 0 and 1; empty for any."),
+        })
         .then(Field::select("rule_verdict", "Verdict", verdicts).value(or("rule_verdict", "redact")))
         .then(Button::new("Add the rule").sends("do", "add"));
-    Disclosure::new("Add a rule", fields)
+    let form = Disclosure::new("Add a rule", fields);
+    // A closed one would hide what is wrong.
+    if wrong.is_some() { form.open() } else { form }
 }
 
 /// What a mode is called where it is chosen.

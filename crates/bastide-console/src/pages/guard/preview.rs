@@ -22,16 +22,20 @@ pub(in crate::pages) async fn preview(visit: &Visit<'_>) -> Result<Reply, Refusa
             }
             Ok(visit.page(&page(visit, &draft, None, result)))
         }
-        Err((text, why)) => {
+        Err(wrong) => {
             let html = match visit.fragment {
-                true => Html::from(Callout::new(Tone::Block, why)).into_string(),
-                false => unread(visit, &text, &why).render(),
+                true => Html::from(Callout::new(Tone::Block, wrong.why)).into_string(),
+                false => unread(visit, &wrong).render(),
             };
             // The script shows what comes with a good status only.
             let status = if visit.fragment { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
             Ok(Reply::page_with(status, html))
         }
     }
+}
+
+fn counted(n: usize, noun: &str) -> String {
+    format::counted(u64::try_from(n).unwrap_or(u64::MAX), noun)
 }
 
 fn number(n: usize) -> String {
@@ -44,13 +48,12 @@ pub(super) fn fragment(visit: &Visit<'_>, draft: &GuardDraft, preview: &GuardPre
     }
     let head = match preview.changed {
         0 => Callout::new(Tone::Allow, "Nothing of what has passed would have ended otherwise"),
-        1 => Callout::new(Tone::Flag, "1 exchange would have ended otherwise"),
-        n => Callout::new(Tone::Flag, format!("{} exchanges would have ended otherwise", number(n))),
+        n => Callout::new(Tone::Flag, format!("{} would have ended otherwise", counted(n, "exchange"))),
     };
     let mut note = format!(
-        "Tried on the findings of the newest {} exchanges ({} findings), by a guard that {}.",
-        number(preview.exchanges),
-        number(preview.findings),
+        "Tried on the findings of the newest {} ({}), by a guard that {}.",
+        counted(preview.exchanges, "exchange"),
+        counted(preview.findings, "finding"),
         mode_word(draft.mode)
     );
     if preview.cut > 0 {

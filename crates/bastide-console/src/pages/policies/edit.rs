@@ -11,13 +11,13 @@ use crate::web::flash::Said;
 use crate::web::{Refusal, Reply, Visit};
 
 pub(in crate::pages) async fn edit(visit: &Visit<'_>) -> Result<Reply, Refusal> {
-    let text = visit.admin().policy_in_force()?.text;
+    let text = visit.admin().policy_text()?;
     Ok(visit.page(&page(visit, &text, None, Html::new())))
 }
 
 pub(in crate::pages) async fn check(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     let text = text(visit);
-    let (status, wrong, said) = checked(visit, &text)?;
+    let (status, wrong, said) = checked(visit, &text).await?;
     Ok(Reply::page_with(status, page(visit, &text, wrong.as_deref(), said).render()))
 }
 
@@ -30,7 +30,7 @@ pub(in crate::pages) async fn set(visit: &Visit<'_>) -> Result<Reply, Refusal> {
             Ok(visit.done(&here(), &Said::done(format!("version {version} is in force"), &done)))
         }
         Err(failure) if failure.kind() == Kind::DoesNotHold => {
-            let (_, wrong, said) = checked(visit, &text)?;
+            let (_, wrong, said) = checked(visit, &text).await?;
             let why = wrong.unwrap_or_else(|| failure.message().to_owned());
             let page = page(visit, &text, Some(&why), said);
             Ok(Reply::page_with(StatusCode::UNPROCESSABLE_ENTITY, page.render()))
@@ -45,15 +45,15 @@ fn text(visit: &Visit<'_>) -> String {
 }
 
 /// What is wrong with a text, for its field, and what else there is to say.
-fn checked(visit: &Visit<'_>, text: &str) -> Result<(StatusCode, Option<String>, Html), Refusal> {
-    Ok(match visit.admin().check_policies(text)? {
+async fn checked(visit: &Visit<'_>, text: &str) -> Result<(StatusCode, Option<String>, Html), Refusal> {
+    Ok(match visit.admin().check_policies(text.to_owned()).await? {
         PolicyChecked::Holds { policies, warnings } => {
             let says = match policies {
                 0 => "It holds, but there is no policy in it, so everything would be denied".to_owned(),
                 1 => "It holds: 1 policy".to_owned(),
                 n => format!("It holds: {n} policies"),
             };
-            let now = visit.admin().policy_in_force()?.text;
+            let now = visit.admin().policy_text()?;
             let said = Html::from(
                 Callout::new(Tone::Allow, says)
                     .body(Paragraph::new("Nothing is in force before it is saved.")),

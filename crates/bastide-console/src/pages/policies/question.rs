@@ -23,7 +23,7 @@ pub(in crate::pages) async fn try_out(visit: &Visit<'_>) -> Result<Reply, Refusa
     if !asked {
         return Ok(visit.page(&page(visit, None, Html::new())?));
     }
-    match visit.admin().ask_policies(&question(visit)) {
+    match visit.admin().ask_policies(question(visit)).await {
         Ok(answer) => Ok(visit.page(&page(visit, None, shown(&answer))?)),
         Err(failure) => {
             let page = page(visit, Some(failure.message()), Html::new())?;

@@ -1,6 +1,6 @@
 //! Changes of users.
 
-use bastide_admin::UserChange;
+use bastide_admin::{Made, UserChange};
 use bastide_identity::User;
 use bastide_types::{ParseRoleError, Role, Secret};
 
@@ -17,9 +17,9 @@ pub(in super::super) async fn create(visit: &Visit<'_>) -> Result<Reply, Refusal
         (visit.form.text("name").to_owned(), visit.form.get("password").unwrap_or_default());
     let password = Secret::new(password.to_owned());
     match visit.admin().create_user(&visit.authorized()?, name, role, password).await {
-        Ok(user) => {
+        Ok(Made { given: user, warnings }) => {
             let said = format!("`{}` can sign in now, as {role}", user.name);
-            Ok(visit.done(&Href::page("/console/users"), &flash::Said::good(said)))
+            Ok(visit.done(&Href::page("/console/users"), &flash::Said::made(said, &warnings)))
         }
         Err(failure) => match failure.field() {
             Some(field) => page(visit, Some(&Wrong::New { field, why: failure.message().to_owned() })),
@@ -60,7 +60,10 @@ pub(in super::super) async fn set_password(visit: &Visit<'_>) -> Result<Reply, R
     let by = visit.authorized()?;
     let password = Secret::new(visit.form.get("password").unwrap_or_default().to_owned());
     match visit.admin().set_password(by.actor(), user.id, password, None).await {
-        Ok(_) => Ok(done(visit, &user, "has another password; their sessions and API tokens have ended")),
+        Ok(made) => {
+            let said = "has another password; their sessions and API tokens have ended";
+            Ok(done(visit, &user, said, &made.warnings))
+        }
         Err(failure) => not_done(visit, &user, failure.message()),
     }
 }
@@ -68,7 +71,7 @@ pub(in super::super) async fn set_password(visit: &Visit<'_>) -> Result<Reply, R
 async fn change(visit: &Visit<'_>, change: UserChange, said: &str) -> Result<Reply, Refusal> {
     let user = somebody_else(visit)?;
     match visit.admin().change_user(&visit.authorized()?, user.id, change).await {
-        Ok(()) => Ok(done(visit, &user, said)),
+        Ok(made) => Ok(done(visit, &user, said, &made.warnings)),
         Err(failure) => not_done(visit, &user, failure.message()),
     }
 }
@@ -85,8 +88,9 @@ fn somebody_else(visit: &Visit<'_>) -> Result<User, Refusal> {
     Ok(user)
 }
 
-fn done(visit: &Visit<'_>, user: &User, said: &str) -> Reply {
-    visit.done(&Href::page("/console/users"), &flash::Said::good(format!("`{}` {said}", user.name)))
+fn done(visit: &Visit<'_>, user: &User, said: &str, warnings: &[String]) -> Reply {
+    let said = flash::Said::made(format!("`{}` {said}", user.name), warnings);
+    visit.done(&Href::page("/console/users"), &said)
 }
 
 fn not_done(visit: &Visit<'_>, user: &User, why: &str) -> Result<Reply, Refusal> {

@@ -51,6 +51,7 @@ struct Rig {
     console: Arc<Console>,
     clock: Arc<Told>,
     who: Arc<SessionPrincipal>,
+    token: String,
     _folder: tempfile::TempDir,
 }
 
@@ -71,12 +72,14 @@ impl Rig {
         let admin = Arc::new(Admin::new(Arc::new(node), None));
         let by = Authorized::local_operator(0);
         let password = Secret::new(PASSWORD.to_owned());
-        admin.create_user(&by, "ada".to_owned(), Role::Administrator, password).await.expect("made");
-        let issued = admin.sign_in(credentials(PASSWORD)).await.expect("signed in");
-        admin.defer_own_totp(&issued.session).await.expect("put off");
+        let _made =
+            admin.create_user(&by, "ada".to_owned(), Role::Administrator, password).await.expect("made");
+        let issued = admin.sign_in(credentials(PASSWORD)).await.expect("signed in").given;
+        let _deferred = admin.defer_own_totp(&issued.session).await.expect("put off");
         let (_, stop) = watch::channel(false);
         let console = Arc::new(Console::new(admin, Arc::new(Silent), stop));
-        Rig { console, clock, who: issued.session, _folder: dir }
+        let token = issued.token.expose().clone();
+        Rig { console, clock, who: issued.session, token, _folder: dir }
     }
 
     fn form(&self, route: Route, fields: &[(&str, &str)]) -> Parts<'_> {
@@ -151,6 +154,48 @@ async fn an_unused_session_leads_to_the_sign_in() {
     {
         assert!(matches!(rig.console.admit(&mut rig.form(route, &[])), Err(Gate::SignIn)), "{route:?}");
     }
+}
+
+#[tokio::test]
+async fn what_a_page_asks_for_by_itself_keeps_nobody_signed_in() {
+    let rig = Rig::new().await;
+    let cookie = ("cookie", format!("bastide_session={}", rig.token));
+    let by_hand = headers(&[(cookie.0, &cookie.1)]);
+    let by_script = headers(&[(cookie.0, &cookie.1), ("x-fragment", "1")]);
+    let minutes = |n: u64| rig.clock.pass(Duration::from_secs(n * 60));
+    for _ in 0..3 {
+        minutes(29);
+        assert!(rig.console.session(&by_hand, false).is_some(), "used by hand every half hour");
+    }
+    let events = headers(&[(cookie.0, &cookie.1), ("accept", "text/event-stream")]);
+    for again in [&by_script, &events] {
+        minutes(14);
+        assert!(rig.console.session(again, false).is_some(), "the page renews itself meanwhile");
+    }
+    minutes(3);
+    assert!(rig.console.session(&by_script, false).is_none(), "nobody was there for half an hour");
+    assert!(rig.console.session(&events, false).is_none());
+    assert!(rig.console.session(&by_hand, false).is_none());
+}
+
+#[tokio::test]
+async fn over_tls_a_cookie_of_a_plain_connection_signs_nobody_in() {
+    let rig = Rig::new().await;
+    let cookie = |name: &str| headers(&[("cookie", &format!("{name}={}", rig.token))]);
+    assert!(rig.console.session(&cookie("bastide_session"), true).is_none());
+    assert!(rig.console.session(&cookie("__Host-bastide_session"), true).is_some());
+    assert!(rig.console.session(&cookie("__Host-bastide_session"), false).is_none());
+}
+
+#[tokio::test]
+async fn who_may_not_send_a_long_form_gets_no_room_for_one() {
+    let rig = Rig::new().await;
+    let who = Some(&*rig.who);
+    for route in Route::ALL.iter().copied() {
+        assert_eq!(most_bytes(route, None), MOST_SMALL_BYTES, "{route:?}");
+    }
+    assert_eq!(most_bytes(Route::PoliciesSet, who), MOST_FORM_BYTES);
+    assert_eq!(most_bytes(Route::UserCreate, who), MOST_SMALL_BYTES);
 }
 
 #[tokio::test]
