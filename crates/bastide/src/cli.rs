@@ -1,11 +1,15 @@
 //! The command line: nouns and verbs, what was said and nothing more.
 
+mod signing;
+
 use std::net::{Ipv6Addr, SocketAddr};
 use std::num::NonZero;
 use std::path::PathBuf;
 
 use bastide_types::GuardMode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use signing::{Base, Cover, Hash, RequiredVerdict, Sign, Verify};
 
 /// One wall around everything an organisation does with AI.
 #[derive(Debug, Parser)]
@@ -52,6 +56,11 @@ pub(crate) enum Command {
     /// Scan model files for what would act when they are loaded. Exit code 1 when something is malicious, 3 when something
     /// could not be read to the end.
     Scan(Box<Scan>),
+    /// Sign a model (OpenSSF Model Signing), after a scan in the same read. What is malicious (exit code 1) or could not be
+    /// read to the end (3) is not signed.
+    Sign(Box<Sign>),
+    /// Verify the signature of a model, every file of it, and what was attested of it. Exit code 0 only when everything holds.
+    Verify(Box<Verify>),
     /// Check, explain and reload the settings.
     #[command(subcommand)]
     Config(Config),
@@ -692,6 +701,18 @@ pub(crate) struct Scan {
     /// Say the SHA-256 of every file. Reads every file to its end.
     #[arg(long)]
     pub(crate) digest: bool,
+    /// Match packages of lock files, and libraries that models name, against the advisories in this folder (JSON files in
+    /// the OSV schema, at any depth). Nothing is asked of a network.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) osv: Option<PathBuf>,
+    /// Days within which a vulnerability must be patched, from its publication.
+    #[arg(
+        long,
+        value_name = "DAYS",
+        default_value = "critical=7,high=30,medium=90,low=180",
+        requires = "osv"
+    )]
+    pub(crate) sla: bastide_code::dependencies::Sla,
     /// Accept what this file (TOML) says, each with a reason and a last day.
     #[arg(long, value_name = "FILE")]
     pub(crate) suppressions: Option<PathBuf>,

@@ -11,12 +11,14 @@ mod environment;
 mod inspect;
 mod logging;
 mod notify;
+mod progress;
 mod reference;
 mod running;
 mod scan;
 mod serve;
 mod server;
 mod show;
+mod sign;
 mod signals;
 mod telemetry;
 mod tls;
@@ -63,6 +65,8 @@ fn main() -> ExitCode {
         Command::Folder(command) => client::folder(command),
         Command::Inspect(args) => inspect::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Sign(args) => sign::run(&args),
+        Command::Verify(args) => sign::verify(&args),
         Command::Config(command) => config::run(command, &said),
         Command::LogLevel { filter, server, output } => server::log_level(&server, filter, output),
         Command::Doctor(args) => doctor::run(&args, &said),

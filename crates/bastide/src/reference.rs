@@ -7,7 +7,7 @@ use std::path::Path;
 use bastide_admin::{Failure, could_not};
 use bastide_gateway::Metrics;
 use bastide_registry::render;
-use bastide_types::Guarded;
+use bastide_types::{Code, Guarded};
 use clap::{CommandFactory as _, ValueEnum};
 use serde_json::Value;
 
@@ -24,6 +24,7 @@ pub(crate) enum Page {
     Rules,
     Api,
     Openapi,
+    Errors,
 }
 
 pub(crate) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
@@ -56,6 +57,7 @@ pub(crate) fn print(page: Page) -> Result<(), Failure> {
         Page::Rules => rules(),
         Page::Api => format!("{}{}", head_alone("Management API"), bastide_api::reference()),
         Page::Openapi => openapi()?,
+        Page::Errors => errors(),
     };
     client::write(&text)
 }
@@ -184,6 +186,28 @@ fn detectors() -> String {
         let _ = writeln!(text, "| `{id}` | `{family}` | `{category}` | {severity} |");
     }
     text
+}
+
+fn errors() -> String {
+    let about = "Every refusal carries a stable `code`. In the OpenAI dialect it is `error.code`; `error.param` names the field \
+                 where there is one. A problem of the management API has it as `code`, and its `type` leads here.";
+    let mut text = head("Errors", about);
+    Code::OF_THE_GATEWAY.iter().for_each(|code| describe_code(code, &mut text));
+    text.push_str(
+        "# Errors of management\n\nWhat changes keys, people, projects, providers and policies, and what opens the records \
+         and the log, fails with these. The command line shows the message, and its [exit code](commands.md#exit-codes) says \
+         whether the command or the state of things is at fault; the console shows it at the field; the management API \
+         answers with the code.\n\n",
+    );
+    Code::OF_MANAGEMENT.iter().for_each(|code| describe_code(code, &mut text));
+    format!("{}\n", text.trim_end())
+}
+
+fn describe_code(code: &Code, text: &mut String) {
+    let statuses: Vec<String> = code.statuses.iter().map(u16::to_string).collect();
+    let status =
+        if statuses.is_empty() { String::new() } else { format!("Status {}. ", statuses.join(" or ")) };
+    let _ = write!(text, "## {}\n\n{status}{}\n\n", code.name, code.about);
 }
 
 fn rules() -> String {

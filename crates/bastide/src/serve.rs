@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bastide_admin::{
-    Admin, FIXED, Failure, Fixed, Folder, Locked, Node, Server, chain, could_not, note_sessions,
+    Admin, FIXED, Failure, Fixed, Folder, Locked, Node, Origin, Server, chain, could_not, note_sessions,
     note_sessions_while_running, recall_traffic_beside, shell_word,
 };
 use bastide_api::Api;
@@ -85,6 +85,7 @@ struct Told {
 async fn serve(told: Told, node: Node, listeners: Listeners) -> Result<(), Failure> {
     let settings = told.effective.settings.clone();
     let config = told.effective.digest();
+    let guard_said_by = config::said_by(&told.effective.explained).cloned();
     let demo_key = node.demo_provider.is_some().then(|| node.demo_key()).transpose()?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let started = Event::Started { at: node.clock.now(), version, config };
@@ -142,7 +143,8 @@ async fn serve(told: Told, node: Node, listeners: Listeners) -> Result<(), Failu
     let scheme = if shown.is_some() { "https" } else { "http" };
     let setup = node.accounts.new_setup_code();
     let places = Places { scheme, listen, admin_listen };
-    greet(&node, &gateway.catalogue(), &settings, &places, demo_key.as_ref(), setup.as_ref())?;
+    let (catalogue, said) = (gateway.catalogue(), guard_said_by.as_ref());
+    greet(&node, &catalogue, &settings, &places, said, demo_key.as_ref(), setup.as_ref())?;
     let doors = doors(listeners, shown, vec![console, api])?;
     notify::ready();
     bastide_gateway::serve(Arc::clone(&gateway), doors, stopping).await.map_err(could_not)?;
@@ -262,6 +264,7 @@ fn greet(
     catalogue: &Catalogue,
     settings: &bastide_gateway::Settings,
     places: &Places,
+    guard_said_by: Option<&Origin>,
     demo_key: Option<&Secret<String>>,
     setup: Option<&Secret<String>>,
 ) -> Result<(), Failure> {
@@ -316,7 +319,11 @@ fn greet(
         }
     }
     if settings.guard != GuardMode::Enforce {
-        text.push_str("note            the guard does not act: `--guard enforce` makes it\n");
+        let makes_it = match guard_said_by {
+            Some(origin) => format!("what `{origin}` says wins"),
+            None => format!("`bastide guard mode enforce{data}` makes it"),
+        };
+        text.push_str(&format!("note            the guard does not act: {makes_it}\n"));
     }
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -136,8 +136,10 @@ fn every_permission_that_an_operation_needs_is_one_that_somebody_lacks() {
 
 #[test]
 fn every_operation_does_what_it_says_and_changes_are_in_the_log() {
-    let rig = Rig::enforcing();
+    // No flag says what the guard does: then it can be set.
+    let rig = Rig::with(&[]);
     set_up(&rig, rig.address());
+    assert!(rig.command(&["guard", "mode", "enforce"]).status.success());
     let admin = token(&rig, Role::Administrator);
     let mut used = BTreeSet::new();
     let chat = rig
@@ -205,8 +207,14 @@ fn every_operation_does_what_it_says_and_changes_are_in_the_log() {
     let keys = call(O::ListKeys, "", "", None, None);
     let listed = keys.as_array().and_then(|k| k.iter().find(|k| k["id"] == key["id"])).expect("it is listed");
     assert_eq!((listed["limits"]["requests_per_minute"].as_u64(), listed.get("key")), (Some(5), None));
+    let at_once = Some(json!({"overlap": "0"}));
+    let next = call(O::RotateKey, "of%20the%20api", "", at_once, Some("key.rotate"));
+    assert!(next["key"].as_str().is_some_and(|k| k.starts_with("bst_")) && next["id"] != key["id"], "{next}");
+    assert_eq!((&next["old"]["id"], next["old"]["state"].as_str()), (&key["id"], Some("expired")));
     let revoked = call(O::RevokeKey, "of%20the%20api", "", None, Some("key.revoke"));
-    assert_eq!(revoked["state"], "revoked");
+    assert_eq!((&revoked["id"], revoked["state"].as_str()), (&next["id"], Some("revoked")));
+    let erased = call(O::EraseKey, "test", "", Some(json!({"confirm": true})), Some("subject.erase"));
+    assert_eq!(erased["erased"], true);
 
     let provider = json!({"name": "other", "base_url": rig.mock.base_url(), "credential": "s3cret"});
     let added = call(O::AddProvider, "", "", Some(provider), Some("provider.add"));
@@ -222,7 +230,24 @@ fn every_operation_does_what_it_says_and_changes_are_in_the_log() {
     let question = json!({"action": "invoke", "key": "test", "model": "mock"});
     assert_eq!(call(O::AskPolicies, "", "", Some(question), None)["permitted"], true);
     assert_eq!(call(O::SetPolicies, "", "", Some(json!({"text": text})), Some("policy.set"))["version"], 1);
-    assert_eq!(call(O::ShowGuard, "", "", None, None)["mode"], "enforce");
+    let versions = call(O::ListPolicyVersions, "", "", None, None);
+    assert_eq!((versions[0]["version"].as_u64(), versions[0]["in_force"].as_bool()), (Some(1), Some(true)));
+    assert_eq!(call(O::ShowPolicyVersion, "1", "", None, None)["text"], text.as_str());
+
+    let guard = call(O::ShowGuard, "", "", None, None);
+    assert_eq!((guard["mode"].as_str(), guard["version"].as_u64()), (Some("enforce"), Some(1)));
+    let strict = json!({"rules": "[[guard.rules]]\ncategory = 'CREDIT_CARD'\nverdict = 'block'\n"});
+    let preview = call(O::PreviewGuard, "", "", Some(strict.clone()), None);
+    assert_eq!((preview["changed"].as_u64(), preview["then"]["block"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(preview["changes"][0]["exchange"], exchange);
+    let set = call(O::SetGuard, "", "", Some(strict), Some("guard.set"));
+    assert_eq!((set["version"].as_u64(), set["mode"].as_str()), (Some(2), Some("enforce")));
+    let blocked =
+        rig.chat(r#"{"model":"mock","messages":[{"role":"user","content":"4111 1111 1111 1111"}]}"#);
+    assert_eq!(blocked.status, 403, "in force at once");
+    let versions = call(O::ListGuardVersions, "", "", None, None);
+    assert_eq!((versions[0]["version"].as_u64(), versions[0]["newest"].as_bool()), (Some(2), Some(true)));
+    assert!(call(O::ShowGuardVersion, "2", "", None, None)["text"].to_string().contains("CREDIT_CARD"));
     let tried = call(O::InspectText, "", "", Some(json!({"text": "4111 1111 1111 1111"})), None);
     assert_eq!(tried["findings"][0]["category"], "CREDIT_CARD");
 
@@ -241,6 +266,12 @@ fn every_operation_does_what_it_says_and_changes_are_in_the_log() {
     assert_eq!(call(O::ChangeUser, "bob", "", Some(change), Some("user.role"))["role"], "auditor");
     assert_eq!(call(O::ListUsers, "", "", None, None).as_array().map(Vec::len), Some(2));
     call(O::RemoveUser, "bob", "", None, Some("user.remove"));
+    token(&rig, Role::Viewer);
+    let tokens = call(O::ListTokens, "", "", None, None);
+    let viewers = tokens.as_array().and_then(|all| all.iter().find(|t| t["role"] == "viewer"));
+    let viewers = viewers.and_then(|t| t["id"].as_str()).expect("it is listed");
+    assert!(!tokens.to_string().contains("bsa_"), "none of them stands there again");
+    call(O::RevokeToken, viewers, "", None, Some("session.revoke"));
 
     let me = call(O::ShowSelf, "", "", None, None);
     assert_eq!((me["name"].as_str(), me["session"]["this"].as_bool()), (Some(NAME), Some(true)));
@@ -263,7 +294,7 @@ fn what_cannot_be_read_or_meant_is_refused_by_name() {
     let before = rig.entries().len();
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     type Case<'a> = (&'a str, &'a str, Option<(&'a str, &'a str)>, &'a str, u16, &'a str);
-    let cases: [Case<'_>; 22] = [
+    let cases: [Case<'_>; 28] = [
         ("GET", "/api", None, "", 404, "http.not_found"),
         ("GET", "/api/v1/nothing", None, "", 404, "http.not_found"),
         ("GET", "/api/v1/keys/", None, "", 404, "http.not_found"),
@@ -300,6 +331,12 @@ fn what_cannot_be_read_or_meant_is_refused_by_name() {
             "api.request",
         ),
         ("POST", "/api/v1/system/reload", Some(json), "{}", 400, "api.request"),
+        ("POST", "/api/v1/keys/test/erase", Some(json), r#"{"confirm":false}"#, 422, "api.refused"),
+        ("POST", "/api/v1/keys/test/rotate", Some(json), r#"{"overlap":"soon"}"#, 422, "api.refused"),
+        ("PUT", "/api/v1/guard", Some(json), r#"{"mode":"off"}"#, 409, "api.conflict"),
+        ("GET", "/api/v1/guard/versions/x", None, "", 404, "api.not_found"),
+        ("GET", "/api/v1/policies/versions/7", None, "", 404, "api.not_found"),
+        ("DELETE", "/api/v1/tokens/nothing", None, "", 404, "api.not_found"),
     ];
     for (method, path, header, body, status, wanted) in cases {
         let headers: Vec<(&str, &str)> =
@@ -350,7 +387,7 @@ fn a_token_can_do_no_more_than_its_user_and_dies_with_their_rights() {
     };
     assert_eq!(end(&viewer, &admins), 403);
     let viewers = own(&viewer)["session"]["id"].as_str().expect("an id").to_owned();
-    assert_eq!(end(&viewer, &viewers), 204);
+    assert_eq!(end(&viewer, &viewers), 200);
     assert_eq!(ask(rig.address(), &viewer, "GET", "/api/v1/me", None).status, 401);
 
     let bob = json!({"name": "bob", "role": "operator", "password": "another long passphrase"});
@@ -370,6 +407,65 @@ fn a_token_can_do_no_more_than_its_user_and_dies_with_their_rights() {
     let none = rig.command(&["token", "create", "nobody", "--name", "x", "--role", "viewer"]);
     assert_eq!(none.status.code(), Some(3));
     assert!(!rig.server.output().contains(&admin), "no token is in the server's own log");
+}
+
+#[test]
+fn a_token_that_is_found_becomes_no_person() {
+    let rig = Rig::enforcing();
+    set_up(&rig, rig.address());
+    let admin = token(&rig, Role::Administrator);
+    let ask = |method: &str, path: &str, body: Value| {
+        let answer = ask(rig.address(), &admin, method, path, Some(&body));
+        (answer.status, code(&answer))
+    };
+    let refused = (403, "identity.forbidden".to_owned());
+    let another = "another long passphrase";
+    let made = json!({"name": "eve", "role": "administrator", "password": another});
+    assert_eq!(ask("POST", "/api/v1/users", made), refused, "no administrator is made");
+    let bob = json!({"name": "bob", "role": "viewer", "password": another});
+    assert_eq!(ask("POST", "/api/v1/users", bob).0, 201);
+    let raised = json!({"change": "role", "role": "administrator"});
+    assert_eq!(ask("PATCH", "/api/v1/users/bob", raised), refused, "nobody is made one");
+    for change in [
+        json!({"change": "password", "password": another}),
+        json!({"change": "remove_totp"}),
+        json!({"change": "defer_totp"}),
+    ] {
+        assert_eq!(ask("PATCH", &format!("/api/v1/users/{NAME}"), change), refused, "nor taken over");
+    }
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    let form = format!("name={NAME}&password={PASSWORD}");
+    let answer = send(rig.address(), "POST", "/console/sign-in", &kind, form.as_bytes());
+    assert_eq!(answer.status, 303, "the password is the one of before");
+    let denials = || rig.entries().iter().filter(|e| e["kind"] == "denied" && e["status"] == 403).count();
+    wait_until("each try is in the log", Duration::from_secs(5), || denials() == 5);
+}
+
+#[test]
+fn requests_at_the_same_time_are_bounded_whatever_they_bring() {
+    use std::io::Write as _;
+    let rig = Rig::enforcing();
+    set_up(&rig, rig.address());
+    let admin = token(&rig, Role::Administrator);
+    let begin = || {
+        let mut stream = std::net::TcpStream::connect(rig.address()).expect("connects");
+        let head = format!(
+            "PUT /api/v1/policies HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {admin}\r\n\
+             content-type: application/json\r\ncontent-length: 4000000\r\n\r\n{{",
+            rig.address()
+        );
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream
+    };
+    // Bodies that never end hold a place each, and one more gets none: not even to be read.
+    let slow: Vec<_> = (0..16).map(|_| begin()).collect();
+    let me = || ask(rig.address(), &admin, "GET", "/api/v1/me", None);
+    wait_until("every place is taken", Duration::from_secs(5), || me().status == 429);
+    let refused = me();
+    assert_eq!((code(&refused).as_str(), refused.header("retry-after")), ("api.busy", Some("1")));
+    assert_eq!(rig.chat(r#"{"model":"mock","messages":[{"role":"user","content":"hi"}]}"#).status, 200);
+    drop(slow);
+    wait_until("places again", Duration::from_secs(10), || me().status == 200);
 }
 
 #[test]

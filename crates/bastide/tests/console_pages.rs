@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use bastide_testkit::{ChatReply, Choice, ToolCall};
+use bastide_testkit::{ChatReply, Choice, Pieces, Step, ToolCall};
 use common::console::{printed, put_off_second_factor};
 use common::{Answer, Rig, send};
 use html5gum::{Token, Tokenizer};
@@ -363,10 +363,10 @@ fn the_stream_tells_of_an_exchange_and_ends_with_its_viewer() {
 }
 
 #[test]
-fn streams_are_bounded() {
+fn one_person_holds_so_many_streams_and_no_more() {
     let rig = Rig::enforcing();
     let person = set_up(&rig);
-    let streams: Vec<BufReader<TcpStream>> = (0..64)
+    let streams: Vec<BufReader<TcpStream>> = (0..8)
         .map(|_| {
             let mut stream = person.follow("");
             read_until(&mut stream, ": follows the log");
@@ -418,4 +418,149 @@ fn pages_stay_light_under_load() {
     }
     let all = person.page(&format!("/console/exchanges/{large}?all=yes"));
     assert!(all.len() > 2 * long.len(), "all of it can be read");
+}
+
+#[test]
+fn a_subject_is_erased_from_the_page_of_its_key_and_the_log_verifies_yet() {
+    let rig = Rig::enforcing();
+    let person = set_up(&rig);
+    let chat = rig.chat(
+        &json!({"model":"mock","messages":[{"role":"user","content":"the weather in Cordes"}]}).to_string(),
+    );
+    let exchange = chat.header("bastide-exchange").expect("an exchange").to_owned();
+    let (page, receipt) = (format!("/console/exchanges/{exchange}"), chat.header("bastide-receipt"));
+    wait_for(&person, &page, "the weather in Cordes");
+    let keys = rig.command(&["key", "list", "--json"]);
+    let keys: Value = serde_json::from_slice(&keys.stdout).expect("JSON");
+    let key = format!("/console/keys/{}", keys[0]["id"].as_str().expect("a key"));
+    let form = person.page(&key);
+    assert!(
+        form.contains(&format!("action=\"{key}/erase\"")) && form.contains("cannot be taken back"),
+        "{form}"
+    );
+
+    // Whoever cannot prove who they are erases nothing.
+    let wrong = person.post(&format!("{key}/erase"), &[("confirm_password", "not this one")]);
+    assert_eq!(wrong.status, 403);
+    assert!(wrong.text().contains("Confirm who you are"));
+    assert!(person.page(&page).contains("the weather in Cordes"));
+    let right = person.post(&format!("{key}/erase"), &[("confirm_password", "a long and good password")]);
+    assert_eq!(right.status, 303, "{}", right.text());
+
+    let person = Person { rig: &rig, cookie: cookie_of(&right) };
+    let erased = person.page(&page);
+    assert!(erased.contains("This subject was erased") && !erased.contains("Cordes"), "{erased}");
+    let shown = rig.command(&["audit", "show", &exchange, "--json", "--reveal"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+    let bodies = shown["bodies"].as_array().expect("bodies");
+    assert!(!bodies.is_empty() && bodies.iter().all(|b| b["text"].is_null()), "{shown}");
+    let entries = rig.entries();
+    let phases: Vec<&str> = entries
+        .iter()
+        .filter(|e| e["action"] == "subject.erase")
+        .filter_map(|e| e["phase"].as_str())
+        .collect();
+    assert_eq!(phases, ["intent", "done"]);
+    assert!(entries.iter().any(|e| e["action"] == "subject.erase" && e["actor"]["type"] == "user"));
+    let checked = person.post("/console/log/receipt", &[("receipt", receipt.expect("a receipt"))]);
+    assert!(checked.text().contains("The receipt holds"), "{}", checked.text());
+    let verified = rig.command(&["audit", "verify"]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+#[test]
+fn the_page_of_an_exchange_says_what_is_damaged_and_shows_the_rest() {
+    let rig = Rig::enforcing();
+    let person = set_up(&rig);
+    let chat = rig.chat(
+        &json!({"model":"mock","messages":[{"role":"user","content":"the weather in Cordes"}]}).to_string(),
+    );
+    let page = format!("/console/exchanges/{}", chat.header("bastide-exchange").expect("an exchange"));
+    wait_for(&person, &page, "the weather in Cordes");
+    let mut damaged = 0;
+    for file in std::fs::read_dir(rig.folder.path().join("bodies")).expect("bodies").map_while(Result::ok) {
+        let mut bytes = std::fs::read(file.path()).expect("readable");
+        // The last byte that was written is of the last body's seal.
+        let Some(last) = bytes.iter().rposition(|byte| *byte != 0) else { continue };
+        bytes[last] ^= 0x55;
+        std::fs::write(file.path(), bytes).expect("written");
+        damaged += 1;
+    }
+    assert!(damaged > 0, "there is a file to damage");
+    let shown = person.page(&page);
+    assert!(shown.contains("What is kept is not what the log says"), "{shown}");
+    assert!(shown.contains(">damaged<") && shown.contains("the weather in Cordes"), "{shown}");
+    assert!(shown.contains("bastide audit show"), "how to check it stands there all the same");
+}
+
+#[test]
+fn the_page_of_an_exchange_that_runs_says_so() {
+    let rig = Rig::enforcing();
+    let person = set_up(&rig);
+    let silent = ChatReply::text("one two three").stream(&Pieces::Chars(4), false).cut(3, Step::Hang);
+    rig.mock.answer("silent", silent);
+    let mut stream = rig.stream(&rig.key, "silent");
+    stream.read_exact(&mut [0; 16]).expect("it has begun");
+    let of_it = |kind: &str| rig.entries().into_iter().find(|e| e["kind"] == kind && e["model"] == "silent");
+    let begun = of_it("request").expect("its request is recorded before a byte leaves");
+    let page = format!("/console/exchanges/{}", begun["exchange"].as_str().expect("an id"));
+    let running = person.page(&page);
+    assert!(running.contains("No end yet") && running.contains("silent"), "{running}");
+    assert!(person.page("/console/exchanges").contains(begun["exchange"].as_str().expect("an id")));
+    drop(stream);
+    wait_for(&person, &page, "caller left");
+    assert!(!person.page(&page).contains("No end yet"));
+}
+
+#[test]
+fn a_stream_of_rows_is_kept_alive_and_one_person_holds_a_few() {
+    let rig = Rig::enforcing();
+    let person = set_up(&rig);
+    let mut streams: Vec<_> = (0..8).map(|_| person.follow("")).collect();
+    streams.iter_mut().for_each(|stream| drop(read_until(stream, "follows the log")));
+    assert_eq!(person.get("/console/live/events").status, 503, "one more than a person may have");
+    let begun = Instant::now();
+    let said = read_until(&mut streams[0], ": still here");
+    assert!(begun.elapsed() > Duration::from_secs(10), "{said}");
+    streams.pop();
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let mut again = person.follow("");
+        let mut line = String::new();
+        again.read_line(&mut line).expect("answers");
+        if line.contains("200") {
+            break;
+        }
+        assert!(Instant::now() < until, "no room after one has ended: {line}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn one_row_says_intent_and_outcome_of_a_change() {
+    let rig = Rig::enforcing();
+    let person = set_up(&rig);
+    let entries = rig.entries();
+    let made = |phase: &str| {
+        let found = entries.iter().position(|e| e["action"] == "key.create" && e["phase"] == phase);
+        found.expect("a key was made")
+    };
+    let (intent, done) = (made("intent"), made("done"));
+    let list = person.page("/console/log");
+    assert!(list.contains(&format!(">{intent}, {done}<")), "{list}");
+    assert!(!list.contains(&format!("href=\"/console/log/{intent}\"")), "the intent has no row of its own");
+    assert!(person.page(&format!("/console/log/{intent}")).contains("is about to do"), "but a page");
+}
+
+/// Waits until a page has one of these texts, with bars between: bodies and outcomes are written beside the answer.
+fn wait_for(person: &Person<'_>, page: &str, texts: &str) {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let shown = person.page(page);
+        if texts.split('|').any(|text| shown.contains(text)) {
+            return;
+        }
+        assert!(Instant::now() < until, "none of `{texts}` in {shown}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use bastide_types::Code;
+
 /// What codes begin with.
 const FAMILIES: [&str; 14] = [
     "api", "audit", "auth", "guard", "http", "identity", "limit", "log", "model", "policy", "server",
@@ -41,51 +43,80 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every literal in the source of the product that has the form of a code.
-fn codes() -> BTreeSet<String> {
+/// The files of the product, but for the table of codes itself.
+fn texts() -> Vec<String> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(repository().join("crates")).expect("crates").map_while(Result::ok) {
-        let aside = ["xtask", "bastide-testkit", "bastide-verify"];
+        // Tools, and what knows no callers: names of files have the form of a code.
+        let aside = [
+            "xtask",
+            "bastide-testkit",
+            "bastide-verify",
+            "bastide-artifact",
+            "bastide-code",
+            "bastide-registry",
+            "bastide-signing",
+        ];
         let name = entry.file_name().to_string_lossy().into_owned();
         if !aside.contains(&name.as_str()) && entry.path().join("src").is_dir() {
             sources(&entry.path().join("src"), &mut files);
         }
     }
+    let table = repository().join("crates/bastide-types/src/code");
+    files.retain(|file| !file.starts_with(&table));
     assert!(files.len() > 100, "{}", files.len());
-    let mut found = BTreeSet::new();
-    for file in files {
-        let text = std::fs::read_to_string(&file).expect("readable");
-        let parts: Vec<&str> = text.split('"').collect();
-        let in_words = |part: &&&str| {
-            let Some((family, name)) = part.split_once('.') else { return false };
-            FAMILIES.contains(&family)
-                && !name.is_empty()
-                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-        };
-        found.extend(parts.iter().filter(in_words).map(|part| (*part).to_owned()));
-    }
-    found.retain(|code| !OTHERS.contains(&code.as_str()));
-    found
+    files.iter().map(|file| std::fs::read_to_string(file).expect("readable")).collect()
+}
+
+fn is_code(literal: &str) -> bool {
+    let Some((family, name)) = literal.split_once('.') else { return false };
+    FAMILIES.contains(&family)
+        && !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && !OTHERS.contains(&literal)
+}
+
+/// The number that stands behind a literal, after a comma: a status.
+fn status_behind(rest: &str) -> Option<u16> {
+    let digits: String =
+        rest.trim_start().strip_prefix(',')?.trim_start().chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok().filter(|status| (400..600).contains(status))
 }
 
 #[test]
-fn every_problem_code_is_documented_and_every_documented_code_exists() {
-    let document = std::fs::read_to_string(repository().join("docs/errors.md")).expect("docs/errors.md");
-    let mut documented = BTreeSet::new();
-    let mut lines = document.lines().peekable();
-    while let Some(line) = lines.next() {
-        let Some(code) = line.strip_prefix("## ").filter(|title| title.contains('.')) else { continue };
-        assert!(documented.insert(code.to_owned()), "`{code}` stands twice");
-        lines.next();
-        let text = lines.peek().copied().unwrap_or_default();
-        assert!(text.len() > 20 && !text.starts_with('#'), "`{code}` has no paragraph");
+fn every_code_of_the_source_is_in_the_table_with_its_status_and_the_table_has_no_other() {
+    let (mut used, mut with_status) = (BTreeSet::new(), 0);
+    for text in texts() {
+        let parts: Vec<&str> = text.split('"').collect();
+        for (at, code) in parts.iter().enumerate().filter(|(_, part)| is_code(part)) {
+            let known = Code::named(code).unwrap_or_else(|| panic!("`{code}` is not in the table of codes"));
+            if let Some(status) = parts.get(at + 1).and_then(|rest| status_behind(rest)) {
+                assert!(known.comes_with(status), "`{code}` with status {status}");
+                with_status += 1;
+            }
+            used.insert((*code).to_owned());
+        }
     }
-    let codes = codes();
-    assert!(codes.len() > 40, "{codes:?}");
-    let missing: Vec<_> = codes.difference(&documented).collect();
-    assert!(missing.is_empty(), "without a paragraph in docs/errors.md: {missing:?}");
-    let stale: Vec<_> = documented.difference(&codes).collect();
-    assert!(stale.is_empty(), "in docs/errors.md and nowhere else: {stale:?}");
+    assert!(used.len() > 80 && with_status > 60, "{} codes, {with_status} with a status", used.len());
+    let stale: Vec<&str> = Code::all().map(|code| code.name).filter(|name| !used.contains(*name)).collect();
+    assert!(stale.is_empty(), "in the table and nowhere else: {stale:?}");
+}
+
+/// Links of answers and of other pages lead to anchors of the page that is made from the table.
+#[test]
+fn links_to_a_code_lead_to_it() {
+    let mut found = 0;
+    let pages = std::fs::read_dir(repository().join("docs")).expect("docs").map_while(Result::ok);
+    for page in pages.map(|page| page.path()).filter(|path| path.extension().is_some_and(|e| e == "md")) {
+        let text = std::fs::read_to_string(&page).expect("readable");
+        let own = page.ends_with("errors.md");
+        let marker = if own { "](#" } else { "errors.md#" };
+        for anchor in text.split(marker).skip(1).filter_map(|rest| rest.split(')').next()) {
+            assert!(Code::all().any(|code| code.anchor() == anchor), "{}: `{anchor}`", page.display());
+            found += 1;
+        }
+    }
+    assert!(found > 6, "{found}");
 }
 
 /// The table of settings is made from the code (`cargo xtask docs --check`); the example in the guide is written by hand.

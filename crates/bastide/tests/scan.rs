@@ -96,7 +96,11 @@ fn exit_codes_say_what_the_worst_is() {
 
 #[test]
 fn every_path_has_an_answer() {
-    let dir = folder(&[("empty", b""), ("cut.pkl", b"\x80\x04\x95\x40\x00\x00\x00\x00\x00\x00\x00]\x94("), (".git/x", HOSTILE)]);
+    let dir = folder(&[
+        ("empty", b""),
+        ("cut.pkl", b"\x80\x04\x95\x40\x00\x00\x00\x00\x00\x00\x00]\x94("),
+        (".git/x", HOSTILE),
+    ]);
     symlink("/nowhere/at/all", dir.path().join("dangling")).expect("a link");
     symlink("/etc/hostname", dir.path().join("outside")).expect("a link");
     let status = std::os::unix::net::UnixListener::bind(dir.path().join("socket"));
@@ -110,7 +114,10 @@ fn every_path_has_an_answer() {
     assert_eq!(of("socket").as_deref(), Some("unfinished"));
     assert_eq!(of("missing").as_deref(), Some("unfinished"));
     assert_eq!(of("x"), None);
-    assert!(value["summary"]["passed_over"][0].as_str().is_some_and(|p| p.ends_with(".git")), "said, not hidden");
+    assert!(
+        value["summary"]["passed_over"][0].as_str().is_some_and(|p| p.ends_with(".git")),
+        "said, not hidden"
+    );
     assert_eq!(code(&scan(&["DIR/.git"], dir.path())), 1, "unless it is given");
 }
 
@@ -122,7 +129,10 @@ fn a_person_reads_the_worst_first_and_what_to_do() {
     assert!(at("c-bad") < at("b-own"), "{text}");
     assert!(at("os.system('echo hello')") < at("What to do"), "{text}");
     assert!(text.contains("1 malicious, 1 to review, 1 clean"), "{text}");
-    assert!(!text.contains("a-good") && !text.contains('\u{1b}'), "no noise, and no colours into a pipe: {text}");
+    assert!(
+        !text.contains("a-good") && !text.contains('\u{1b}'),
+        "no noise, and no colours into a pipe: {text}"
+    );
 }
 
 #[test]
@@ -171,13 +181,18 @@ fn what_is_accepted_has_a_reason_and_an_end() {
         scan(&["--json", "--strict", "--suppressions", "DIR/accept.toml", paths], dir.path())
     };
     let entry = |rule: &str, what: &str, expires: &str| {
-        format!("[[suppress]]\nrule = \"{rule}\"\n{what}\nreason = \"ours, read with the team\"\nexpires = \"{expires}\"\n")
+        format!(
+            "[[suppress]]\nrule = \"{rule}\"\n{what}\nreason = \"ours, read with the team\"\nexpires = \"{expires}\"\n"
+        )
     };
     let held = accept(entry(&rule, "path = \"**/own.pkl\"", "2999-01-01"), "DIR/own.pkl");
     assert_eq!(code(&held), 0);
     let value = json_of(&held);
     assert_eq!(value["files"][0]["findings"][0]["suppressed"]["reason"], "ours, read with the team");
-    assert_eq!((&value["files"][0]["verdict"], &value["summary"]["suppressed"]), (&json!("clean"), &json!(1)));
+    assert_eq!(
+        (&value["files"][0]["verdict"], &value["summary"]["suppressed"]),
+        (&json!("clean"), &json!(1))
+    );
 
     let ended = accept(entry(&rule, "path = \"**/own.pkl\"", "2020-01-01"), "DIR/own.pkl");
     assert_eq!(code(&ended), 1);
@@ -189,7 +204,10 @@ fn what_is_accepted_has_a_reason_and_an_end() {
     assert_eq!(code(&by_content), 0);
 
     for (text, said) in [
-        ("[[suppress]]\nrule = \"x.y\"\npath = \"*\"\nreason = \"r\"\nexpires = \"2999-01-01\"".to_owned(), "no rule `x.y`"),
+        (
+            "[[suppress]]\nrule = \"x.y\"\npath = \"*\"\nreason = \"r\"\nexpires = \"2999-01-01\"".to_owned(),
+            "no rule `x.y`",
+        ),
         (entry(&rule, "", "2999-01-01"), "neither `path` nor `sha256`"),
         (entry(&rule, "sha256 = \"12\"", "2999-01-01"), "64 lower-case"),
         (format!("[[suppress]]\nrule = \"{rule}\"\npath = \"*\"\nexpires = \"2999-01-01\""), "reason"),
@@ -207,7 +225,8 @@ fn a_baseline_lets_only_new_findings_fail() {
     assert_eq!(code(&scan(&["--write-baseline", "DIR/base.json", "DIR/m"], dir.path())), 1);
     let strict = ["--json", "--strict", "--baseline", "DIR/base.json", "DIR/m"];
     let value = json_of(&scan(&strict, dir.path()));
-    let expected = [("bad.pkl", "malicious"), ("own.pkl", "clean")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    let expected =
+        [("bad.pkl", "malicious"), ("own.pkl", "clean")].map(|(a, b)| (a.to_owned(), b.to_owned()));
     assert_eq!(verdicts(&value), expected, "no baseline accepts what is malicious");
     fs::remove_file(dir.path().join("m/bad.pkl")).expect("removed");
     assert_eq!(code(&scan(&strict, dir.path())), 0);

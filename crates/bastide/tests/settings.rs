@@ -5,13 +5,48 @@ mod common;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
-use bastide_testkit::temp_folder;
-use common::{Rig, bastide};
+use bastide_testkit::{BastideProcess, temp_folder};
+use common::{Rig, bastide, wait_until};
 use serde_json::Value;
 
 fn json(output: &std::process::Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+}
+
+#[test]
+fn a_guard_that_was_set_is_explained_without_a_server_and_named_at_the_start() {
+    let folder = temp_folder().expect("a folder");
+    let data = folder.path().join("data").to_string_lossy().into_owned();
+    let explained = |more: &[&str]| {
+        let all: Vec<&str> =
+            ["config", "explain", "--json", "--data", &data].iter().chain(more).copied().collect();
+        let output = json(&bastide(&all, &[]));
+        let mode = output.as_array().and_then(|all| all.iter().find(|e| e["name"] == "guard.mode"));
+        mode.expect("guard.mode").clone()
+    };
+    let kind = |mode: &Value| mode["origin"]["kind"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(kind(&explained(&[])), "default");
+    assert!(!Path::new(&data).exists(), "nothing is made by asking");
+    assert!(bastide(&["guard", "mode", "enforce", "--data", &data], &[]).status.success());
+    let stored = explained(&[]);
+    assert_eq!((stored["value"].as_str(), &*kind(&stored)), (Some("enforce"), "console"), "{stored}");
+    let flag = explained(&["--guard", "observe"]);
+    assert_eq!((flag["value"].as_str(), &*kind(&flag)), (Some("observe"), "flag"), "a flag wins");
+
+    // What the start says of a guard that does not act is what makes it act.
+    assert!(bastide(&["guard", "mode", "observe", "--data", &data], &[]).status.success());
+    for (flag, remedy) in [
+        (None, "does not act: `bastide guard mode enforce --data "),
+        (Some("observe"), "does not act: what `--guard` says wins"),
+    ] {
+        let builder = BastideProcess::on(Path::new(&data));
+        let builder = flag.map_or(builder.clone(), |mode| builder.argument("--guard").argument(mode));
+        let server = builder.start().expect("starts");
+        // It may be ready before its output is read.
+        wait_until(remedy, Duration::from_secs(10), || server.output().contains(remedy));
+    }
 }
 
 #[test]
@@ -145,7 +180,7 @@ fn a_sound_installation_is_found_sound_with_and_without_its_server() {
     }
     assert_eq!(state(&with, "keys"), "warn", "they lie in clear");
     let Rig { mut server, folder, .. } = rig;
-    server.terminate(std::time::Duration::from_secs(20)).expect("stops");
+    server.terminate(Duration::from_secs(20)).expect("stops");
     let output = doctor(folder.path(), &[]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(state(&findings(&output), "log"), "ok");
@@ -158,7 +193,7 @@ fn a_sound_installation_is_found_sound_with_and_without_its_server() {
 fn what_is_wrong_is_found_and_fails() {
     let rig = Rig::enforcing();
     let Rig { mut server, folder, .. } = rig;
-    server.terminate(std::time::Duration::from_secs(20)).expect("stops");
+    server.terminate(Duration::from_secs(20)).expect("stops");
     let at = |name: &str| folder.path().join(name);
     let found = |check: &str| {
         let output = doctor(folder.path(), &[]);

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use bastide_admin::{Failure, Origin, Request, could_not};
+use bastide_store::Store;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::{Said, load, schema};
+use super::{Said, load, overlay, schema};
 use crate::cli::Config;
 use crate::client;
 use crate::environment;
@@ -42,7 +43,15 @@ pub(crate) fn run(command: Config, said: &Said) -> Result<(), Failure> {
         Config::Explain { running, serve, output } => {
             let explained = match running {
                 true => control::ask_server(&serve.data.dir, &Request::ConfigExplain)?,
-                false => serde_json::to_value(load(&serve, said)?.explained).map_err(could_not)?,
+                false => {
+                    let effective = load(&serve, said)?;
+                    // What is stored counts at a start: the guard that was set in the console or with a command.
+                    let effective = match Store::open_to_read(&serve.data.dir).map_err(could_not)? {
+                        Some(store) => overlay(effective, &store)?,
+                        None => effective,
+                    };
+                    serde_json::to_value(effective.explained).map_err(could_not)?
+                }
             };
             client::print(output.json, &explained, |explained| {
                 let rows = explained.as_array().into_iter().flatten().map(|e| {

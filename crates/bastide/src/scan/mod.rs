@@ -1,7 +1,6 @@
 //! `bastide scan`: what would act when model files are loaded.
 
 mod human;
-mod progress;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -10,12 +9,14 @@ use std::path::{Path, PathBuf};
 use bastide_admin::{Failure, could_not};
 use bastide_artifact::Limits;
 use bastide_crypto::{Random as _, SystemRandom};
-use bastide_registry::{Baseline, Options, Scan, Suppressions, render, scan};
+use bastide_registry::{Baseline, Options, Scan, Suppressions, advisories, render, scan};
 use bastide_types::Assessment;
-use serde_json::{Value, json};
 
 use crate::cli;
 use crate::client::{note, write};
+use crate::progress::Bar;
+
+pub(crate) use human::print;
 
 pub(crate) fn run(args: &cli::Scan) -> Result<(), Failure> {
     if args.rules {
@@ -27,7 +28,7 @@ pub(crate) fn run(args: &cli::Scan) -> Result<(), Failure> {
     if others + usize::from(args.output.json) > 1 {
         return Err(Failure::usage("only one report can go to standard output: give the others a file"));
     }
-    let suppressions = accepted(args)?;
+    let suppressions = accepted(args.suppressions.as_deref(), args.baseline.as_deref())?;
     let mut options = Options::default();
     options.limits = Limits {
         depth: args.max_depth,
@@ -37,10 +38,14 @@ pub(crate) fn run(args: &cli::Scan) -> Result<(), Failure> {
     };
     options.digest = args.digest || args.cyclonedx.is_some() || suppressions.need_digests();
     options.threads = args.threads.unwrap_or(options.threads);
+    let osv = args.osv.as_deref().map(advisories).transpose().map_err(could_not)?;
 
-    let progress = progress::Bar::new();
+    let progress = Bar::new();
     let mut found = scan(&args.paths, &options, &progress);
     let took = progress.done();
+    if let Some(database) = &osv {
+        found.match_advisories(database, &jiff::Timestamp::now().to_string(), &args.sla);
+    }
     found.suppress(&suppressions);
 
     if let Some(path) = &args.write_baseline {
@@ -62,13 +67,13 @@ pub(crate) fn run(args: &cli::Scan) -> Result<(), Failure> {
     if args.output.json {
         write(&format!("{}\n", render::json(&found)))?;
     } else if others == 0 {
-        human::print(&found, took)?;
+        print(&found, took)?;
     }
     conclude(&found, args.strict)
 }
 
 /// The exit code: 1 for what is malicious, before 3 for what is unfinished.
-fn conclude(scan: &Scan, strict: bool) -> Result<(), Failure> {
+pub(crate) fn conclude(scan: &Scan, strict: bool) -> Result<(), Failure> {
     let of_all = |assessment| format!("{} of {} files", scan.count(assessment), scan.files.len());
     match scan.assessment() {
         Assessment::Malicious => {
@@ -85,10 +90,11 @@ fn conclude(scan: &Scan, strict: bool) -> Result<(), Failure> {
     }
 }
 
-fn accepted(args: &cli::Scan) -> Result<Suppressions, Failure> {
+/// What people have decided to accept.
+pub(crate) fn accepted(suppressed: Option<&Path>, baseline: Option<&Path>) -> Result<Suppressions, Failure> {
     let of = |path: &Path, e: &dyn std::fmt::Display| Failure::usage(format!("`{}`: {e}", path.display()));
     let mut suppressions = Suppressions::default();
-    if let Some(path) = &args.suppressions {
+    if let Some(path) = suppressed {
         suppressions =
             Suppressions::parse(&text(path)?, jiff::Zoned::now().date()).map_err(|e| of(path, &e))?;
         for expired in suppressions.expired() {
@@ -98,22 +104,22 @@ fn accepted(args: &cli::Scan) -> Result<Suppressions, Failure> {
             ));
         }
     }
-    if let Some(path) = &args.baseline {
+    if let Some(path) = baseline {
         suppressions.add(Baseline::parse(&text(path)?).map_err(|e| of(path, &e))?);
     }
     Ok(suppressions)
 }
 
-fn text(path: &Path) -> Result<String, Failure> {
+pub(crate) fn text(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|e| Failure::could_not(format!("cannot read `{}`: {e}", path.display())))
 }
 
-fn is_stdout(path: &Path) -> bool {
+pub(crate) fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
 /// Writes a report whole or not at all.
-fn hand_on(path: &Path, report: &[u8]) -> Result<(), Failure> {
+pub(crate) fn hand_on(path: &Path, report: &[u8]) -> Result<(), Failure> {
     if is_stdout(path) {
         return match io::stdout().lock().write_all(report) {
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -142,7 +148,7 @@ fn name(paths: &[PathBuf]) -> String {
 }
 
 /// A random UUID (RFC 9562, version 4).
-fn serial() -> String {
+pub(crate) fn serial() -> String {
     let mut bytes = [0; 16];
     SystemRandom.fill(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;
@@ -153,22 +159,5 @@ fn serial() -> String {
 }
 
 fn rules(json: bool) -> Result<(), Failure> {
-    if json {
-        let rules: Vec<Value> = render::rules()
-            .map(|rule| {
-                json!({
-                    "id": rule.id,
-                    "severity": render::severity(rule.severity),
-                    "verdict": rule.effect.as_str(),
-                    "title": rule.title,
-                    "why": rule.why,
-                    "fix": rule.fix,
-                    "cwe": rule.cwe,
-                    "atlas": rule.atlas,
-                })
-            })
-            .collect();
-        return write(&format!("{}\n", Value::from(rules)));
-    }
-    human::rules()
+    if json { write(&format!("{}\n", render::rules_json())) } else { human::rules() }
 }

@@ -1,4 +1,4 @@
-//! The bar of a long scan, on standard error, where a person watches.
+//! The bar of work that reads much, on standard error, where a person watches.
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
@@ -12,12 +12,12 @@ pub(crate) struct Bar {
     begun: Instant,
 }
 
-/// A scan that is done by then shows no bar.
+/// Work that is done by then shows no bar.
 const PATIENCE: Duration = Duration::from_millis(400);
 
 impl Bar {
     pub(crate) fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         let style = "{bar:30} {bytes}/{total_bytes}  {binary_bytes_per_sec}  {wide_msg}";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
         Bar { bar, begun: Instant::now() }
@@ -38,7 +38,8 @@ impl Bar {
 
 impl Progress for Bar {
     fn planned(&self, _files: u64, bytes: u64) {
-        self.bar.set_length(bytes);
+        // One run may read files twice, such as for a scan and for shards.
+        self.bar.inc_length(bytes);
     }
 
     fn read(&self, bytes: u64) {

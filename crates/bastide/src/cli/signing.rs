@@ -1,0 +1,132 @@
+//! The command line of `sign` and `verify`.
+
+use std::num::{NonZero, NonZeroU64};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::Output;
+
+/// Which files of a model count.
+#[derive(Debug, Args)]
+pub(crate) struct Cover {
+    /// The model: a folder, or one file.
+    pub(crate) model: PathBuf,
+    /// Leave this path out; may be given again. What was signed is verified all the same.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ignore: Vec<PathBuf>,
+    /// Count links to files as these files.
+    #[arg(long)]
+    pub(crate) allow_symlinks: bool,
+    /// Count `.git`, `.gitattributes`, `.github` and `.gitignore` in the model's root too.
+    #[arg(long)]
+    pub(crate) include_git: bool,
+}
+
+/// Another model that this one is made for, and whose word counts for it.
+#[derive(Debug, Args)]
+pub(crate) struct Base {
+    /// The model that this one is made for, such as the base of an adapter: its signature file, or the root digest that
+    /// `verify` prints.
+    #[arg(long, value_name = "SIG|DIGEST")]
+    pub(crate) base_model: Option<String>,
+    /// Public key (PEM) of whoever signed the base model; without it, whoever signs this one.
+    #[arg(long, value_name = "FILE", requires = "base_model", conflicts_with = "base_root")]
+    pub(crate) base_public_key: Option<PathBuf>,
+    /// Certificates (PEM) that the signer of the base model leads to; may be given again.
+    #[arg(long, value_name = "FILE", requires = "base_model")]
+    pub(crate) base_root: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    #[command(flatten)]
+    pub(crate) cover: Cover,
+    /// File for the signature, a Sigstore bundle.
+    #[arg(long, value_name = "OUT")]
+    pub(crate) signature: PathBuf,
+    /// Private key (PEM): P-256, P-384 or P-521.
+    #[arg(long, value_name = "FILE", required_unless_present = "pkcs11_uri")]
+    pub(crate) key: Option<PathBuf>,
+    /// Private key in a token or hardware module (RFC 7512, with `module-path`).
+    #[arg(long, value_name = "URI", conflicts_with = "key")]
+    pub(crate) pkcs11_uri: Option<String>,
+    /// Certificate of the key (PEM); the signature then names the signer by it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// Certificates between that one and the root (PEM); may be given again.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) certificate_chain: Vec<PathBuf>,
+    /// The function that contents are hashed with.
+    #[arg(long, value_name = "NAME", default_value = "sha256")]
+    pub(crate) hash: Hash,
+    /// Sign shards of so many bytes instead of files, so that one file is hashed on all cores.
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) shard_size: Option<NonZeroU64>,
+    #[command(flatten)]
+    pub(crate) base: Base,
+    /// Sign without a scan.
+    #[arg(long, conflicts_with_all = ["strict", "suppressions", "attestation", "cyclonedx"])]
+    pub(crate) no_scan: bool,
+    /// Do not sign either (exit code 1) when something is to be reviewed.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Accept what this file (TOML) says, as `scan` does; an attestation names the rules that were accepted.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) suppressions: Option<PathBuf>,
+    /// File for a signed statement of what the scan found, bound to the signature.
+    #[arg(long, value_name = "OUT")]
+    pub(crate) attestation: Option<PathBuf>,
+    /// File for a CycloneDX 1.6 bill of materials, whose digest an attestation holds.
+    #[arg(long, value_name = "OUT")]
+    pub(crate) cyclonedx: Option<PathBuf>,
+    /// How many files are scanned at a time; without it, as many as there are cores.
+    #[arg(long, value_name = "N", conflicts_with = "no_scan")]
+    pub(crate) threads: Option<NonZero<usize>>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) cover: Cover,
+    /// The signature file.
+    #[arg(long, value_name = "SIG")]
+    pub(crate) signature: PathBuf,
+    /// Public key (PEM) of the signer.
+    #[arg(long, value_name = "FILE", required_unless_present = "root")]
+    pub(crate) public_key: Option<PathBuf>,
+    /// Certificates (PEM) that the signer's certificate leads to; may be given again.
+    #[arg(long, value_name = "FILE", conflicts_with = "public_key")]
+    pub(crate) root: Vec<PathBuf>,
+    /// Let files be there that were not signed.
+    #[arg(long)]
+    pub(crate) ignore_unsigned_files: bool,
+    #[command(flatten)]
+    pub(crate) base: Base,
+    /// Signed statement of what a scan found, by the same signer.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) attestation: Option<PathBuf>,
+    /// The bill of materials that the attestation is for.
+    #[arg(long, value_name = "FILE", requires = "attestation")]
+    pub(crate) cyclonedx: Option<PathBuf>,
+    /// The worst verdict that the attestation may have.
+    #[arg(long, value_name = "VERDICT", requires = "attestation", default_value = "review")]
+    pub(crate) require_verdict: RequiredVerdict,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Hash {
+    Sha256,
+    Blake2b,
+    Blake3,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum RequiredVerdict {
+    Clean,
+    Review,
+}
