@@ -1,9 +1,9 @@
 //! A Chromium for the tests of the console.
 
 use std::path::PathBuf;
-use std::process::Command;
 
-use crate::shell::{Fallible, find_program, run};
+use crate::debian;
+use crate::shell::{Fallible, find_program};
 
 /// What it is called where.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
@@ -19,22 +19,8 @@ pub(crate) fn program() -> Fallible<PathBuf> {
         return Ok(program);
     }
     let remedy = "install Chromium (`apt-get install chromium`), or name a Chrome in `CHROMIUM`";
-    if find_program("apt-get").is_none() || !is_root() {
+    if !debian::install(&["chromium"])? {
         return Err(format!("there is no Chromium here: {remedy}"));
     }
-    println!("installing Chromium with apt-get");
-    // Lists may be missing in a fresh container; without them every package is unknown.
-    let get = |arguments: &[&str]| {
-        run(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    let install = ["install", "-y", "-qq", "--no-install-recommends", "chromium"];
-    if !get(&install)? {
-        get(&["update", "-qq"])?;
-        get(&install)?;
-    }
     installed().ok_or_else(|| format!("Chromium could not be installed (see above): {remedy}"))
-}
-
-fn is_root() -> bool {
-    crate::shell::capture(Command::new("id").arg("-u")).is_ok_and(|out| out.trim() == "0")
 }

@@ -9,7 +9,7 @@ use crate::shell::{Fallible, Outcome, capture, cargo, run as run_command};
 use crate::workspace::{root, target_folder};
 
 /// Pages of `bastide reference`, and the files of `docs/reference` that they are.
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     ("cli", "cli.md"),
     ("configuration", "configuration.md"),
     ("metrics", "metrics.md"),
@@ -17,6 +17,8 @@ const PAGES: [(&str, &str); 7] = [
     ("rules", "rules.md"),
     ("api", "api.md"),
     ("openapi", "openapi.json"),
+    // Beside the folder: callers hold links to its anchors.
+    ("errors", "../errors.md"),
 ];
 
 #[derive(Args)]

@@ -9,6 +9,7 @@
 mod bench;
 mod chromium;
 mod console_bench;
+mod debian;
 mod docs;
 mod floors;
 mod kill9;

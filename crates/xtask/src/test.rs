@@ -1,14 +1,15 @@
 //! `cargo xtask test`: every check and every test. All steps run, whatever fails before them; a table says how each
 //! ended.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use crate::shell::{Fallible, Outcome, cargo, has_cargo_command, run as run_command, seconds};
+use crate::shell::{Fallible, Outcome, cargo, find_program, has_cargo_command, run as run_command, seconds};
 use crate::workspace::{in_ci, root, target_folder};
-use crate::{chromium, docs, floors, python, supply};
+use crate::{chromium, debian, docs, floors, python, supply};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -48,6 +49,11 @@ const STEPS: &[Step] = &[
     Step { name: "doc", what: "examples in the documentation", run: doc },
     Step { name: "python", what: "the official Python SDK through bastide", run: sdk },
     Step { name: "browser", what: "the console in Chromium, and its accessibility", run: browser },
+    Step {
+        name: "models",
+        what: "model files: hand-made and real ones, and the reference signer",
+        run: models,
+    },
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Fallible<Outcome> {
@@ -155,6 +161,14 @@ fn doc() -> Fallible<Ended> {
     passed(cargo().args(["test", "--workspace", "--locked", "--no-fail-fast", "--doc"]))
 }
 
+/// The folder of the binaries that suites in other languages start, of the same profile as the other tests; `None`
+/// where they do not build.
+fn binaries() -> Fallible<Option<PathBuf>> {
+    let mut build = cargo();
+    build.current_dir(root()).args(["build", "--locked", "-p", "bastide", "-p", "bastide-testkit", "--bins"]);
+    Ok(if run_command(&mut build)? { Some(target_folder()?.join("debug")) } else { None })
+}
+
 /// The SDK's tests against the binaries of the same profile as the other tests.
 fn sdk() -> Fallible<Ended> {
     let python = match python::environment("python") {
@@ -164,12 +178,7 @@ fn sdk() -> Fallible<Ended> {
             return Ok(Ended::Skipped { why: "no Python SDK, see above".to_owned(), fatal_in_ci: true });
         }
     };
-    let mut build = cargo();
-    build.current_dir(root()).args(["build", "--locked", "-p", "bastide", "-p", "bastide-testkit", "--bins"]);
-    if !run_command(&mut build)? {
-        return Ok(Ended::Failed);
-    }
-    let folder = target_folder()?.join("debug");
+    let Some(folder) = binaries()? else { return Ok(Ended::Failed) };
     let suite = root().join("tests").join("python");
     let pytest = |direct: bool| {
         let mut command = Command::new(&python);
@@ -200,15 +209,40 @@ fn browser() -> Fallible<Ended> {
             return Ok(Ended::Skipped { why: "no browser, see above".to_owned(), fatal_in_ci: true });
         }
     };
-    let mut build = cargo();
-    build.current_dir(root()).args(["build", "--locked", "-p", "bastide", "-p", "bastide-testkit", "--bins"]);
-    if !run_command(&mut build)? {
-        return Ok(Ended::Failed);
-    }
-    let folder = target_folder()?.join("debug");
+    let Some(folder) = binaries()? else { return Ok(Ended::Failed) };
     let mut command = Command::new(&python);
     command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).arg(root().join("tests").join("browser"));
     command.env("PYTHONDONTWRITEBYTECODE", "1").env("CHROMIUM", chromium);
     command.env("BASTIDE_BIN", folder.join("bastide")).env("MOCK_BIN", folder.join("mock-upstream"));
+    passed(&mut command)
+}
+
+/// The scanner and the signer against real libraries, and against files made by hand.
+fn models() -> Fallible<Ended> {
+    let python = match python::environment("models") {
+        Ok(python) => python,
+        Err(why) => {
+            eprintln!("{why}");
+            return Ok(Ended::Skipped {
+                why: "no Python libraries, see above".to_owned(),
+                fatal_in_ci: true,
+            });
+        }
+    };
+    // A hardware module in software, for keys that never leave one; without it those checks are left out and say so.
+    if find_program("softhsm2-util").is_none() && !debian::install(&["softhsm2"])? {
+        println!("no SoftHSM (`apt-get install softhsm2`): signing with a token is not tried");
+    }
+    let mut example = cargo();
+    example.current_dir(root());
+    example.args(["build", "--locked", "-p", "bastide-artifact", "--example", "pickle-trace"]);
+    let Some(folder) = binaries()? else { return Ok(Ended::Failed) };
+    if !run_command(&mut example)? {
+        return Ok(Ended::Failed);
+    }
+    let mut command = Command::new(&python);
+    command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).arg(root().join("tests").join("models"));
+    command.env("PYTHONDONTWRITEBYTECODE", "1").env("BASTIDE_BIN", folder.join("bastide"));
+    command.env("PICKLE_TRACE", folder.join("examples").join("pickle-trace"));
     passed(&mut command)
 }
