@@ -575,3 +575,40 @@ proptest! {
         prop_assert_ne!(report(words.as_bytes()).format, Format::Pickle);
     }
 }
+
+/// Objects whose methods the unpickler calls, with something else in their place.
+#[test]
+fn what_opcodes_call_on_an_object_is_nothing_that_the_stream_put_there() {
+    let text = |text: &str| {
+        let mut bytes = vec![0x8c, u8::try_from(text.len()).unwrap()];
+        bytes.extend(text.as_bytes());
+        bytes
+    };
+    let global = |module: &str, name: &str| format!("c{module}\n{name}\n").into_bytes();
+    let namespace = [global("types", "SimpleNamespace"), b")R".to_vec()].concat();
+    let load = global("torch.storage", "_load_from_bytes");
+    let item = [global("_codecs", "encode"), text("a"), text("latin1"), b"\x86R".to_vec()].concat();
+    let caller =
+        [global("operator", "methodcaller"), text("write_bytes"), text("b"), b"\x86R".to_vec()].concat();
+    let ordered = [global("collections", "OrderedDict"), b")R".to_vec()].concat();
+    let made = [global("builtins", "str"), text("__setstate__"), b"\x85R".to_vec()].concat();
+    let hostile: [&[&[u8]]; 6] = [
+        &[&namespace, b"}", &text("append"), &load, b"sb", &item, b"a."],
+        &[&namespace, b"}", &text("append"), &caller, b"sb", &item, b"a."],
+        &[&namespace, &ordered, &text("__setstate__"), &caller, b"sbN."],
+        &[&namespace, b"}", &made, &item, b"sb."],
+        &[&global("numpy.random._pickle", "__generator_ctor"), &item, &load, b"\x86R."],
+        &[
+            &global("ultralytics.nn.tasks", "DetectionModel"),
+            b"}",
+            &text("activation"),
+            &text("echo"),
+            b"s\x85R.",
+        ],
+    ];
+    for parts in hostile {
+        let bytes = [b"\x80\x04".as_slice(), &parts.concat()].concat();
+        let report = scan(&bytes, "model.pkl", &Limits::default());
+        assert_eq!(report.assessment(), Assessment::Malicious, "{:?}", String::from_utf8_lossy(&bytes));
+    }
+}

@@ -21,7 +21,7 @@ pub struct Suppression {
     /// Of which files: a path as the scan shows it; `*` stands for any part of a name, `**` for any folders.
     #[serde(default)]
     pub path: Option<String>,
-    /// Of which content: the SHA-256 of the file. What is malicious can only be accepted this way.
+    /// Of which content: the SHA-256 of the file. What is malicious or unfinished can only be accepted this way.
     #[serde(default)]
     pub sha256: Option<String>,
     /// Why.
@@ -143,12 +143,13 @@ impl Suppressions {
         sha256: Option<[u8; 32]>,
         finding: &Finding,
     ) -> Option<&Suppression> {
-        let malicious = finding.rule.effect == Assessment::Malicious;
+        // What was not read to its end may be anything when its content changes.
+        let grave = finding.rule.effect > Assessment::Review;
         let held = self.held.iter().find(|(suppression, pattern)| {
             let content = match (&suppression.sha256, sha256) {
                 (Some(wanted), Some(digest)) => *wanted == hex(&digest),
                 (Some(_), None) => false,
-                (None, _) => !malicious,
+                (None, _) => !grave,
             };
             content
                 && suppression.rule == finding.rule.id
@@ -157,7 +158,7 @@ impl Suppressions {
         if let Some((suppression, _)) = held {
             return Some(suppression);
         }
-        (!malicious && self.baseline.contains(&fingerprint(path, finding))).then_some(&BASELINE)
+        (!grave && self.baseline.contains(&fingerprint(path, finding))).then_some(&BASELINE)
     }
 }
 
@@ -169,7 +170,7 @@ static BASELINE: std::sync::LazyLock<Suppression> = std::sync::LazyLock::new(|| 
     expires: Date::MAX,
 });
 
-/// The findings there were on a day, so that only new ones count. What is malicious is never in it.
+/// The findings there were on a day, so that only new ones count. What is malicious or unfinished is never in it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
@@ -183,11 +184,11 @@ impl Baseline {
     /// The only version there is.
     const VERSION: u32 = 1;
 
-    /// What `scan` found, but for what is malicious.
+    /// What `scan` found, but for what is malicious or unfinished.
     #[must_use]
     pub fn of(scan: &Scan) -> Self {
         let all = scan.files.iter().flat_map(|file| {
-            let accepted = file.report.findings.iter().filter(|f| f.rule.effect != Assessment::Malicious);
+            let accepted = file.report.findings.iter().filter(|f| f.rule.effect <= Assessment::Review);
             accepted.map(|f| fingerprint(&file.path, f))
         });
         let fingerprints: BTreeSet<String> = all.collect();

@@ -233,6 +233,51 @@ const KNOWN: &[&str] = &[
     "xgboost",
 ];
 
+/// What of the standard library a configuration may name; everything else of its modules acts, or leads to what does.
+const STANDARD: &[&str] = &[
+    "collections.Counter",
+    "collections.OrderedDict",
+    "collections.defaultdict",
+    "collections.deque",
+    "datetime.date",
+    "datetime.datetime",
+    "datetime.timedelta",
+    "functools.partial",
+    "pathlib.Path",
+    "pathlib.PosixPath",
+    "pathlib.PurePath",
+    "random.Random",
+    "uuid.UUID",
+    "uuid.uuid4",
+];
+
+/// How functions begin that read, write, fetch or run, in any library.
+const ACTS: &[&str] = &[
+    "download",
+    "eval",
+    "exec",
+    "fetch",
+    "from_file",
+    "fromfile",
+    "genfromtxt",
+    "launch",
+    "load",
+    "main",
+    "memmap",
+    "open",
+    "popen",
+    "read",
+    "run",
+    "save",
+    "system",
+    "to_",
+    "urlretrieve",
+    "write",
+];
+
+/// The same, but what training configurations name every day: it fetches models and data by their names.
+const FETCHES: &[&str] = &["from_pretrained", "load_dataset", "load_from_checkpoint", "restore_from"];
+
 /// What the dotted name `path` (`module.Class`) is.
 pub(crate) fn named(path: &str) -> Named {
     let path = path.trim();
@@ -241,15 +286,30 @@ pub(crate) fn named(path: &str) -> Named {
         path.strip_prefix(gadget)
             .is_some_and(|rest| gadget.ends_with('_') || rest.is_empty() || rest.starts_with('.'))
     });
-    let inner = path.split('.').skip(1);
-    // `torch.serialization.os.system`, `transformers.utils.subprocess.run`: modules are attributes of modules.
-    let through = inner.clone().any(|part| part.starts_with("__") || SYSTEM.contains(&part));
+    let inner = path.split(['.', ':']).skip(1);
+    // `torch.serialization.os.system`, `random._os.system`: modules are attributes of modules, also under a private name.
+    let through = inner.clone().any(|part| {
+        part.starts_with("__")
+            || SYSTEM.contains(&part.trim_start_matches('_'))
+            || matches!(part, "_io" | "io")
+    });
+    let last = inner.clone().last().unwrap_or_default();
+    let acts = ACTS.iter().any(|verb| last.trim_start_matches('_').starts_with(verb));
+    // Classes live in private modules too: `sklearn.linear_model._ridge.Ridge`.
+    let class = last.trim_start_matches('_').starts_with(char::is_uppercase);
+    let private = !class && inner.clone().any(|part| part.starts_with('_'));
     if DANGEROUS.contains(&root) || gadget || through {
         Named::Dangerous
-    } else if KNOWN.contains(&root) {
-        Named::Known
-    } else {
+    } else if matches!(root, "collections" | "datetime" | "functools" | "pathlib" | "random" | "uuid") {
+        if STANDARD.contains(&path) { Named::Known } else { Named::Dangerous }
+    } else if !KNOWN.contains(&root) || FETCHES.contains(&last) {
         Named::Unknown
+    } else if acts {
+        Named::Dangerous
+    } else if private {
+        Named::Unknown
+    } else {
+        Named::Known
     }
 }
 
@@ -257,8 +317,11 @@ pub(crate) fn named(path: &str) -> Named {
 const SYSTEM: &[&str] = &[
     "builtins",
     "ctypes",
+    "functools",
     "importlib",
+    "linecache",
     "os",
+    "pathlib",
     "pickle",
     "posix",
     "pty",
@@ -281,13 +344,26 @@ mod tests {
             "torch.hub.load",
             "torch.load",
             "torch.serialization.os.system",
+            "random._os.system",
+            "uuid._get_command_stdout",
+            "pathlib.Path.write_text",
+            "pandas.DataFrame.to_csv",
+            "tensorflow.keras.models.load_model",
             "os",
         ] {
             assert_eq!(named(path), Named::Dangerous, "{path}");
         }
-        for path in ["torch.nn.Linear", "nemo.collections.asr.models.EncDecCTCModel", "sklearn.svm.SVC"] {
+        for path in [
+            "torch.nn.Linear",
+            "nemo.collections.asr.models.EncDecCTCModel",
+            "sklearn.svm.SVC",
+            "timm.create_model",
+            "torch.optim.lr_scheduler._LRScheduler",
+        ] {
             assert_eq!(named(path), Named::Known, "{path}");
         }
-        assert_eq!(named("mypackage.Model"), Named::Unknown);
+        for path in ["mypackage.Model", "transformers.AutoModel.from_pretrained", "datasets.load_dataset"] {
+            assert_eq!(named(path), Named::Unknown, "{path}");
+        }
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn check(
             true => Ok(()),
             false => Err(Refusal::Resolves),
         },
-        Condition::Method => match first.is_some_and(|value| harmless(state, value)) {
+        Condition::Method => match first.is_some_and(|value| is_pure_method(state, value)) {
             true => Ok(()),
             false => Err(Refusal::Resolves),
         },
@@ -150,7 +150,9 @@ fn getattr(
     let single = state.text(*name).is_some_and(|name| {
         // The pickler of protocols before 4 writes `__newobj_ex__` as a partial of it.
         let bound = receiver.kind() == Kind::Global && name == "__new__";
-        (bound || !name.starts_with("__")) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        (bound || !name.starts_with("__"))
+            && is_harmless(&name)
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     });
     match known && single {
         true => Ok(()),
@@ -183,33 +185,119 @@ fn public(state: &State<'_>, name: Value) -> bool {
 
 /// A public name that is not one of those which getters are made for in attacks.
 fn harmless(state: &State<'_>, name: Value) -> bool {
-    const HARMFUL: [&str; 24] = [
+    public(state, name) && state.text(name).is_some_and(|name| is_harmless(&name))
+}
+
+/// Not the name of what reaches files, processes or the network, on whatever object it is called.
+fn is_harmless(name: &str) -> bool {
+    const HARMFUL: [&str; 57] = [
         "Popen",
         "call",
         "check_call",
         "check_output",
+        "chmod",
         "connect",
+        "dump",
+        "dumps",
         "eval",
         "exec",
         "execute",
         "execv",
+        "extract",
+        "extractall",
         "fork",
+        "fromfile",
         "getoutput",
+        "hardlink_to",
         "import_module",
+        "link_to",
         "load",
         "loads",
+        "memmap",
+        "mkdir",
         "open",
         "popen",
+        "read_bytes",
         "read_text",
         "remove",
+        "rename",
+        "rmdir",
+        "rmtree",
         "run",
+        "save",
+        "savetxt",
+        "savez",
+        "send",
+        "sendall",
         "spawn",
+        "symlink_to",
         "system",
+        "to_csv",
+        "to_excel",
+        "to_feather",
+        "to_hdf",
+        "to_json",
+        "to_parquet",
+        "to_pickle",
+        "to_sql",
+        "tofile",
+        "touch",
         "unlink",
         "urlopen",
+        "write",
+        "write_bytes",
         "write_text",
+        "writelines",
     ];
-    public(state, name) && state.text(name).is_some_and(|name| !HARMFUL.contains(&name.as_str()))
+    HARMFUL.binary_search(&name).is_err()
+}
+
+/// A method of texts or arrays that only computes: what people pickle `methodcaller` for.
+fn is_pure_method(state: &State<'_>, name: Value) -> bool {
+    const PURE: [&str; 40] = [
+        "abs",
+        "all",
+        "any",
+        "argmax",
+        "argmin",
+        "astype",
+        "capitalize",
+        "casefold",
+        "clip",
+        "copy",
+        "count",
+        "cumsum",
+        "decode",
+        "encode",
+        "endswith",
+        "fillna",
+        "flatten",
+        "get",
+        "isalpha",
+        "isdigit",
+        "isna",
+        "items",
+        "join",
+        "keys",
+        "lower",
+        "lstrip",
+        "max",
+        "mean",
+        "min",
+        "ravel",
+        "replace",
+        "reshape",
+        "rstrip",
+        "split",
+        "startswith",
+        "strip",
+        "sum",
+        "title",
+        "upper",
+        "values",
+    ];
+    name.kind() == Kind::Text
+        && state.text(name).is_some_and(|name| PURE.binary_search(&name.as_str()).is_ok())
 }
 
 /// `_ufunc_reconstruct(module, name)` imports the module.
@@ -228,14 +316,20 @@ fn ufunc(state: &State<'_>, call: &Call<'_>) -> Result<(), Refusal> {
                 | "scipy.special._special_ufuncs"
         )
     });
-    match known && public(state, *name) {
+    let function = state.text(*name).is_some_and(|name| {
+        is_harmless(&name)
+            && !["test", "from", "load", "save", "gen", "memmap", "Data", "set", "get", "f2py", "frombuffer"]
+                .iter()
+                .any(|other| name.starts_with(other))
+    });
+    match known && function && public(state, *name) {
         true => Ok(()),
         false => Err(Refusal::Resolves),
     }
 }
 
 /// Attributes that unpicklers look up on the object itself, or that change what it is.
-pub(super) const KEYS: [&str; 21] = [
+pub(super) const KEYS: [&str; 25] = [
     "__bases__",
     "__builtins__",
     "__call__",
@@ -248,6 +342,7 @@ pub(super) const KEYS: [&str; 21] = [
     "__getattribute__",
     "__getstate__",
     "__globals__",
+    "__iadd__",
     "__import__",
     "__init__",
     "__mro__",
@@ -255,8 +350,11 @@ pub(super) const KEYS: [&str; 21] = [
     "__reduce__",
     "__reduce_ex__",
     "__setattr__",
+    "__setitem__",
     "__setstate__",
     "__subclasses__",
+    "append",
+    "extend",
 ];
 
 /// A key of a state that changes how the object behaves, rather than what it holds.

@@ -20,6 +20,7 @@ impl Machine<'_> {
     }
 
     pub(super) fn tuple(&mut self, host: &mut dyn Host, from: usize, offset: u64) -> Parsed<()> {
+        self.held(host, from, offset)?;
         let plain = Value::at(Kind::Tuple, offset);
         self.state.heap.begin(plain);
         let nodes = self.state.heap.add(plain, self.stack.get(from..).unwrap_or_default());
@@ -30,6 +31,7 @@ impl Machine<'_> {
 
     pub(super) fn collect(&mut self, host: &mut dyn Host, kind: Kind, offset: u64) -> Parsed<()> {
         let from = self.unmark()?;
+        self.held(host, from, offset)?;
         let value = Value::at(kind, offset);
         self.state.heap.begin(value);
         let nodes = self.state.heap.add(value, self.stack.get(from..).unwrap_or_default());
@@ -50,16 +52,46 @@ impl Machine<'_> {
             Some(&object) if from > self.fence => object,
             _ => return Err(self.underflow()),
         };
+        self.held(host, from, offset)?;
         if object.is_container() {
             let nodes = self.state.heap.add(object, self.stack.get(from..).unwrap_or_default());
             self.weigh(host, nodes, offset)?;
             if object.kind() == Kind::Dict {
+                self.made_keys(host, from, offset)?;
                 self.versions(host, from, offset)?;
             }
         } else {
-            self.tell(host, Event::Store { object }, offset)?;
+            let items = self.stack.get(from..).unwrap_or_default();
+            let special = items.iter().any(|i| i.kind() == Kind::Text && i.number() == Value::SPECIAL);
+            self.tell(host, Event::Store { object, special }, offset)?;
         }
         self.stack.truncate(from);
+        Ok(())
+    }
+
+    /// Tells of globals among what goes into a container.
+    #[inline]
+    fn held(&mut self, host: &mut dyn Host, from: usize, offset: u64) -> Parsed<()> {
+        for at in from..self.stack.len() {
+            if let Some(&global) = self.stack.get(at)
+                && global.kind() == Kind::Global
+            {
+                self.tell(host, Event::Hold { global }, offset)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of keys that are no literals.
+    #[inline]
+    fn made_keys(&mut self, host: &mut dyn Host, from: usize, offset: u64) -> Parsed<()> {
+        for at in (from..self.stack.len()).step_by(2) {
+            if let Some(&key) = self.stack.get(at)
+                && matches!(key.kind(), Kind::Instance | Kind::Result)
+            {
+                self.tell(host, Event::Key { key }, offset)?;
+            }
+        }
         Ok(())
     }
 

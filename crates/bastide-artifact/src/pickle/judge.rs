@@ -42,6 +42,8 @@ pub(super) struct Judge<'j, 'l> {
     buffers: HashSet<u64>,
     /// What pickled partials stand for: the function and its arguments of their state.
     partials: HashMap<u64, (Value, Value)>,
+    /// Dictionaries of the standard library, made by a call, that hold a name which unpicklers look up.
+    marked: HashSet<u64>,
     /// Whether a joblib array stood in the stream.
     pub(super) joblib: bool,
 }
@@ -56,6 +58,7 @@ impl<'j, 'l> Judge<'j, 'l> {
             storages: Storages::default(),
             buffers: HashSet::new(),
             partials: HashMap::new(),
+            marked: HashSet::new(),
             joblib: false,
         }
     }
@@ -295,6 +298,16 @@ impl<'j, 'l> Judge<'j, 'l> {
                 }
             }
             Kind::Instance | Kind::Result | Kind::Unknown | Kind::Persistent | Kind::Extension => {
+                let computed = Self::made_dict(state, with).is_some_and(|filled| {
+                    filled || self.marked.contains(&with.offset()) || self.marked.len() >= FILES
+                });
+                if computed {
+                    self.scan.find(
+                        &rules::PATCH,
+                        offset,
+                        "an object is given attributes whose names are computed",
+                    );
+                }
                 if let Some(name) = arguments::dangerous_key(state, with) {
                     let message = format!("an object is given its own `{}`", printable(&name));
                     let call = format!(
@@ -309,7 +322,48 @@ impl<'j, 'l> Judge<'j, 'l> {
         }
     }
 
-    fn store(&mut self, state: &State<'_>, object: Value, offset: u64) {
+    /// What is harmless as it is called here is not when something else calls it, with arguments that are not seen.
+    fn hold(&mut self, state: &State<'_>, value: Value, offset: u64) {
+        let Some(seen) = self.seen.get(&value.number()) else { return };
+        let Standing::Allowed(Entry { condition: Some(condition), .. }) = seen.standing else { return };
+        let reaches = matches!(
+            condition,
+            Condition::Nested
+                | Condition::Buffer
+                | Condition::Getattr
+                | Condition::Ufunc
+                | Condition::Apply { .. }
+                | Condition::Method
+                | Condition::Names
+        );
+        if let Some(global) = state.global(value).filter(|_| reaches) {
+            let message = format!("{} is handed on, for something else to call", quoted(global));
+            self.scan.find(&rules::COMPUTED, offset, message);
+        }
+    }
+
+    /// Whether `object` is a dictionary of the standard library that a call made, and whether from arguments.
+    fn made_dict(state: &State<'_>, object: Value) -> Option<bool> {
+        let global = state.global(object).filter(|_| object.kind() == Kind::Instance)?;
+        let dict = matches!(
+            (global.module.as_str(), global.name.as_str()),
+            ("builtins" | "__builtin__", "dict") | ("collections", "OrderedDict" | "Counter" | "defaultdict")
+        );
+        dict.then(|| state.heap.get(object).is_some_and(|cell| cell.items().len() > 1))
+    }
+
+    fn store(&mut self, state: &State<'_>, object: Value, special: bool, offset: u64) {
+        if special && object.kind() == Kind::Instance {
+            // A vocabulary may hold any word. As the items of an object that shows them as attributes they are looked up.
+            if Self::made_dict(state, object).is_some() {
+                if self.marked.len() < FILES {
+                    self.marked.insert(object.offset());
+                }
+            } else {
+                let message = "an object is given items that unpicklers look up as its attributes";
+                self.scan.find(&rules::PATCH, offset, message);
+            }
+        }
         if let Some(global) = state.global(object).filter(|_| object.kind() == Kind::Global) {
             let message = format!("items are put into {}", quoted(global));
             self.scan.find(&rules::PATCH, offset, message);
@@ -357,7 +411,17 @@ impl Host for Judge<'_, '_> {
                 return joblib::after_build(self, state, object, with, offset);
             }
             Event::Version { key, version } => facts::note_version(self, state, key, version),
-            Event::Store { object } => self.store(state, object, offset),
+            Event::Store { object, special } => self.store(state, object, special, offset),
+            Event::Hold { global } => self.hold(state, global, offset),
+            Event::Key { key } => {
+                let made = state.global(key).is_some_and(|global| {
+                    matches!(global.module.as_str(), "builtins" | "__builtin__")
+                        && matches!(global.name.as_str(), "str" | "unicode" | "bytes")
+                });
+                if made {
+                    self.scan.find(&rules::COMPUTED, offset, "the name of an attribute or key is computed");
+                }
+            }
             Event::Persistent { id } => self.persistent(state, id, offset),
             Event::Extension { code } => {
                 self.scan.find(&rules::EXTENSION, offset, format!("extension code {code} is looked up"));

@@ -26,8 +26,12 @@ pub(super) enum Event<'e> {
     Build { object: Value, state: Value },
     /// A dictionary says of which version a library was.
     Version { key: Value, version: Value },
-    /// Items are put into what is no container of the stream's own.
-    Store { object: Value },
+    /// Items are put into what is no container of the stream's own; whether one is a name that unpicklers look up.
+    Store { object: Value, special: bool },
+    /// A global becomes an element of a container, and so a value that something else may call.
+    Hold { global: Value },
+    /// The key of a dictionary is an object that was made.
+    Key { key: Value },
     /// An object is asked for by a persistent id.
     Persistent { id: Value },
     /// An object is taken from the process's extension registry.

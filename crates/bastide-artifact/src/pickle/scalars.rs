@@ -143,7 +143,10 @@ fn is_special(text: &[u8]) -> u16 {
     if text.ends_with(b"_version") && facts::library_of(text).is_some() {
         return Value::VERSION;
     }
-    u16::from(text.starts_with(b"__") && arguments::KEYS.iter().any(|key| key.as_bytes() == text))
+    u16::from(
+        matches!(text.first(), Some(b'_' | b'a' | b'e'))
+            && arguments::KEYS.iter().any(|key| key.as_bytes() == text),
+    )
 }
 
 fn is_number(kind: Kind, line: &[u8]) -> bool {
