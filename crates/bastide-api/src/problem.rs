@@ -106,8 +106,10 @@ pub(crate) mod raise {
         Problem::new("http.body", 400, Fault::Client, Retry::Later, "the body broke off before its end")
     }
 
-    pub(crate) fn busy(most: usize) -> Problem {
-        let why = format!("{most} requests to the management API run already; send fewer at a time");
+    pub(crate) fn busy(each: usize, most: usize) -> Problem {
+        let why = format!(
+            "{each} requests of yours to the management API, or {most} of everybody, run already; send fewer at a time"
+        );
         Problem::new("api.busy", 429, Fault::Client, Retry::After(Duration::from_secs(1)), why)
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bastide_admin::{Admin, Server};
+use bastide_admin::{Admin, Places, Server};
 use bastide_gateway::{Answer, Body, Surface, Visitor, path_segment};
 use bastide_identity::{AuthoriseError, SessionCarrier, SessionPrincipal};
 use bastide_types::{ActorRef, Problem};
@@ -12,7 +12,6 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use tokio::sync::Semaphore;
 
 use crate::call::{Answered, Call, Sent};
 use crate::operation::{Access, NoOperation, Operation};
@@ -21,19 +20,21 @@ use crate::read;
 
 /// Requests at the same time, over all callers: each may hold a body.
 const MOST_AT_ONCE: usize = 16;
+/// Requests at the same time of one person, with all of their tokens.
+const MOST_EACH: usize = 6;
 
 /// The management API.
 pub struct Api {
     pub(crate) admin: Arc<Admin>,
     pub(crate) server: Arc<dyn Server>,
-    slots: Semaphore,
+    places: Arc<Places>,
 }
 
 impl Api {
     /// Over these operations.
     #[must_use]
     pub fn new(admin: Arc<Admin>, server: Arc<dyn Server>) -> Self {
-        Api { admin, server, slots: Semaphore::new(MOST_AT_ONCE) }
+        Api { admin, server, places: Places::new(MOST_AT_ONCE, MOST_EACH) }
     }
 
     async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
@@ -80,7 +81,7 @@ impl Api {
                 }
             },
         };
-        let _slot = self.slots.try_acquire().map_err(|_| raise::busy(MOST_AT_ONCE))?;
+        let _place = self.places.take(who.user).ok_or_else(|| raise::busy(MOST_EACH, MOST_AT_ONCE))?;
         let segment = match segment {
             "" => String::new(),
             encoded => path_segment(encoded).ok_or_else(raise::path)?,

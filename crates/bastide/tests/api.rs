@@ -30,8 +30,12 @@ fn set_up(rig: &Rig, console: SocketAddr) -> String {
 
 /// A token of the administrator that may do what this role may.
 fn token(rig: &Rig, role: Role) -> String {
+    token_of(rig, NAME, role)
+}
+
+fn token_of(rig: &Rig, name: &str, role: Role) -> String {
     let made =
-        rig.command(&["token", "create", NAME, "--name", role.as_str(), "--role", role.as_str(), "--json"]);
+        rig.command(&["token", "create", name, "--name", role.as_str(), "--role", role.as_str(), "--json"]);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let made: Value = serde_json::from_slice(&made.stdout).expect("JSON");
     made["token"].as_str().expect("a token").to_owned()
@@ -447,6 +451,9 @@ fn requests_at_the_same_time_are_bounded_whatever_they_bring() {
     let rig = Rig::enforcing();
     set_up(&rig, rig.address());
     let admin = token(&rig, Role::Administrator);
+    let bob = json!({"name": "bob", "role": "viewer", "password": "another long passphrase"});
+    assert_eq!(ask(rig.address(), &admin, "POST", "/api/v1/users", Some(&bob)).status, 201);
+    let bob = token_of(&rig, "bob", Role::Viewer);
     let begin = || {
         let mut stream = std::net::TcpStream::connect(rig.address()).expect("connects");
         let head = format!(
@@ -463,6 +470,7 @@ fn requests_at_the_same_time_are_bounded_whatever_they_bring() {
     wait_until("every place is taken", Duration::from_secs(5), || me().status == 429);
     let refused = me();
     assert_eq!((code(&refused).as_str(), refused.header("retry-after")), ("api.busy", Some("1")));
+    assert_eq!(ask(rig.address(), &bob, "GET", "/api/v1/me", None).status, 200, "nobody takes every place");
     assert_eq!(rig.chat(r#"{"model":"mock","messages":[{"role":"user","content":"hi"}]}"#).status, 200);
     drop(slow);
     wait_until("places again", Duration::from_secs(10), || me().status == 200);

@@ -12,8 +12,7 @@ pub(super) struct Targets {
     /// Brackets open since `![` or `[^`; 0 outside an image's description and a footnote's label.
     description: u16,
     definition: Definition,
-    /// In the target of a wiki's link, `[[target|text]]`. A quote or a brace says that it is a list of lists.
-    wiki: bool,
+    wiki: Wiki,
     /// Characters of a code fence at the start of this line; from three on, the rest of the line names a language.
     fence: u16,
     /// The three characters before, the newest last.
@@ -45,6 +44,29 @@ enum Within {
     Quote(char),
 }
 
+/// The target of a wiki's link, `[[target|text]]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Wiki {
+    #[default]
+    None,
+    /// Behind `[[`. A quote or a brace says that it is a list of lists.
+    Target,
+    /// A tag or a span of code began in the target: what would end the target may stand inside of that.
+    Nested,
+}
+
+impl Wiki {
+    const fn after(self, c: char, last: char) -> Wiki {
+        match (self, c) {
+            (Wiki::None, '[') if last == '[' => Wiki::Target,
+            (Wiki::Target, ']') if last == ']' => Wiki::None,
+            (Wiki::Target, '|' | '"' | '\'' | '{') => Wiki::None,
+            (Wiki::Target, '<' | '`') => Wiki::Nested,
+            (same, _) => same,
+        }
+    }
+}
+
 /// A link reference definition (CommonMark section 4.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Definition {
@@ -69,7 +91,7 @@ impl Targets {
         self.parentheses.is_none()
             && self.description == 0
             && self.fence < 3
-            && !self.wiki
+            && matches!(self.wiki, Wiki::None)
             && matches!(
                 self.definition,
                 Definition::None | Definition::Label | Definition::LabelEnd | Definition::NextLine
@@ -93,12 +115,7 @@ impl Targets {
         let escaped = self.escaped;
         self.escaped = c == '\\' && !escaped;
         self.define(c, escaped);
-        self.wiki = match c {
-            '[' => self.wiki || self.last() == '[',
-            ']' if self.last() == ']' => false,
-            '|' | '"' | '\'' | '{' => false,
-            _ => self.wiki,
-        };
+        self.wiki = self.wiki.after(c, self.last());
         self.fence = match c {
             '\n' => 0,
             // Not every renderer takes a lone carriage return for the end of a fence's line.

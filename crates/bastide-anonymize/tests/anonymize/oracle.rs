@@ -314,6 +314,7 @@ fn nor_in_what_was_found_before() {
         &["- a\n\n  <!--", "\n", "-->", "TOKEN"],
         &["<svg>", "$", "</svg>", "TOKEN", "$"],
         &["<svg>", "</title\n", "\n|-|-|\n", "</svg>", "TOKEN"],
+        &["[[[", "<img alt=", "]]>", "TOKEN", "]]>"],
     ] {
         assert_eq!(check(pieces), Ok(false), "{pieces:?}");
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bastide_admin::{Admin, ExchangeFilter};
+use bastide_admin::{Admin, ExchangeFilter, Place};
 use bastide_identity::SessionPrincipal;
 use bastide_types::{Permission, Verdict};
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::rows;
 use crate::design::{Choice, Column, Field, Href, Html, Live, Table};
-use crate::web::{Following, Refusal, Reply, Visit};
+use crate::web::{Refusal, Reply, Visit};
 
 /// Rows that the page begins with.
 const ROWS: usize = 45;
@@ -62,7 +62,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Reply, Refusal> {
 }
 
 pub(super) async fn events(visit: &Visit<'_>) -> Result<Reply, Refusal> {
-    let Some(following) = visit.console.streams.follow(visit.who()?.user) else {
+    let Some(following) = visit.console.streams.take(visit.who()?.user) else {
         let why = "too many pages look on just now, yours or everybody's; close some and load this one again";
         return Ok(Reply::plain(StatusCode::SERVICE_UNAVAILABLE, why).header("retry-after", "30"));
     };
@@ -108,7 +108,7 @@ struct Follower {
     next: u64,
     /// When something was sent last.
     said: Instant,
-    _following: Following,
+    _following: Place,
 }
 
 /// The stream is over.

@@ -7,7 +7,6 @@ mod refusal;
 mod reply;
 pub(crate) mod route;
 pub(crate) mod server;
-mod streams;
 mod visit;
 
 pub(crate) use form::Fields;
@@ -15,6 +14,5 @@ pub(crate) use inside::inside;
 pub(crate) use refusal::Refusal;
 pub(crate) use reply::Reply;
 pub(crate) use server::SESSION_COOKIE;
-pub(crate) use streams::Following;
 pub(crate) use visit::{Visit, flash};
 pub(crate) use {cookie::Lasts, cookie::read as read_cookie, cookie::write as write_cookie};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bastide_admin::{Admin, Credentials, Failure, Made, NotIn, Server};
+use bastide_admin::{Admin, Credentials, Failure, Made, NotIn, Places, Server};
 use bastide_gateway::{Answer, Body, Surface, Visitor, path_segment};
 use bastide_identity::SessionCarrier;
 use bastide_identity::{AuthoriseError, SecondFactor, SessionPrincipal};
@@ -20,7 +20,6 @@ use super::form::Fields;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::route::{Access, NoRoute, Route};
-use super::streams::Streams;
 use super::visit::{Parts, Visit};
 use crate::design::{Badge, Href, Text, Tone};
 use crate::pages;
@@ -32,6 +31,10 @@ pub(crate) const SESSION_COOKIE: &str = "bastide_session";
 /// With which fields a form proves anew who sends it.
 pub(crate) const CONFIRM_PASSWORD: &str = "confirm_password";
 pub(crate) const CONFIRM_CODE: &str = "confirm_code";
+/// Streams of live rows at the same time: each is a task and a connection that stays.
+const MOST_STREAMS: usize = 64;
+/// Of them one person's, a page in each of a few windows.
+const MOST_STREAMS_EACH: usize = 8;
 /// Pages that are made at the same time; the others wait a moment. A person opens one, and pages read files.
 const MOST_AT_ONCE: usize = 16;
 /// How long a page waits for its turn.
@@ -42,6 +45,8 @@ const MOST_SMALL_BYTES: usize = 256 << 10;
 const MOST_FORM_BYTES: usize = 8 << 20;
 /// Long forms that arrive or are answered at the same time: four of the longest are 32 MiB.
 const MOST_LONG_FORMS: usize = 4;
+/// Of them one person's.
+const MOST_LONG_FORMS_EACH: usize = 2;
 /// How long a form may take to arrive.
 const FORM_TIME: Duration = Duration::from_secs(30);
 /// How long ago somebody may have proved who they are, for what asks for it.
@@ -55,11 +60,11 @@ pub struct Console {
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) started: Timestamp,
     /// Who follows the log.
-    pub(crate) streams: Arc<Streams>,
+    pub(crate) streams: Arc<Places>,
     /// One permit for each page that may be made at the same time.
     slots: Semaphore,
     /// One permit for each form that may be long.
-    long_forms: Semaphore,
+    long_forms: Arc<Places>,
 }
 
 impl Console {
@@ -71,9 +76,9 @@ impl Console {
             admin,
             server,
             stop,
-            streams: Arc::default(),
+            streams: Places::new(MOST_STREAMS, MOST_STREAMS_EACH),
             slots: Semaphore::new(MOST_AT_ONCE),
-            long_forms: Semaphore::new(MOST_LONG_FORMS),
+            long_forms: Places::new(MOST_LONG_FORMS, MOST_LONG_FORMS_EACH),
         }
     }
 
@@ -115,8 +120,9 @@ impl Console {
         let public = matches!(route.access(), Access::Public { .. });
         let most = most_bytes(route, who.as_deref());
         // Held until the answer is made: what was sent is in memory as long.
-        let long_form = (most > MOST_SMALL_BYTES).then(|| self.long_forms.try_acquire());
-        if matches!(long_form, Some(Err(_))) {
+        let long_form =
+            who.as_ref().filter(|_| most > MOST_SMALL_BYTES).map(|who| self.long_forms.take(who.user));
+        if matches!(long_form, Some(None)) {
             return busy("too many long forms are being read; try again").finish(visitor.tls);
         }
         let form = match head.method == Method::POST {

@@ -176,7 +176,8 @@ pub(super) const CODES: &[Code] = &[
     code(
         "api.busy",
         &[429],
-        "Too many requests to the management API run at the same time. Come back after `retry-after`.",
+        "Too many requests to the management API run at the same time, of one person or of everybody. Come back \
+         after `retry-after`.",
     ),
     code(
         "api.failed",
