@@ -18,6 +18,9 @@ const KNOWN: &str = "\
     img input ins isindex kbd label legend li link main map mark marquee menu meta nav ol p param picture \
     pre q s section source span strong table td th tr track ul video";
 
+/// From so many columns of white space on, a line is code to markdown (CommonMark section 4.4).
+const INDENTED: u8 = 4;
+
 /// As long as the longest name above.
 const MAX_NAME: usize = 10;
 
@@ -43,6 +46,24 @@ pub(super) struct Markup {
     carriage: bool,
     /// Something stands before the next character in its line.
     mid_line: bool,
+    /// Columns of white space that the line begins with.
+    indent: u8,
+    /// The last character.
+    last: char,
+}
+
+/// What a reading looks at besides the character.
+#[derive(Clone, Copy)]
+struct Place {
+    /// This line break ends an empty line.
+    paragraph_end: bool,
+    /// Where the target of a link may stand.
+    target: bool,
+    /// Only white space stood in the line before this character.
+    line_start: bool,
+    /// The line begins with four columns or more: code to markdown, where no paragraph is under way.
+    indented: bool,
+    last: char,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +71,8 @@ struct Reading {
     state: State,
     /// Its `<` was the first character of its line.
     first: bool,
+    /// Since it began, markdown may have ended the paragraph that it stands in.
+    parted: bool,
     held: Option<Held>,
 }
 
@@ -138,12 +161,24 @@ impl Markup {
         if self.readings.is_empty() && c != '<' {
             return;
         }
+        let line_start = first || self.line_empty;
         let paragraph_end = line_break && self.line_empty && !(c == '\n' && self.carriage);
         self.carriage = c == '\r';
         self.line_empty = line_break || self.line_empty && matches!(c, ' ' | '\t');
+        if line_break {
+            self.indent = 0;
+        } else if line_start {
+            self.indent = self.indent.saturating_add(match c {
+                '\t' => INDENTED,
+                ' ' => 1,
+                _ => 0,
+            });
+        }
         let target = self.before_target;
         self.before_target = matches!(c, '(' | ':') || target && c.is_ascii_whitespace();
-        self.readings.retain_mut(|reading| match reading.after(c, paragraph_end, target) {
+        let last = std::mem::replace(&mut self.last, c);
+        let place = Place { paragraph_end, target, line_start, indented: self.indent >= INDENTED, last };
+        self.readings.retain_mut(|reading| match reading.after(c, place) {
             Some(next) => {
                 *reading = next;
                 true
@@ -151,7 +186,7 @@ impl Markup {
             None => false,
         });
         if c == '<' {
-            self.readings.push(Reading { state: State::Open, first, held: None });
+            self.readings.push(Reading { state: State::Open, first, parted: false, held: None });
         }
         for i in (1..self.readings.len()).rev() {
             let (earlier, rest) = self.readings.split_at(i);
@@ -167,15 +202,21 @@ impl Markup {
 }
 
 impl Reading {
-    const ENDLESS: Reading = Reading { state: State::Endless, first: false, held: None };
+    const ENDLESS: Reading = Reading { state: State::Endless, first: false, parted: false, held: None };
 
     /// The reading after one more character; `None` when it has come back to plain text.
-    fn after(self, c: char, paragraph_end: bool, target: bool) -> Option<Reading> {
+    fn after(self, c: char, place: Place) -> Option<Reading> {
+        let Place { paragraph_end, target, line_start, indented, last } = place;
         let inside = self.held.is_some() || matches!(self.state, State::Raw(..));
-        // The end tag in `![x](</script>)` is the address of an image.
-        if inside && (matches!(c, '`' | '~' | '\\' | '$') || c == '<' && target) {
+        // The end tag in `![x](</script>)` is the address of an image, and in `[x](y "</script>")` its title.
+        let in_link = c == '<' && target || last == ']' && matches!(c, '(' | ':');
+        // In the lines of code behind an empty line or a heading, it is text.
+        let in_code = c == '<' && self.parted && indented;
+        if inside && (matches!(c, '`' | '~' | '\\' | '$') || in_link || in_code) {
             return Some(Reading::ENDLESS);
         }
+        let parted =
+            self.parted || paragraph_end || line_start && (c.is_ascii_digit() || "#*-_=+|>".contains(c));
         let white = c.is_ascii_whitespace();
         let in_tag = matches!(
             self.state,
@@ -238,14 +279,14 @@ impl Reading {
             (State::Declaration(_) | State::Bogus, _) => State::Bogus,
             // Markdown passes on the lines of a comment up to its end only if the comment begins in the first column. Of
             // any other, what should end it may be taken for text and be escaped: `<div><!--`, an empty line, `-->`.
-            (State::Comment(_), '\n' | '\r') if !self.first => State::Endless,
+            (State::Comment(_), '\n' | '\r') if !self.first || paragraph_end => State::Endless,
             (State::Comment(dashes), c) => dashes.after(c),
             (State::Raw(name, read), c) => raw(name, read, c),
             (State::RawEnd, '\n' | '\r') => State::Endless,
             (State::RawEnd, _) => State::RawEnd,
         };
         // Within an element the reading goes on with the next `<`, which is not looked for in the first column again.
-        Reading { state, first: self.first && state != State::Text, ..self }.unless_plain()
+        Reading { state, first: self.first && state != State::Text, parted, ..self }.unless_plain()
     }
 
     fn unless_plain(self) -> Option<Reading> {
