@@ -49,8 +49,9 @@ enum Within {
 enum Wiki {
     #[default]
     None,
-    /// Behind `[[`. A quote or a brace says that it is a list of lists.
-    Target,
+    /// Behind `[[`, with so many brackets open inside, and perhaps the first of the two that end it. A quote or a brace
+    /// says that it is a list of lists.
+    Target { inner: u8, ending: bool },
     /// A tag or a span of code began in the target: what would end the target may stand inside of that.
     Nested,
 }
@@ -58,10 +59,17 @@ enum Wiki {
 impl Wiki {
     const fn after(self, c: char, last: char) -> Wiki {
         match (self, c) {
-            (Wiki::None, '[') if last == '[' => Wiki::Target,
-            (Wiki::Target, ']') if last == ']' => Wiki::None,
-            (Wiki::Target, '|' | '"' | '\'' | '{') => Wiki::None,
-            (Wiki::Target, '<' | '`') => Wiki::Nested,
+            (Wiki::None, '[') if last == '[' => Wiki::Target { inner: 0, ending: false },
+            (Wiki::Target { inner, .. }, '[') => {
+                Wiki::Target { inner: inner.saturating_add(1), ending: false }
+            }
+            (Wiki::Target { inner: 0, ending: true }, ']') => Wiki::None,
+            (Wiki::Target { inner, .. }, ']') => {
+                Wiki::Target { inner: inner.saturating_sub(1), ending: inner == 0 }
+            }
+            (Wiki::Target { .. }, '|' | '"' | '\'' | '{') => Wiki::None,
+            (Wiki::Target { .. }, '<' | '`') => Wiki::Nested,
+            (Wiki::Target { inner, .. }, _) => Wiki::Target { inner, ending: false },
             (same, _) => same,
         }
     }

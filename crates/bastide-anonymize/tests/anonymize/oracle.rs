@@ -315,6 +315,7 @@ fn nor_in_what_was_found_before() {
         &["<svg>", "$", "</svg>", "TOKEN", "$"],
         &["<svg>", "</title\n", "\n|-|-|\n", "</svg>", "TOKEN"],
         &["[[[", "<img alt=", "]]>", "TOKEN", "]]>"],
+        &["][", "[[", "]]", "TOKEN", "]]"],
         &["*", "<script>", "\n\n", "\t", "</script>", "TOKEN"],
         &["*", "<script>", "\n# a\n", "    ", "</script>", "TOKEN"],
         &["*", "<script>", "\n\n", "[x](/u \"</script>\")", "TOKEN"],
