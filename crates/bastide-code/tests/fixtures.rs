@@ -1,6 +1,6 @@
 //! Every rule has texts that it speaks of and texts that it does not: `fixtures/<rule>/bad*` and `good*`.
 //!
-//! The text of `*.cell.*` is a cell of a notebook. The text of `*.repeat.*` is repeated as often as its first line says. A fixture of a lock file is matched against the advisories in `osv.json` beside it.
+//! What stands between the first point and the ending is the name that a file of Python has: `bad1.handler.py`. The text of `*.cell.*` is a cell of a notebook. The text of `*.repeat.*` is repeated as often as its first line says. A fixture of a lock file is matched against the advisories in `osv.json` beside it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bastide_code::dependencies::{Database, Kind, OVERDUE, Sla, overdue, packages, remarks, rule_for};
-use bastide_code::{cell, infrastructure, python, rules};
+use bastide_code::{cell, infrastructure, python_file, rules};
 use bastide_types::Assessment;
 
 const NOW: &str = "2026-06-01T00:00:00Z";
@@ -23,15 +23,27 @@ fn repeated(text: &str) -> String {
     what.repeat(times.parse().unwrap())
 }
 
+/// The name that a fixture stands for: `handler.py` of `bad1.handler.py`.
+fn named(name: &str) -> &str {
+    name.split_once('.').filter(|(_, rest)| rest.contains('.')).map_or(name, |(_, rest)| rest)
+}
+
 /// The rules that speak of a file.
 fn found(path: &Path) -> Vec<(&'static str, Assessment)> {
     let name = path.file_name().unwrap().to_str().unwrap();
+    let bytes = fs::read(path).unwrap();
+    let lossy = String::from_utf8_lossy(&bytes);
     // Credentials in fixtures are spelled with a mark, so that no scanner of this repository takes them for real.
-    let text = fs::read_to_string(path).unwrap().replace("<<>>", "");
+    let text = lossy.replace("<<>>", "");
     let text = if name.contains(".repeat.") { repeated(&text) } else { text };
     if name.ends_with(".py") {
-        let read = if name.contains(".cell.") { cell } else { python };
-        return read(&text).iter().map(|remark| (remark.rule.id, remark.rule.effect)).collect();
+        let remarks = match name.contains(".cell.") {
+            true => cell(&text),
+            // Bytes that are no UTF-8 are the point of a fixture.
+            false if matches!(lossy, std::borrow::Cow::Owned(_)) => python_file(named(name), &bytes),
+            false => python_file(named(name), text.as_bytes()),
+        };
+        return remarks.iter().map(|remark| (remark.rule.id, remark.rule.effect)).collect();
     }
     if let Some((_, remarks)) = infrastructure(name, &text) {
         return remarks.iter().map(|remark| (remark.rule.id, remark.rule.effect)).collect();

@@ -5,7 +5,7 @@ use tree_sitter::Node;
 use crate::python::expression::{self, field};
 use crate::python::reader::{Child, Reader};
 use crate::python::value::{Known, Taint, Value};
-use crate::python::{command, fold, hostile, loaders, names, output, serving, sources};
+use crate::python::{command, deferred, download, fold, hostile, loaders, names, output, serving, sources};
 
 /// One call.
 pub(crate) struct Call<'c> {
@@ -34,10 +34,31 @@ impl Call<'_> {
         self.args.iter().filter(|arg| !matches!(arg.known, Known::Named(..)))
     }
 
-    /// The command of a call that runs one.
-    pub(crate) fn command(&self) -> Option<&Value> {
-        let by_name = || ["args", "command", "cmd"].iter().find_map(|name| self.named(name));
-        self.positional().next().or_else(by_name)
+    /// The command of a call that runs one: a text, or its words.
+    pub(crate) fn command(&self) -> Option<Value> {
+        let last = self.last();
+        // The environment comes last.
+        let fewer = usize::from(matches!(last, "execle" | "execlpe" | "spawnle" | "spawnlpe"));
+        let words = self.positional().count().saturating_sub(fewer);
+        let rest =
+            |skip: usize| Some(Value::list(self.positional().take(words).skip(skip).cloned().collect()));
+        match last {
+            _ if last.starts_with("execl") && self.path.starts_with("os.") => rest(1),
+            _ if last.starts_with("execv") && self.path.starts_with("os.") => {
+                self.positional().nth(1).cloned()
+            }
+            _ if last.starts_with("spawnl") => rest(2),
+            _ if last.starts_with("spawnv") => self.positional().nth(2).cloned(),
+            "posix_spawn" | "posix_spawnp" | "subprocess_shell" => self.positional().nth(1).cloned(),
+            "subprocess_exec" => rest(1),
+            "create_subprocess_exec" => rest(0),
+            _ if self.path.starts_with("sh.") => rest(0),
+            _ => {
+                let by_name =
+                    || ["args", "command", "cmd", "cmdline"].iter().find_map(|name| self.named(name));
+                self.positional().next().or_else(by_name).cloned()
+            }
+        }
     }
 
     /// The argument of that name.
@@ -83,7 +104,16 @@ impl Reader<'_, '_, '_> {
             let handed = if sources::is_transparent(name) { receiver.taint.with(flow) } else { Taint::NONE };
             return result.with(handed);
         }
+        if let Some(value) = self.called_at_once(function, args) {
+            return value;
+        }
         let path = value.as_path().map_or_else(|| "?".to_owned(), names::canonical);
+        if path == "map"
+            && let Some(arguments) = field(children, "arguments")
+            && let Some(list) = self.mapped(arguments.node, args)
+        {
+            return list;
+        }
         let call = Call { offset: self.offset(node), path: &path, taint: value.taint, args };
         self.learn(&call);
         self.check(&call);
@@ -97,6 +127,12 @@ impl Reader<'_, '_, '_> {
         }
         if let Some(name) = path.strip_prefix("local:") {
             self.names.called(name, args);
+            // What calls its own `main` is a script, whether or not it asks how it was started.
+            match self.runs_on_import() {
+                true if name == "main" => self.names.facts.insert("script"),
+                true => self.names.imported.insert(name.to_owned()),
+                false => false,
+            };
         }
         if let Some(name) = path.strip_prefix("local:")
             && let Some(returned) = self.names.returns.get(name)
@@ -140,22 +176,32 @@ impl Reader<'_, '_, '_> {
 
     /// Remembers what later calls are judged by.
     fn learn(&mut self, call: &Call<'_>) {
-        if matches!(call.path, "urllib.request.urlretrieve" | "wget.download" | "urllib.urlretrieve")
-            && let Some(key) = call.arg(1, "filename").or_else(|| call.named("out")).and_then(Value::key)
-        {
-            self.names.downloads.insert(key.to_owned());
-        }
-        let written = call.path.strip_prefix("open(").and_then(|path| path.strip_suffix(").write"));
-        if let Some(key) = written.filter(|key| !key.is_empty() && call.inflow().has(Taint::NETWORK)) {
-            self.names.downloads.insert(key.to_owned());
-        }
-        if call.path == "shutil.copyfileobj" && call.inflow().has(Taint::NETWORK) {
-            let target = call.arg(1, "fdst").and_then(Value::as_path);
-            if let Some(key) = target.and_then(|path| path.strip_prefix("open(")?.strip_suffix(')')) {
-                self.names.downloads.insert(key.to_owned());
-            }
-        }
+        self.sets_names(call);
+        download::learn(self, call);
         hostile::learn(self, call);
+    }
+
+    /// `setattr(A, "f", os.system)`, `globals().update(vars(os))`.
+    fn sets_names(&mut self, call: &Call<'_>) {
+        match (call.path, call.args) {
+            ("setattr", [object, name, value]) => {
+                if let (Some(object), Some(name)) = (object.as_path(), name.as_whole_text()) {
+                    let owner = object.strip_prefix("local:").unwrap_or(object);
+                    self.names.bind(&format!("{owner}.{name}"), value.clone());
+                }
+            }
+            ("globals().update" | "locals().update" | "vars().update", [names]) => {
+                if let Some(module) = names.as_path().and_then(|path| path.strip_suffix(".__dict__")) {
+                    self.names.star(module);
+                }
+                for item in names.items() {
+                    if let Known::Named(name, value) = &item.known {
+                        self.names.bind(name, Value::clone(value));
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 
     fn check(&mut self, call: &Call<'_>) {
@@ -163,37 +209,11 @@ impl Reader<'_, '_, '_> {
             return;
         }
         hostile::check(self, call);
+        download::check(self, call);
         command::check(self, call);
         loaders::check(self, call);
         output::check(self, call);
         serving::check(self, call);
-        self.deferred(call);
-    }
-
-    /// A function handed to something that will call it: `Thread(target=os.system, args=(...,))`.
-    fn deferred(&mut self, call: &Call<'_>) {
-        let (target, args): (Option<&Value>, Vec<Value>) = match call.last() {
-            "Thread" | "Process" | "Timer" => {
-                let target = call.named("target").or_else(|| call.positional().nth(1));
-                (target, call.named("args").map(|args| args.items().to_vec()).unwrap_or_default())
-            }
-            "map" | "starmap" => {
-                let items = call.positional().nth(1).map(|items| items.items().to_vec()).unwrap_or_default();
-                (call.positional().next(), items)
-            }
-            "register" | "submit" | "call_soon" | "run_in_executor" | "partial" | "apply" | "reduce" => {
-                let skip = usize::from(call.last() == "run_in_executor");
-                (call.positional().nth(skip), call.positional().skip(skip + 1).cloned().collect())
-            }
-            _ => return,
-        };
-        let Some(target) = target.filter(|target| target.as_path().is_some()) else { return };
-        let path = target.as_path().map(names::canonical).unwrap_or_default();
-        if !names::runs_command(&path) && !names::runs_python(&path) {
-            return;
-        }
-        let call = Call { offset: call.offset, path: &path, taint: target.taint, args: &args };
-        hostile::check(self, &call);
-        command::check(self, &call);
+        deferred::check(self, call);
     }
 }

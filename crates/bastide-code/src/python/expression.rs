@@ -5,6 +5,7 @@ use tree_sitter::Node;
 use crate::python::names::{self, is_blank};
 use crate::python::reader::{Child, Reader};
 use crate::python::value::{Known, Taint, Value};
+use crate::python::{namespace, sources, text};
 
 /// The child that stands in `field`.
 pub(crate) fn field<'c, 't>(children: &'c [Child<'t>], name: &str) -> Option<&'c Child<'t>> {
@@ -48,7 +49,7 @@ impl Reader<'_, '_, '_> {
                 .find(|child| child.node.kind() != "comment")
                 .map(|child| child.value.clone())
                 .unwrap_or_default(),
-            "conditional_expression" => either(children),
+            "conditional_expression" => chosen(children),
             "boolean_operator" => either(children),
             "argument_list" | "list" | "tuple" | "set" | "expression_list" | "dictionary" => {
                 self.list(children)
@@ -62,13 +63,18 @@ impl Reader<'_, '_, '_> {
             }
             "pair" => match value_of(children, "key").as_whole_text() {
                 Some(key) => Value::named(key, value_of(children, "value")),
-                None => Value::unknown(taint_of(children)),
+                None => match value_of(children, "key") {
+                    key if matches!(key.known, Known::Number(_)) => {
+                        Value::list(vec![key, value_of(children, "value")])
+                    }
+                    _ => Value::unknown(taint_of(children)),
+                },
             },
             "subscript" => self.subscript(children),
             "list_comprehension" | "generator_expression" | "set_comprehension" => {
                 self.comprehension(children)
             }
-            "lambda" => value_of(children, "body"),
+            "lambda" => self.leave_lambda(value_of(children, "body")),
             kind if is_statement(kind) => self.statement(node, children),
             _ => Value::unknown(taint_of(children)),
         }
@@ -132,6 +138,17 @@ impl Reader<'_, '_, '_> {
             ("-", Known::Number(a), Known::Number(b)) => number(a.checked_sub(*b)),
             ("^", Known::Number(a), Known::Number(b)) => number(Some(a ^ b)),
             ("*", Known::Number(a), Known::Number(b)) => number(a.checked_mul(*b)),
+            ("*", Known::Text(text), Known::Number(times))
+            | ("*", Known::Number(times), Known::Text(text)) => {
+                const LONGEST: usize = 256;
+                let times = usize::try_from(*times).unwrap_or(0).min(LONGEST / text.len().max(1));
+                Value::text(&text.repeat(times), taint.with(Taint::COMPUTED))
+            }
+            ("|", Known::Number(a), Known::Number(b)) => number(Some(a | b)),
+            ("&", Known::Number(a), Known::Number(b)) => number(Some(a & b)),
+            (">>", Known::Number(a), Known::Number(b)) => {
+                number(u32::try_from(*b).ok().and_then(|b| a.checked_shr(b)))
+            }
             ("%", Known::Number(a), Known::Number(b)) => number(a.checked_rem_euclid(*b)),
             ("//", Known::Number(a), Known::Number(b)) => number(a.checked_div_euclid(*b)),
             // A format with its values, of which at least the first may be known.
@@ -140,7 +157,14 @@ impl Reader<'_, '_, '_> {
                     format.to_string(),
                     |text, value| match value.as_text() {
                         Some(value) => text.replacen("%s", value, 1),
-                        None => text,
+                        None => match &value.known {
+                            Known::Number(number) => {
+                                let c = u32::try_from(*number).ok().and_then(char::from_u32);
+                                let spelled = c.map_or_else(String::new, String::from);
+                                text.replacen("%c", &spelled, 1).replacen("%d", &number.to_string(), 1)
+                            }
+                            _ => text,
+                        },
                     },
                 );
                 self.spend(filled.len() / 4);
@@ -174,30 +198,35 @@ impl Reader<'_, '_, '_> {
         if index.node.kind() == "slice" {
             return self.slice(&object, self.source(index.node));
         }
+        if let Some(value) = self.assigned_item(children, &index.value) {
+            return value;
+        }
         match (&object.known, &index.value.known) {
             (Known::List(items, _), Known::Number(number)) => {
-                let at = usize::try_from(*number)
-                    .ok()
-                    .or_else(|| items.len().checked_sub(number.unsigned_abs().try_into().ok()?));
-                at.and_then(|at| items.get(at)).cloned().unwrap_or_default()
+                text::at(items.len(), *number).and_then(|at| items.get(at)).cloned().unwrap_or_default()
             }
-            (Known::List(items, _), Known::Text(key)) => named(items, key).cloned().unwrap_or_default(),
-            (Known::Path(path), Known::Text(key))
-                if matches!(&**path, "globals()" | "locals()" | "vars()" | "__builtins__" | "builtins") =>
-            {
-                let found = self
-                    .names
-                    .get(key)
-                    .cloned()
-                    .unwrap_or_else(|| Value::path(&names::canonical(key), Taint::NONE));
-                found.with(Taint::COMPUTED)
-            }
-            (Known::Path(path), Known::Text(key)) if &**path == "sys.modules" => {
-                Value::path(&names::canonical(key), index.value.taint.with(Taint::COMPUTED))
-            }
-            // A module's dictionary is the module itself; that of an object is not told apart.
-            (Known::Path(path), Known::Text(key)) if self.names.imports(path) => {
-                Value::path(&names::member(path, key), index.value.taint.with(Taint::COMPUTED))
+            (Known::List(items, _), Known::Text(key)) => named(items, key)
+                .cloned()
+                .or_else(|| {
+                    let dictionary = items
+                        .iter()
+                        .filter_map(Value::as_path)
+                        .find(|path| namespace::is_dictionary(path))?;
+                    namespace::item(dictionary, key, object.taint, &self.names)
+                })
+                .unwrap_or_default(),
+            (Known::Text(text), Known::Number(number)) => text::at(text.chars().count(), *number)
+                .and_then(|at| text.chars().nth(at))
+                .map(|c| Value::text(c.encode_utf8(&mut [0; 4]), object.taint.with(Taint::COMPUTED)))
+                .unwrap_or_default(),
+            (Known::Bytes(bytes), Known::Number(at)) => text::at(bytes.len(), *at)
+                .and_then(|at| bytes.get(at))
+                .map(|byte| number(Some(i64::from(*byte))))
+                .unwrap_or_default(),
+            (Known::Path(path), Known::Text(key)) if &**path == "os.environ" => sources::variable(key),
+            (Known::Path(path), Known::Text(key)) => {
+                namespace::item(path, key, index.value.taint, &self.names)
+                    .unwrap_or_else(|| Value::path(&format!("{path}[]"), object.taint))
             }
             (Known::Path(path), _) if &**path == "os.environ" => Value::path("os.environ[]", Taint::NONE),
             (Known::Path(path), _) => Value::path(&format!("{path}[]"), object.taint),
@@ -205,22 +234,35 @@ impl Reader<'_, '_, '_> {
         }
     }
 
+    /// What was assigned to `table["name"]`.
+    fn assigned_item(&self, children: &[Child<'_>], key: &Value) -> Option<Value> {
+        let table = field(children, "value").filter(|table| table.node.kind() == "identifier")?;
+        let key = key.as_whole_text().filter(|key| key.len() <= 64)?;
+        self.names.get(&format!("{}[{key}]", self.source(table.node))).cloned()
+    }
+
     fn slice(&mut self, object: &Value, slice: &str) -> Value {
-        let reversed = slice.split(':').map(str::trim).eq(["", "", "-1"]);
+        let length = match &object.known {
+            Known::Text(text) => text.chars().count(),
+            Known::Bytes(bytes) => bytes.len(),
+            Known::List(items, _) => items.len(),
+            Known::Path(_) => return object.clone(),
+            _ => return Value::unknown(object.taint),
+        };
+        self.spend(length / 16);
+        let Some((places, backwards)) = slice_of(slice, length) else { return Value::unknown(object.taint) };
+        // Nobody writes a text backwards, or with letters between its letters, but to hide it.
+        let taint = object.taint.with(if backwards { Taint::DECODED } else { Taint::NONE });
+        let taint = taint.with(Taint::COMPUTED);
         match &object.known {
-            Known::Text(text) if reversed => {
-                self.spend(text.len() / 16);
-                Value::text(&text.chars().rev().collect::<String>(), object.taint.with(Taint::COMPUTED))
+            Known::Text(text) => {
+                let chars: Vec<char> = text.chars().collect();
+                Value::text(&places.filter_map(|at| chars.get(at)).collect::<String>(), taint)
             }
-            Known::Bytes(bytes) if reversed => {
-                self.spend(bytes.len() / 16);
-                Value::bytes(
-                    &bytes.iter().rev().copied().collect::<Vec<u8>>(),
-                    object.taint.with(Taint::DECODED),
-                )
+            Known::Bytes(bytes) => {
+                Value::bytes(&places.filter_map(|at| bytes.get(at).copied()).collect::<Vec<u8>>(), taint)
             }
-            Known::Path(_) => object.clone(),
-            _ => Value::unknown(object.taint),
+            _ => Value::list(places.filter_map(|at| object.items().get(at).cloned()).collect()),
         }
     }
 
@@ -266,6 +308,25 @@ impl Reader<'_, '_, '_> {
     }
 }
 
+/// The places that a slice of `length` elements takes, and whether it goes backwards.
+fn slice_of(slice: &str, length: usize) -> Option<(Box<dyn Iterator<Item = usize>>, bool)> {
+    let mut parts = slice.split(':').map(str::trim);
+    let part = |part: Option<&str>| match part {
+        None | Some("") => Some(None),
+        Some(number) => number.parse::<i64>().ok().map(Some),
+    };
+    let (from, to, step) = (part(parts.next())?, part(parts.next())?, part(parts.next())?.unwrap_or(1));
+    let clamp = |number: i64| text::at(length, number).unwrap_or(0).min(length);
+    let stride = usize::try_from(step.unsigned_abs()).ok().filter(|stride| *stride > 0)?;
+    if step > 0 {
+        let (from, to) = (from.map_or(0, clamp), to.map_or(length, clamp));
+        return Some((Box::new((from..to.max(from)).step_by(stride)), stride > 1));
+    }
+    let first = from.map_or(length, |from| clamp(from).saturating_add(1).min(length));
+    let last = to.map_or(0, |to| clamp(to).saturating_add(1));
+    Some((Box::new((last.min(first)..first).rev().step_by(stride)), true))
+}
+
 /// The statements that do something to the names.
 fn is_statement(kind: &str) -> bool {
     kind.ends_with("_statement")
@@ -283,6 +344,8 @@ fn is_statement(kind: &str) -> bool {
                 | "for_in_clause"
                 | "decorator"
                 | "decorated_definition"
+                | "default_parameter"
+                | "typed_default_parameter"
                 | "parameters"
                 | "else_clause"
                 | "elif_clause"
@@ -298,8 +361,12 @@ pub(crate) fn member(object: &Value, name: &str) -> Value {
     match &object.known {
         Known::Path(path) => {
             let path = names::member(path, name);
-            let taint = object.taint.with(crate::python::sources::of_name(&path));
+            let climbs = if name == "__self__" { Taint::IMPORTED } else { Taint::NONE };
+            let taint = object.taint.with(sources::of_name(&path)).with(climbs);
             Value::path(&path, taint)
+        }
+        Known::Text(_) | Known::Bytes(_) | Known::List(..) if name == "__class__" => {
+            Value::path("literal.__class__", object.taint)
         }
         Known::Text(_) | Known::Bytes(_) | Known::List(..) => object.method(name),
         _ => Value::path(&format!("?.{name}"), object.taint),
@@ -323,6 +390,18 @@ fn negated(source: &str, children: &[Child<'_>]) -> Value {
     match value.known {
         Known::Number(n) if source.starts_with('-') => number(n.checked_neg()),
         _ => Value::unknown(value.taint),
+    }
+}
+
+/// `a if condition else b`.
+fn chosen(children: &[Child<'_>]) -> Value {
+    match children {
+        [then, condition, otherwise] => match condition.value.known {
+            Known::Flag(true) => then.value.clone(),
+            Known::Flag(false) => otherwise.value.clone(),
+            _ => either(children),
+        },
+        _ => either(children),
     }
 }
 

@@ -3,10 +3,12 @@
 use base64::Engine;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig, general_purpose};
 
-use crate::python::expression::{bytes_of, member, named};
-use crate::python::names::{self, Names};
+use crate::python::expression::{bytes_of, named};
+use crate::python::names::Names;
 use crate::python::sources;
+use crate::python::text;
 use crate::python::value::{HOLE, Known, Taint, Value};
+use crate::python::{namespace, resolve};
 
 /// As lenient as Python's.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -21,22 +23,19 @@ pub(crate) fn function(path: &str, args: &[Value], names: &mut Names) -> Option<
     let first = args.iter().find(|arg| !matches!(arg.known, Known::Named(..)));
     let hidden = Taint::COMPUTED;
     Some(match path {
-        "__import__" | "importlib.import_module" | "importlib.__import__" | "builtins.__import__" => {
-            let module = first?;
-            let name = module.as_whole_text()?;
-            names.import(name);
-            let name = if path == "__import__" { name.split('.').next().unwrap_or(name) } else { name };
-            let taint = if path == "__import__" { Taint::IMPORTED } else { Taint::NONE };
-            let module_path = names::canonical(&format!("{name}."));
-            Value::path(module_path.trim_end_matches('.'), taint.with(module.taint))
+        "vars" => {
+            let object = first?.as_path()?;
+            Value::path(&format!("{object}.__dict__"), first?.taint)
         }
-        "getattr" => {
-            let (object, name) = (first?, args.get(1)?);
-            member(object, name.as_whole_text()?).with(object.taint).with(name.taint)
-        }
-        "vars" | "functools.partial" | "operator.itemgetter" | "staticmethod" | "asyncio.run" => {
-            first?.clone()
-        }
+        "functools.partial"
+        | "staticmethod"
+        | "classmethod"
+        | "asyncio.run"
+        | "textwrap.dedent"
+        | "inspect.cleandoc"
+        | "copy.copy"
+        | "copy.deepcopy"
+        | "types.MappingProxyType" => first?.clone(),
         "chr" | "unichr" => match first?.known {
             Known::Number(number) => {
                 let c = u32::try_from(number).ok().and_then(char::from_u32)?;
@@ -61,13 +60,22 @@ pub(crate) fn function(path: &str, args: &[Value], names: &mut Names) -> Option<
             Known::Bytes(bytes) if path == "str" => {
                 Value::text(std::str::from_utf8(bytes).ok()?, first?.taint)
             }
+            Known::Path(path) if namespace::is_dictionary(path) => first?.clone(),
             Known::Nothing | Known::Path(_) => return None,
             _ => first?.clone(),
         },
         "map" => mapped(args)?,
+        "str.maketrans" | "bytes.maketrans" => maketrans(first?, args.get(1))?,
+        "bytes.decode" | "str.encode" | "str.join" | "str.lower" | "str.upper" | "str.replace"
+        | "str.format" | "str.strip" | "str.translate" | "str.swapcase" | "bytes.join"
+        | "str.removeprefix" => {
+            let (_, name) = path.split_once('.')?;
+            text::method(first?, name, args.get(1..)?)?
+        }
         "reversed" => match &first?.known {
             Known::Text(text) => {
-                Value::text(&text.chars().rev().collect::<String>(), first?.taint.with(hidden))
+                let reversed = text.chars().rev().map(|c| Value::text(c.encode_utf8(&mut [0; 4]), hidden));
+                Value::list(reversed.collect()).with(first?.taint)
             }
             Known::List(items, _) => Value::list(items.iter().rev().cloned().collect()).with(hidden),
             _ => return None,
@@ -96,7 +104,12 @@ pub(crate) fn function(path: &str, args: &[Value], names: &mut Names) -> Option<
             let parts: Vec<String> = args.iter().take(64).map(Value::as_part).collect();
             Value::text(&parts.join("/"), Taint::NONE)
         }
-        "os.getenv" | "os.environ.get" => Value::path("os.environ[]", Taint::NONE),
+        "os.getenv" | "os.environ.get" | "os.environ.pop" => {
+            sources::variable(first.and_then(Value::as_whole_text).unwrap_or_default())
+        }
+        "huggingface_hub.get_token" | "huggingface_hub.HfFolder.get_token" => {
+            Value::path("huggingface_hub.get_token()", Taint::CREDENTIAL)
+        }
         "sys.executable" => Value::text("python", Taint::NONE),
         "len" | "bool" | "float" | "isinstance" | "hash" | "id" | "ast.literal_eval" | "json.load"
         | "abs" | "sum" | "os.path.exists" | "os.path.isfile" | "shlex.quote" => Value::default(),
@@ -108,13 +121,27 @@ pub(crate) fn function(path: &str, args: &[Value], names: &mut Names) -> Option<
                 .map(|word| Value::text(word, first.map_or(Taint::NONE, |first| first.taint)))
                 .collect(),
         ),
+        _ => return resolve::function(path, args, names).or_else(|| packages(path)),
+    })
+}
+
+/// Where Python keeps its packages.
+fn packages(path: &str) -> Option<Value> {
+    const FOLDER: &str = "site-packages";
+    let folder = || Value::text(FOLDER, Taint::NONE);
+    Some(match path {
+        "site.getsitepackages" => Value::list(vec![folder(), folder()]),
+        "site.getusersitepackages" | "sysconfig.get_path" | "distutils.sysconfig.get_python_lib" => folder(),
+        "sysconfig.get_paths" => {
+            Value::list(["purelib", "platlib"].map(|name| Value::named(name, folder())).to_vec())
+        }
         _ => return None,
     })
 }
 
 /// What `receiver.name(args)` returns, for a text, bytes or a list.
 pub(crate) fn method(receiver: &Value, name: &str, args: &[Value]) -> Value {
-    fold_method(receiver, name, args)
+    text::method(receiver, name, args)
         .unwrap_or_else(|| Value::path(&format!("?.{name}()"), of_file(receiver, name)))
 }
 
@@ -124,88 +151,6 @@ fn of_file(receiver: &Value, name: &str) -> Taint {
         Some(path) if reads && sources::is_credential_file(path) => Taint::SECRET,
         _ => Taint::NONE,
     }
-}
-
-fn fold_method(receiver: &Value, name: &str, args: &[Value]) -> Option<Value> {
-    let taint = receiver.taint;
-    let hidden = taint.with(Taint::COMPUTED);
-    Some(match (name, &receiver.known) {
-        ("join", Known::Text(glue)) => {
-            let parts = match args.first().map(|arg| &arg.known) {
-                Some(Known::List(items, _)) => items.iter().map(Value::as_part).collect::<Vec<_>>(),
-                Some(Known::Text(text)) => text.chars().map(String::from).collect(),
-                _ => return None,
-            };
-            let inflow = args.first().map_or(Taint::NONE, |arg| arg.taint);
-            let letters = parts.len() > 4 && parts.iter().all(|part| part.chars().count() == 1);
-            let spelled = letters
-                && inflow.has(Taint::COMPUTED)
-                && args.first().is_some_and(|arg| !arg.items().is_empty());
-            let inflow = if spelled { inflow.with(Taint::DECODED) } else { inflow };
-            Value::text(&parts.join(glue), hidden.with(inflow))
-        }
-        ("join", Known::Bytes(glue)) => {
-            let parts: Option<Vec<Vec<u8>>> = args.first()?.items().iter().map(bytes_of).collect();
-            Value::bytes(&parts?.join(glue.as_ref()), taint)
-        }
-        ("decode", Known::Bytes(bytes)) => match args.first().and_then(Value::as_whole_text) {
-            Some("hex" | "base64" | "rot13" | "rot-13" | "rot_13") => {
-                codec(receiver, args.first()?.as_whole_text()?)?
-            }
-            _ => Value::text(&String::from_utf8_lossy(bytes), taint),
-        },
-        ("decode", Known::Text(_)) => codec(receiver, args.first()?.as_whole_text()?)?,
-        ("encode", Known::Text(_))
-            if args.is_empty()
-                || args.first()?.as_whole_text().is_some_and(|name| {
-                    name.to_ascii_lowercase().contains("utf")
-                        || name.contains("ascii")
-                        || name.contains("latin")
-                }) =>
-        {
-            Value::bytes(receiver.as_whole_text()?.as_bytes(), taint)
-        }
-        ("replace", Known::Text(_)) => {
-            let (from, to) = (args.first()?.as_whole_text()?, args.get(1)?.as_whole_text()?);
-            let text = receiver.as_whole_text()?;
-            // An empty pattern stands between all characters.
-            if from.is_empty() || to.len() > 64 {
-                return None;
-            }
-            Value::text(&text.replace(from, to), hidden)
-        }
-        ("format", Known::Text(text)) => {
-            let mut filled = text.to_string();
-            for arg in args.iter().take(32) {
-                if let Some(value) = arg.as_text().filter(|value| value.len() < 4096) {
-                    filled = filled.replacen("{}", value, 1);
-                }
-            }
-            Value::text(&filled, hidden.with(args.iter().fold(Taint::NONE, |all, arg| all.with(arg.taint))))
-        }
-        ("split", Known::Text(text)) => {
-            let glue = args.first().and_then(Value::as_whole_text).filter(|glue| !glue.is_empty());
-            let part = |part: &str| Value::text(part, taint);
-            let parts = match glue {
-                Some(glue) => text.split(glue).take(4096).map(part).collect(),
-                None => text.split_whitespace().take(4096).map(part).collect(),
-            };
-            Value::list(parts)
-        }
-        ("strip" | "lstrip" | "rstrip", Known::Text(text)) if args.is_empty() => {
-            Value::text(text.trim(), taint)
-        }
-        ("lower", Known::Text(text)) => Value::text(&text.to_lowercase(), hidden),
-        ("upper", Known::Text(text)) => Value::text(&text.to_uppercase(), hidden),
-        ("expanduser" | "resolve" | "absolute" | "as_posix" | "copy", _) => receiver.clone(),
-        ("joinpath", Known::Text(text)) => {
-            let rest: Vec<String> = args.iter().take(64).map(Value::as_part).collect();
-            Value::text(&format!("{text}/{}", rest.join("/")), taint)
-        }
-        ("fromhex", _) => decoded(hex(args.first()?)?, taint),
-        ("get", Known::List(items, _)) => named(items, args.first()?.as_whole_text()?).cloned()?,
-        _ => return None,
-    })
 }
 
 /// `map(chr, [...])`.
@@ -226,6 +171,16 @@ fn mapped(args: &[Value]) -> Option<Value> {
         .map(Value::list)
 }
 
+/// The pairs of characters of `str.maketrans("abc", "xyz")`.
+fn maketrans(from: &Value, to: Option<&Value>) -> Option<Value> {
+    let Some(to) = to else { return Some(from.clone()) };
+    let letter = |c: char| Value::text(c.encode_utf8(&mut [0; 4]), Taint::NONE);
+    let text = |value: &Value| bytes_of(value).and_then(|bytes| String::from_utf8(bytes).ok());
+    let (from, to) = (text(from)?, text(to)?);
+    let pairs = from.chars().zip(to.chars()).take(512);
+    Some(Value::list(pairs.map(|(from, to)| Value::list(vec![letter(from), letter(to)])).collect()))
+}
+
 /// A path made of its parts.
 fn path_of(args: &[Value]) -> Option<Value> {
     let first = args.first()?;
@@ -234,11 +189,11 @@ fn path_of(args: &[Value]) -> Option<Value> {
     Some(Value::text(&parts.join("/"), first.taint))
 }
 
-fn decoded(bytes: Vec<u8>, taint: Taint) -> Value {
+pub(crate) fn decoded(bytes: Vec<u8>, taint: Taint) -> Value {
     Value::bytes(&bytes, taint.with(Taint::DECODED).with(Taint::COMPUTED))
 }
 
-fn hex(value: &Value) -> Option<Vec<u8>> {
+pub(crate) fn hex(value: &Value) -> Option<Vec<u8>> {
     let bytes: Vec<u8> = bytes_of(value)?.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let pair = |pair: &[u8]| match pair {
@@ -261,7 +216,7 @@ fn base64_of(value: &Value) -> Option<Vec<u8>> {
     BASE64.decode(&bytes).or_else(|_| general_purpose::STANDARD_NO_PAD.decode(&bytes)).ok()
 }
 
-fn codec(value: &Value, name: &str) -> Option<Value> {
+pub(crate) fn codec(value: &Value, name: &str) -> Option<Value> {
     let taint = value.taint.with(Taint::DECODED).with(Taint::COMPUTED);
     match name.to_ascii_lowercase().replace(['-', '_'], "").as_str() {
         "rot13" => {

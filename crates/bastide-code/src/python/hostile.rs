@@ -4,10 +4,12 @@ use bastide_types::{Assessment, Rule};
 
 use crate::python::call::Call;
 use crate::python::expression::bytes_of;
-use crate::python::names::{runs_command, runs_python};
+use crate::python::names::{self, runs_command, runs_python};
 use crate::python::reader::Reader;
+use crate::python::role::Role;
 use crate::python::sources;
-use crate::python::value::{Known, Taint, Value};
+use crate::python::spelling;
+use crate::python::value::{HOLE, Known, Taint, Value};
 use crate::remark::{Remarks, rule, shown};
 
 rule!(HIDDEN_PROGRAM, "code.hidden-program", Critical, Malicious, "runs a program that it hides",
@@ -75,13 +77,20 @@ const DEEPEST: u8 = 3;
 /// Remembers what makes a later call hostile.
 pub(crate) fn learn(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
     let facts = &mut reader.names.facts;
-    if call.last() == "connect" && call.path.contains("socket") || call.path == "socket.create_connection" {
+    if matches!(call.last(), "connect" | "accept") && call.path.contains("socket")
+        || matches!(call.path, "socket.create_connection" | "asyncio.open_connection")
+    {
         facts.insert("connected");
     }
-    let command = call.command().filter(|_| runs_command(call.path)).and_then(Value::as_command);
+    let command = runs_command(call.path).then(|| call.command()).flatten();
+    let command = command.as_ref().and_then(Value::as_command);
     let shells = ["/sh", "/bash", "/zsh", "sh -i", "cmd.exe", "powershell"];
     if command.is_some_and(|command| command == "sh" || shells.iter().any(|shell| command.contains(shell))) {
         facts.insert("shell");
+    }
+    let root = call.positional().next().and_then(Value::as_text).is_some_and(is_everything);
+    if root && (call.path == "os.walk" || matches!(call.path, "glob.glob" | "glob.iglob")) {
+        facts.insert("walks everything");
     }
     let library =
         call.path.contains("kernel32") || call.path.starts_with("ctypes.") || call.path.starts_with("mmap.");
@@ -94,6 +103,7 @@ pub(crate) fn learn(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
 
 pub(crate) fn check(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
     hidden_call(reader, call);
+    every_class(reader, call);
     python_program(reader, call);
     shell(reader, call);
     machine_code(reader, call);
@@ -108,10 +118,87 @@ fn hidden_call(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
     let acts = runs_command(call.path)
         || runs_python(call.path) && call.path != "compile"
         || call.path == "marshal.loads";
+    if reader.depth > 0 && runs_command(call.path) {
+        let message = format!("`{}` stands in a text that is executed", shown(call.path));
+        reader.remarks.add(&HIDDEN_CALL, call.offset, message);
+    }
+    if let Some(name) = call.path.strip_prefix("operator.methodcaller(") {
+        let object = call.args.first().and_then(Value::as_path).unwrap_or_default();
+        let path = names::member(object, name.trim_end_matches(')'));
+        if runs_command(&path) || runs_python(&path) {
+            let message = format!("`{}` is reached by its name", shown(&path));
+            reader.remarks.add(&HIDDEN_CALL, call.offset, message);
+        }
+    }
+    if call.path == "types.CodeType" && call.args.iter().any(|arg| matches!(arg.known, Known::Bytes(_))) {
+        reader.remarks.add(
+            &HIDDEN_PROGRAM,
+            call.offset,
+            "it makes a program of the bytes that stand in the text",
+        );
+    }
+    if call.path.ends_with(".?") && call.taint.has(Taint::COMPUTED) {
+        let message = format!("`{}` finds the function among all that there are", shown(call.path));
+        reader.remarks.add(&HIDDEN_CALL, call.offset, message);
+    }
     if acts && call.taint.has(Taint::COMPUTED.with(Taint::IMPORTED)) {
         let message =
             format!("`{}` is reached by a name that is put together when it runs", shown(call.path));
         reader.remarks.add(&HIDDEN_CALL, call.offset, message);
+    }
+}
+
+/// `().__class__.__base__.__subclasses__()`: the way to every class that is loaded, without a name.
+fn every_class(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    let Some(owner) = call.path.strip_suffix(".__subclasses__") else { return };
+    let of_object = matches!(owner, "object" | "type")
+        && call.args.first().is_none_or(|class| class.as_path() == Some("object"));
+    let climbs = ["__class__.__base__", "__class__.__bases__[]", "__class__.__mro__[]", "__class__.mro()[]"];
+    if of_object || climbs.iter().any(|end| owner.ends_with(end)) {
+        reader.remarks.add(
+            &HIDDEN_CALL,
+            call.offset,
+            "it looks for a function among all classes that are loaded",
+        );
+    }
+}
+
+/// A function that acts, put in the place of one that Python calls by itself: `__getitem__ = os.system`,
+/// `sys.excepthook = exec`.
+pub(crate) fn assigned(reader: &mut Reader<'_, '_, '_>, target: &str, value: &Value, offset: usize) {
+    let Some(path) = value.as_path().filter(|path| runs_command(path) || matches!(*path, "exec" | "eval"))
+    else {
+        return;
+    };
+    let special = target.starts_with("__") && target.ends_with("__");
+    let builtin = ["builtins.", "__builtins__.", "sys."].iter().any(|module| target.starts_with(module));
+    if reader.speaks && (special || builtin) {
+        let message = format!("`{}` becomes `{}`", shown(target), shown(path));
+        reader.remarks.add(&HIDDEN_CALL, offset, message);
+    }
+}
+
+/// `os.environ["PYTHONBREAKPOINT"] = "os.system"`: what `breakpoint()` then calls.
+pub(crate) fn set_variable(reader: &mut Reader<'_, '_, '_>, name: &str, value: &Value, offset: usize) {
+    let function = value.as_whole_text().map(names::canonical);
+    let acts = function.filter(|path| runs_command(path) || runs_python(path));
+    if let Some(path) = acts.filter(|_| name == "PYTHONBREAKPOINT" && reader.speaks) {
+        reader.remarks.add(&HIDDEN_CALL, offset, format!("`breakpoint` becomes `{}`", shown(&path)));
+    }
+}
+
+/// `while True: os.fork()`, where nobody looks which of the two it is.
+pub(crate) fn endless(reader: &mut Reader<'_, '_, '_>, node: tree_sitter::Node<'_>) {
+    const MANY: usize = 16;
+    let condition = node.child_by_field_name("condition").map(|condition| reader.source(condition));
+    let Some(body) = node.child_by_field_name("body") else { return };
+    let mut cursor = body.walk();
+    let forks = body.named_children(&mut cursor).take(MANY).any(|statement| {
+        statement.kind() == "expression_statement"
+            && matches!(reader.source(statement), "os.fork()" | "fork()")
+    });
+    if reader.speaks && forks && matches!(condition, Some("True" | "1")) {
+        reader.remarks.add(&DESTRUCTION, reader.offset(node), "it starts itself without end");
     }
 }
 
@@ -120,8 +207,12 @@ fn python_program(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
     if !runs_python(call.path) || call.path == "pandas.eval" {
         return;
     }
-    let Some(program) = call.positional().next().or_else(|| call.named("source")) else { return };
-    reader.executed_at(call.offset, call.path, program);
+    let first = call.positional().next();
+    for program in
+        first.into_iter().chain(["source", "stmt", "setup"].iter().filter_map(|name| call.named(name)))
+    {
+        reader.executed_at(call.offset, call.path, program);
+    }
 }
 
 impl Reader<'_, '_, '_> {
@@ -150,10 +241,21 @@ impl Reader<'_, '_, '_> {
             );
             return;
         }
+        if self.role() == Role::Loader
+            && (self.runs_on_import() || self.runs_on_load())
+            && let Some(file) = program.as_path().and_then(read_from)
+            && !file.ends_with(".py")
+        {
+            let message =
+                format!("`{name}` is given the file `{}`, which is not called a program", shown(file));
+            self.remarks.add(&HIDDEN_PROGRAM, offset, message);
+            return;
+        }
         let Some(text) = program.as_command().filter(|_| self.depth < DEEPEST) else { return };
         if !matches!(program.known, Known::Text(_) | Known::Bytes(_)) || !self.spend(1) {
             return;
         }
+        let text = spelling::taken(&text);
         let mut inner = Remarks::new(&text);
         super::read(&text, &mut inner, self.depth + 1, self.budget);
         for remark in inner.finish().iter().filter(|remark| remark.rule.effect == Assessment::Malicious) {
@@ -164,6 +266,12 @@ impl Reader<'_, '_, '_> {
             );
         }
     }
+}
+
+/// The file that `path` is the content of: `open(name).read()`.
+fn read_from(path: &str) -> Option<&str> {
+    let (file, rest) = path.strip_prefix("open(")?.split_once(").read")?;
+    (!file.is_empty() && matches!(rest, "" | "()")).then_some(file)
 }
 
 /// Commands given what is fetched or decoded, and shells on sockets.
@@ -187,7 +295,10 @@ fn shell(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
     }
     let piped = ["stdin", "stdout", "stderr"].iter().filter_map(|name| call.named(name));
     if piped.into_iter().any(|pipe| {
-        descriptor(pipe) || pipe.as_path().is_some_and(|path| path.starts_with("socket.socket()"))
+        descriptor(pipe)
+            || pipe.as_path().is_some_and(|path| {
+                path.starts_with("socket.socket()") || path.starts_with("socket.create_connection()")
+            })
     }) {
         reader.remarks.add(&REVERSE_SHELL, call.offset, format!("`{name}` is wired to a connection"));
     }
@@ -204,7 +315,7 @@ fn shell(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
             call.offset,
             format!("`{name}` is given what is decoded when it runs"),
         );
-    } else if let Some(file) = downloaded(reader, command) {
+    } else if let Some(file) = downloaded(reader, &command) {
         let message = format!("`{name}` runs `{}`, which was downloaded before", shown(&file));
         reader.remarks.add(&DOWNLOADED_PROGRAM, call.offset, message);
     }
@@ -358,15 +469,21 @@ fn sends(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
         let message = format!("`{}` is given the environment or a file of credentials", shown(call.path));
         reader.remarks.add(&EXFILTRATION, call.offset, message);
     }
-    if runs_command(call.path) {
-        let command = call.positional().next();
-        if command.is_some_and(|command| command.taint.has(Taint::SECRET)) {
-            reader.remarks.add(
-                &EXFILTRATION,
-                call.offset,
-                "a command is given the environment or a file of credentials",
-            );
-        }
+    let one = call.inflow().has(Taint::CREDENTIAL);
+    if sink && one && call.args.iter().filter_map(address).any(|address| is_foreign(&address)) {
+        let message =
+            format!("`{}` sends a credential to an address without a name, or of a drop", shown(call.path));
+        reader.remarks.add(&EXFILTRATION, call.offset, message);
+    }
+    let asks = matches!(call.path, "socket.gethostbyname" | "socket.getaddrinfo" | "dns.resolver.resolve");
+    if asks && call.inflow().has(Taint::CREDENTIAL.with(Taint::SECRET)) {
+        let message = format!("`{}` puts a credential into the name that it asks for", shown(call.path));
+        reader.remarks.add(&EXFILTRATION, call.offset, message);
+    }
+    let given = || call.command().is_some_and(|command| command.taint.has(Taint::SECRET));
+    if runs_command(call.path) && given() {
+        let message = "a command is given the environment or a file of credentials";
+        reader.remarks.add(&EXFILTRATION, call.offset, message);
     }
     let opens = matches!(call.path, "open" | "io.open" | "shutil.copy" | "shutil.copyfile");
     let file = call.positional().next().and_then(Value::as_text);
@@ -375,6 +492,39 @@ fn sends(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
         let message = format!("it opens `{}`", shown(file.unwrap_or_default()));
         reader.remarks.add(&CREDENTIAL_FILE, call.offset, message);
     }
+}
+
+/// The address in a text.
+fn address(value: &Value) -> Option<String> {
+    let value = match &value.known {
+        Known::Named(_, value) => value,
+        _ => value,
+    };
+    value.as_text().filter(|text| text.contains("://")).map(str::to_owned)
+}
+
+/// Whether an address is a bare number, or of a service that takes what anybody sends.
+fn is_foreign(address: &str) -> bool {
+    const DROPS: &[&str] = &[
+        "webhook.site",
+        "discord.com/api/webhooks",
+        "discordapp.com/api/webhooks",
+        "api.telegram.org/bot",
+        "pipedream.net",
+        "requestbin",
+        "ngrok",
+        "burpcollaborator",
+        "oast.",
+        "interact.sh",
+        "pastebin.com",
+        "transfer.sh",
+        "requestcatcher",
+        "beeceptor",
+        "file.io",
+        "0x0.st",
+        "termbin",
+    ];
+    crate::shell::is_bare_number(address) || DROPS.iter().any(|drop| address.contains(drop))
 }
 
 /// Files that something will run.
@@ -386,6 +536,10 @@ fn writes(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
                 .then(|| call.arg(0, "file").and_then(Value::as_text))
                 .flatten()
         }
+        "os.open" => {
+            let flags = call.arg(1, "flags").and_then(Value::as_path).unwrap_or("os.O_WRONLY");
+            (flags != "os.O_RDONLY").then(|| call.arg(0, "path").and_then(Value::as_text)).flatten()
+        }
         "shutil.copy" | "shutil.copyfile" | "shutil.move" | "os.rename" | "os.symlink" => {
             call.positional().nth(1).and_then(Value::as_text)
         }
@@ -394,20 +548,45 @@ fn writes(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
     if let Some(target) = target.filter(|target| sources::is_startup_file(target)) {
         reader.remarks.add(&PERSISTENCE, call.offset, format!("it writes `{}`", shown(target)));
     }
-    if call.path == "winreg.SetValueEx"
-        && call.args.iter().any(|arg| arg.as_text().is_some_and(|text| text.contains("CurrentVersion\\Run")))
-    {
+    if opens_run_key(call) {
         reader.remarks.add(&PERSISTENCE, call.offset, "it adds a program that every login runs");
     }
 }
 
-/// `shutil.rmtree("/")`.
+/// Whether a call writes to the key of the registry whose programs every login runs.
+fn opens_run_key(call: &Call<'_>) -> bool {
+    let names =
+        call.args.iter().any(|arg| arg.as_text().is_some_and(|text| text.contains("CurrentVersion\\Run")));
+    let writes = || {
+        let path = |arg: &Value| {
+            arg.as_path().is_some_and(|path| {
+                path.ends_with("SET_VALUE") || path.ends_with("ACCESS") || path.ends_with("WRITE")
+            })
+        };
+        call.args.iter().any(path)
+    };
+    match call.path {
+        "winreg.SetValueEx" | "winreg.SetValue" | "winreg.CreateKey" | "winreg.CreateKeyEx" => names,
+        "winreg.OpenKey" | "winreg.OpenKeyEx" => names && writes(),
+        _ => false,
+    }
+}
+
+/// Whether a folder holds all of the system, or all that somebody owns.
+fn is_everything(folder: &str) -> bool {
+    matches!(folder, "/" | "~" | "~/" | "/home" | "/etc" | "/usr" | "C:\\" | "C:/")
+}
+
+/// `shutil.rmtree("/")`, `os.remove(path)` for all paths below it.
 fn erases(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
     let target = call.positional().next().and_then(Value::as_text);
-    if call.path == "shutil.rmtree"
-        && target
-            .is_some_and(|target| matches!(target, "/" | "~" | "~/" | "/home" | "/etc" | "/usr" | "C:\\"))
-    {
+    let removes = matches!(call.path, "os.remove" | "os.unlink" | "shutil.rmtree");
+    let unknown = target.is_none_or(|target| target.contains(HOLE));
+    if removes && unknown && reader.names.facts.contains("walks everything") {
+        let message = format!("`{}` removes what a walk through everything finds", shown(call.path));
+        reader.remarks.add(&DESTRUCTION, call.offset, message);
+    }
+    if call.path == "shutil.rmtree" && target.is_some_and(is_everything) {
         reader.remarks.add(
             &DESTRUCTION,
             call.offset,

@@ -19,7 +19,8 @@ impl Reader<'_, '_, '_> {
             match child.node.kind() {
                 "string_content" => unescape(self.source(child.node), raw, &mut text),
                 "interpolation" => {
-                    taint = taint.with(child.value.taint);
+                    let put_in = child.value.as_text().map_or(Taint::NONE, |_| Taint::COMPUTED);
+                    taint = taint.with(child.value.taint).with(put_in);
                     text.push_str(&child.value.as_part());
                 }
                 _ => {}
@@ -62,6 +63,7 @@ fn unescape(source: &str, raw: bool, out: &mut String) {
             'x' => digits(&mut chars, 2, 16),
             'u' => digits(&mut chars, 4, 16),
             'U' => digits(&mut chars, 8, 16),
+            'N' => named_letter(&mut chars),
             '0'..='7' => {
                 let first = escape.to_digit(8).unwrap_or(0);
                 let mut number = first;
@@ -85,6 +87,20 @@ fn unescape(source: &str, raw: bool, out: &mut String) {
             (None, '\\' | '\'' | '"') => out.push(escape),
             (None, other) => out.extend(['\\', other]),
         }
+    }
+}
+
+/// `\N{LATIN SMALL LETTER A}`: the names of letters; those of other characters leave a hole.
+fn named_letter(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<u32> {
+    const LONGEST: usize = 96;
+    let name: String = chars.by_ref().take(LONGEST).take_while(|c| *c != '}').collect();
+    let name = name.strip_prefix('{')?.to_ascii_uppercase();
+    let letter = name.strip_prefix("LATIN SMALL LETTER ").map(str::to_ascii_lowercase);
+    let letter = letter.or_else(|| name.strip_prefix("LATIN CAPITAL LETTER ").map(str::to_owned));
+    let mut letter = letter.as_deref().unwrap_or_default().chars();
+    match (letter.next(), letter.next()) {
+        (Some(letter), None) => Some(u32::from(letter)),
+        _ => Some(u32::from(HOLE)),
     }
 }
 

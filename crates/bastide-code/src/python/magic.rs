@@ -2,19 +2,22 @@
 
 use std::borrow::Cow;
 
-use crate::python::command;
-use crate::remark::Remarks;
+use crate::python::hostile::DOWNLOADED_PROGRAM;
+use crate::python::{command, download};
+use crate::remark::{Remarks, shown};
 
 /// Looks at the commands in `text` and gives it back with them blotted out, byte for byte, so that offsets stay.
 pub(crate) fn without<'t>(text: &'t str, remarks: &mut Remarks<'_>) -> Cow<'t, str> {
     if !text.contains(['!', '%']) {
         return Cow::Borrowed(text);
     }
+    const MANY: usize = 32;
     let mut plain = String::with_capacity(text.len());
     let mut offset = 0;
     let mut changed = false;
     let mut in_cell = false;
     let mut continued = false;
+    let mut fetched: Vec<&str> = Vec::new();
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let bare = line.trim();
         in_cell |= number == 0 && is_shell_cell(bare);
@@ -24,7 +27,17 @@ pub(crate) fn without<'t>(text: &'t str, remarks: &mut Remarks<'_>) -> Cow<'t, s
         };
         if let Some(command) = command {
             continued = bare.ends_with('\\') && !in_cell;
-            command::shell_line(command, offset + (line.len() - line.trim_start().len()), remarks);
+            let at = offset + (line.len() - line.trim_start().len());
+            command::shell_line(command, at, remarks);
+            if let Some(file) = fetched.iter().find(|file| starts(command, file)) {
+                let message =
+                    format!("it starts `{}`, which an address without a certificate gave", shown(file));
+                remarks.add(&DOWNLOADED_PROGRAM, at, message);
+            }
+            // Who has a certificate may be a project that publishes its program so.
+            fetched.extend(
+                download::fetched(command).filter(|_| command.contains("http://") && fetched.len() < MANY),
+            );
             plain.extend(line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
             changed = true;
         } else {
@@ -33,6 +46,14 @@ pub(crate) fn without<'t>(text: &'t str, remarks: &mut Remarks<'_>) -> Cow<'t, s
         offset += line.len();
     }
     if changed { Cow::Owned(plain) } else { Cow::Borrowed(text) }
+}
+
+/// Whether the command line starts `file`, by itself or through an interpreter.
+fn starts(command: &str, file: &str) -> bool {
+    const INTERPRETERS: &[&str] =
+        &[".", "bash", "nohup", "perl", "python", "python3", "sh", "source", "sudo"];
+    let mut words = command.split_whitespace().skip_while(|word| INTERPRETERS.contains(word));
+    words.next().is_some_and(|word| word == file || word.strip_prefix("./") == Some(file))
 }
 
 fn is_shell_cell(line: &str) -> bool {

@@ -2,24 +2,35 @@
 
 mod call;
 mod command;
+mod deferred;
+mod download;
+mod encoding;
 mod expression;
 mod fold;
+mod function;
 mod hostile;
 mod literal;
 mod loaders;
 mod magic;
 mod names;
+mod namespace;
 mod output;
 mod reader;
+mod resolve;
+mod role;
 mod serving;
 mod sources;
+mod spelling;
 mod statement;
+mod text;
 mod value;
 
 use bastide_types::Rule;
 use reader::Budget;
+use role::Role;
 
-use crate::remark::{Remark, Remarks, rule};
+use crate::python::encoding::{DISGUISED, UNUSUAL_ENCODING};
+use crate::remark::{Remark, Remarks, rule, shown};
 use crate::secrets;
 
 rule!(
@@ -41,7 +52,17 @@ pub(crate) const RULES: &[&Rule] = &[&TOO_LARGE, &UNFINISHED];
 
 /// The rules of each kind.
 pub(crate) fn families() -> impl Iterator<Item = &'static [&'static Rule]> {
-    [hostile::RULES, command::RULES, loaders::RULES, output::RULES, serving::RULES].into_iter()
+    [
+        encoding::RULES,
+        spelling::RULES,
+        hostile::RULES,
+        download::RULES,
+        command::RULES,
+        loaders::RULES,
+        output::RULES,
+        serving::RULES,
+    ]
+    .into_iter()
 }
 
 /// The longest text that is read, in bytes: the longest modules of the libraries of this field have 1.2 MiB.
@@ -53,18 +74,44 @@ pub const LONGEST: usize = 1_280 << 10;
 /// read as far as that goes and said to be unfinished.
 #[must_use]
 pub fn python(text: &str) -> Vec<Remark> {
-    let mut remarks = Remarks::new(text);
-    read(text, &mut remarks, 0, &mut Budget::new());
+    source(text, &mut Budget::new(Role::Program, false))
+}
+
+fn source(text: &str, budget: &mut Budget) -> Vec<Remark> {
+    let taken = spelling::taken(text);
+    let mut remarks = Remarks::new(&taken);
+    spelling::check(text, &mut remarks);
+    read(&taken, &mut remarks, 0, budget);
     remarks.finish()
+}
+
+/// What the file of Python called `name` does wrong, read from its bytes as Python decodes them. Not more of it need be
+/// given than [`LONGEST`] and a byte. The name, without folders, tells who runs the file.
+#[must_use]
+pub fn python_file(name: &str, bytes: &[u8]) -> Vec<Remark> {
+    let decoded = encoding::decode(bytes);
+    let mut found = source(&decoded.text, &mut Budget::new(Role::of(name), Role::is_part(name)));
+    if let Some((codec, differs)) = decoded.odd {
+        let mut remarks = Remarks::new(&decoded.text);
+        let codec = shown(&codec);
+        match differs {
+            true => remarks.add(&DISGUISED, 0, format!("`{codec}` makes another program of its bytes")),
+            false => remarks.add(&UNUSUAL_ENCODING, 0, format!("the file is written in `{codec}`")),
+        }
+        found.splice(0..0, remarks.finish());
+    }
+    found
 }
 
 /// What the cell of a notebook with the source `text` does wrong. Lines that begin with `!` or `%` are read as their
 /// commands; in a file they would be Python.
 #[must_use]
 pub fn cell(text: &str) -> Vec<Remark> {
-    let mut remarks = Remarks::new(text);
-    let plain = magic::without(text, &mut remarks);
-    read(&plain, &mut remarks, 0, &mut Budget::new());
+    let taken = spelling::taken(text);
+    let mut remarks = Remarks::new(&taken);
+    spelling::check(text, &mut remarks);
+    let plain = magic::without(&taken, &mut remarks);
+    read(&plain, &mut remarks, 0, &mut Budget::new(Role::Program, false));
     remarks.finish()
 }
 

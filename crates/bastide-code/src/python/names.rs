@@ -18,6 +18,10 @@ pub(crate) struct Names {
     modules: HashSet<String>,
     /// Names of files that hold what was downloaded.
     pub(crate) downloads: HashSet<String>,
+    /// Modules whose files were downloaded.
+    pub(crate) fetched: HashSet<String>,
+    /// Functions and classes of this text that importing it calls.
+    pub(crate) imported: HashSet<String>,
     /// What happened somewhere: a socket was connected, memory was made executable.
     pub(crate) facts: HashSet<&'static str>,
 }
@@ -155,11 +159,51 @@ pub(crate) fn canonical(path: &str) -> String {
 /// `path.name`, in one spelling.
 pub(crate) fn member(path: &str, name: &str) -> String {
     let joined = format!("{path}.{name}");
-    // `os.__dict__`, `vars(os)` and `os.__getattribute__` are `os` again.
-    if matches!(name, "__dict__" | "__self__" | "__wrapped__" | "__func__") {
-        return path.to_owned();
+    if name == "__dict__" {
+        return joined;
     }
-    canonical(&joined)
+    if matches!(name, "__self__" | "__wrapped__" | "__func__" | "__call__") {
+        // A builtin function belongs to the module of its kind.
+        return if name == "__self__" && is_builtin(path) { "builtins".to_owned() } else { path.to_owned() };
+    }
+    // Most modules of the library have imported these two, under this name or with a line before it.
+    let within = !path.contains([':', '?', '(']);
+    match name {
+        "os" | "_os" if within => "os".to_owned(),
+        "sys" | "_sys" if within => "sys".to_owned(),
+        "subprocess" | "builtins" if within => name.to_owned(),
+        _ => canonical(&joined),
+    }
+}
+
+/// Builtin functions that programs reach others through.
+fn is_builtin(name: &str) -> bool {
+    matches!(
+        name,
+        "print"
+            | "len"
+            | "abs"
+            | "all"
+            | "any"
+            | "iter"
+            | "next"
+            | "open"
+            | "id"
+            | "hash"
+            | "repr"
+            | "min"
+            | "max"
+            | "sum"
+            | "sorted"
+            | "chr"
+            | "ord"
+            | "dir"
+            | "getattr"
+            | "setattr"
+            | "vars"
+            | "callable"
+            | "input"
+    )
 }
 
 /// What may be called that runs a program of the system.
@@ -196,11 +240,26 @@ pub(crate) fn runs_command(path: &str) -> bool {
         "setuptools._distutils.spawn.spawn",
         "win32api.ShellExecute",
         "ctypes.windll.shell32.ShellExecuteW",
+        "_posixsubprocess.fork_exec",
+        "psutil.Popen",
+        "gevent.subprocess.Popen",
+        "trio.run_process",
+        "anyio.run_process",
+        "anyio.open_process",
+        "invoke.run",
+        "pexpect.popen_spawn.PopenSpawn",
+        "numpy.distutils.exec_command.exec_command",
+        "torch.utils.collect_env.run",
+        "wexpect.spawn",
+        "winpty.PtyProcess.spawn",
     ];
     COMMANDS.contains(&path)
         || path.starts_with("os.exec")
         || path.starts_with("os.spawn")
-        || path.ends_with(".system") && path.starts_with("ctypes.")
+        || (path.ends_with(".system") || path.ends_with(".popen"))
+            && (path.starts_with("ctypes.") || path.contains("dlopen()"))
+        || (path.ends_with(".subprocess_shell") || path.ends_with(".subprocess_exec"))
+            && path.starts_with("asyncio.")
 }
 
 /// What may be called that runs its argument as Python.
@@ -223,6 +282,22 @@ pub(crate) fn runs_python(path: &str) -> bool {
             | "get_ipython().run_cell"
             | "IPython.get_ipython().run_cell"
             | "pandas.eval"
+            | "cProfile.runctx"
+            | "cProfile.Profile().run"
+            | "profile.runctx"
+            | "profile.Profile().run"
+            | "pdb.run"
+            | "pdb.runeval"
+            | "pdb.Pdb().run"
+            | "bdb.Bdb().run"
+            | "trace.Trace().run"
+            | "trace.Trace().runctx"
+            | "code.InteractiveConsole().runcode"
+            | "code.InteractiveConsole().runsource"
+            | "code.InteractiveInterpreter.runsource"
+            | "ctypes.pythonapi.PyRun_SimpleString"
+            | "ctypes.pythonapi.PyRun_SimpleStringFlags"
+            | "timeit.Timer"
     )
 }
 

@@ -9,6 +9,7 @@ use tree_sitter::{Node, ParseOptions, ParseState, Parser, Tree, TreeCursor};
 
 use crate::python::UNFINISHED;
 use crate::python::names::Names;
+use crate::python::role::Role;
 use crate::python::value::Value;
 use crate::remark::Remarks;
 
@@ -16,7 +17,7 @@ use crate::remark::Remarks;
 const PIECE: usize = 2 << 20;
 
 /// Most tokens that the grammar is given at once: a token takes up to three hundred bytes of its tree.
-const TOKENS: usize = 500_000;
+const TOKENS: usize = 400_000;
 
 /// A node whose value is known, within its parent.
 pub(crate) struct Child<'t> {
@@ -36,6 +37,8 @@ pub(crate) struct Reader<'r, 't, 'x> {
     pub(crate) speaks: bool,
     /// Functions and classes around the node, from outside to inside.
     pub(crate) scopes: Vec<Scope>,
+    /// The name that the lambda to come is given.
+    pub(crate) naming: Option<&'t str>,
     /// How many texts execute one within another.
     pub(crate) depth: u8,
     /// How many comprehensions are unfolded one within another.
@@ -43,22 +46,27 @@ pub(crate) struct Reader<'r, 't, 'x> {
     pub(crate) budget: &'r mut Budget,
 }
 
-/// What is left to spend on one file, with all texts that it executes.
-pub(crate) struct Budget(u64);
+/// What holds for one file, with all texts that it executes: what it is for, and what is left to spend on it.
+pub(crate) struct Budget {
+    pub(crate) role: Role,
+    /// Whether its name says that other files import it.
+    pub(crate) part: bool,
+    steps: u64,
+}
 
 impl Budget {
     /// Steps for one file: dense code has two nodes for every three bytes, and is walked twice, so that the longest text
     /// takes two thirds of them. A step takes about half a microsecond.
     const STEPS: u64 = 5_000_000;
 
-    pub(crate) fn new() -> Self {
-        Budget(Self::STEPS)
+    pub(crate) fn new(role: Role, part: bool) -> Self {
+        Budget { role, part, steps: Self::STEPS }
     }
 
     /// Takes steps; whether there were any left.
     fn spend(&mut self, steps: u64) -> bool {
-        self.0 = self.0.saturating_sub(steps);
-        self.0 > 0
+        self.steps = self.steps.saturating_sub(steps);
+        self.steps > 0
     }
 }
 
@@ -66,10 +74,25 @@ impl Budget {
 pub(crate) enum Scope {
     /// Its name, and what the names of its parameters were outside.
     Function(String, Vec<(String, Option<Value>)>),
-    /// A class and what it derives from.
-    Class(String),
-    /// `if __name__ == "__main__":`
+    Class(Class),
+    /// `if __name__ == "__main__":`, `if "publish" in sys.argv:`
     Main,
+    /// What else is done than in [`Scope::Main`].
+    Else,
+}
+
+/// A class.
+pub(crate) struct Class {
+    pub(crate) name: String,
+    /// What it derives from, as it stands there.
+    pub(crate) bases: String,
+}
+
+impl Scope {
+    /// Whether what is returned here tells pickle what to call.
+    pub(crate) fn is_reduce(&self) -> bool {
+        matches!(self, Scope::Function(name, _) if matches!(name.as_str(), "__reduce__" | "__reduce_ex__"))
+    }
 }
 
 /// Reads `text` in two passes: one for the names, since a function may use what stands below it, one for the remarks.
@@ -119,8 +142,18 @@ fn pass(
     budget: &mut Budget,
 ) -> Names {
     let Piece { text, start, depth } = piece;
-    let mut reader =
-        Reader { text, start, names, remarks, speaks, scopes: Vec::new(), depth, unfolding: 0, budget };
+    let mut reader = Reader {
+        text,
+        start,
+        names,
+        remarks,
+        speaks,
+        scopes: Vec::new(),
+        naming: None,
+        depth,
+        unfolding: 0,
+        budget,
+    };
     reader.walk(tree.walk());
     if !reader.spend(0) {
         reader.remarks.add(&UNFINISHED, start, "its expressions need more steps than may be spent on them");
@@ -223,8 +256,31 @@ impl<'t> Reader<'_, 't, '_> {
         self.budget.spend(steps as u64)
     }
 
-    /// Whether the node stands at the top of the file, where importing it runs it.
+    /// Whether importing the file runs what stands here: at its top, in the body of a class, or in a function that is
+    /// called there.
     pub(crate) fn runs_on_import(&self) -> bool {
-        self.scopes.iter().all(|scope| matches!(scope, Scope::Class(_)))
+        let mut class = "";
+        self.scopes.iter().all(|scope| match scope {
+            Scope::Class(inner) => {
+                class = &inner.name;
+                true
+            }
+            Scope::Function(name, _) => {
+                let called = &self.names.imported;
+                makes_class(name) || called.contains(name) || makes_object(name) && called.contains(class)
+            }
+            Scope::Else => true,
+            Scope::Main => false,
+        })
     }
+}
+
+/// Whether Python calls a method of that name when it makes a class.
+fn makes_class(name: &str) -> bool {
+    matches!(name, "__init_subclass__" | "__prepare__" | "__set_name__")
+}
+
+/// Whether Python calls a method of that name when it makes an object.
+fn makes_object(name: &str) -> bool {
+    matches!(name, "__init__" | "__new__" | "__post_init__")
 }

@@ -1,12 +1,26 @@
 //! Where values come from, and which functions hand on what they are given.
 
-use crate::python::value::{HOLE, Taint};
+use crate::python::value::{HOLE, Taint, Value};
 
 /// The taint of a name by itself.
 pub(crate) fn of_name(path: &str) -> Taint {
     match path {
         "os.environ" | "os.environb" => Taint::SECRET,
         _ => Taint::NONE,
+    }
+}
+
+/// A variable of the environment.
+pub(crate) fn variable(name: &str) -> Value {
+    let name = name.to_ascii_uppercase();
+    let credential =
+        ["SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "CREDENTIAL"]
+            .iter()
+            .any(|part| name.contains(part));
+    match (name.as_str(), credential) {
+        ("HOME" | "USERPROFILE", _) => Value::text("~", Taint::NONE),
+        (_, true) => Value::path("os.environ[]", Taint::CREDENTIAL),
+        _ => Value::path("os.environ[]", Taint::NONE),
     }
 }
 
@@ -39,9 +53,11 @@ pub(crate) fn is_fetch(path: &str) -> bool {
     let (_, last) = path.rsplit_once('.').unwrap_or(("", path));
     matches!(path, "urllib.request.urlopen" | "urllib.urlopen")
         || VERBS.contains(&last) && CLIENTS.iter().any(|client| path.starts_with(client))
-        || matches!(last, "recv" | "recvfrom") && path.contains("socket")
+        || matches!(last, "makefile" | "recv" | "recvfrom") && path.contains("socket")
         || last == "getresponse" && path.starts_with("http.client.")
-        || matches!(path, "dns.resolver.resolve" | "dns.resolver.query")
+        || matches!(path, "dns.resolver.resolve" | "dns.resolver.query" | "asyncio.open_connection")
+        || path.starts_with("telnetlib.Telnet().read")
+        || [".request.recv", ".rfile.read", ".rfile.readline"].iter().any(|end| path.ends_with(end))
 }
 
 /// Whether `path` undoes an encoding.
@@ -63,6 +79,16 @@ fn decodes(path: &str) -> bool {
                 | "brotli.decompress"
                 | "zstandard.decompress"
                 | "marshal.loads"
+                | "struct.pack"
+                | "int.to_bytes"
+        )
+        || path.ends_with(".tobytes")
+        || path.ends_with(".to_bytes")
+        || path.ends_with(".decompress")
+            && (path.contains("ecompressobj()") || path.contains("Decompressor()"))
+        || matches!(
+            path,
+            "gzip.GzipFile().read" | "gzip.open().read" | "bz2.BZ2File().read" | "lzma.LZMAFile().read"
         )
         || path.ends_with(".decrypt")
             && (path.contains("Fernet") || path.contains("AES") || path.contains("Cipher"))
@@ -193,6 +219,12 @@ pub(crate) fn is_transparent(path: &str) -> bool {
         "b85decode",
         "a85decode",
         "b32decode",
+        "to_text",
+        "to_wire",
+        "tobytes",
+        "to_bytes",
+        "tostring",
+        "accept",
     ];
     let last = path.rsplit('.').next().unwrap_or(path);
     LASTS.contains(&last)
@@ -226,6 +258,9 @@ pub(crate) fn is_credential_file(path: &str) -> bool {
         "id_rsa",
         "id_ed25519",
         "Local State",
+        "/Default/Cookies",
+        "/Default/Network/Cookies",
+        "cookies.sqlite",
         ".electrum/wallets",
         "Exodus/exodus.wallet",
         ".cache/huggingface/token",

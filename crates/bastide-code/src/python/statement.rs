@@ -4,9 +4,9 @@ use tree_sitter::Node;
 
 use crate::python::expression::{field, value_of};
 use crate::python::names::{self, is_blank};
-use crate::python::reader::{Child, Reader, Scope};
+use crate::python::reader::{Child, Class, Reader, Scope};
 use crate::python::value::{Known, Taint, Value};
-use crate::python::{hostile, output};
+use crate::python::{deferred, download, hostile, output, role};
 
 impl<'t> Reader<'_, 't, '_> {
     /// Comes to a node, before its children.
@@ -15,6 +15,13 @@ impl<'t> Reader<'_, 't, '_> {
             "function_definition" => {
                 let name = node.child_by_field_name("name").map(|name| self.source(name)).unwrap_or_default();
                 let top = !self.scopes.iter().any(|scope| matches!(scope, Scope::Class(_)));
+                let parameters = node.child_by_field_name("parameters").map(|node| self.source(node));
+                if role::is_handler(name, parameters.unwrap_or_default()) && self.scopes.is_empty() {
+                    self.names.facts.insert("model class");
+                }
+                if self.scopes.is_empty() {
+                    self.names.facts.insert("offers");
+                }
                 if top && !name.is_empty() {
                     self.names.bind(name, names::local(name));
                 }
@@ -24,51 +31,72 @@ impl<'t> Reader<'_, 't, '_> {
             "class_definition" => {
                 let bases = node.child_by_field_name("superclasses").map(|bases| self.source(bases));
                 let bases = bases.unwrap_or_default();
-                if ["PreTrainedModel", "PretrainedConfig", "PreTrainedConfig", "PreTrainedTokenizer"]
-                    .iter()
-                    .any(|base| bases.contains(base))
-                {
+                let short = bases.get(..bases.floor_char_boundary(200)).unwrap_or_default();
+                let name = node.child_by_field_name("name").map(|name| self.source(name)).unwrap_or_default();
+                if role::is_loaded_class(name, short) {
                     self.names.facts.insert("model class");
                 }
-                let short = bases.get(..bases.floor_char_boundary(200)).unwrap_or_default();
-                self.scopes.push(Scope::Class(short.to_owned()));
+                if self.scopes.is_empty() {
+                    self.names.facts.insert("offers");
+                }
+                self.names.bind(name, names::local(name));
+                self.scopes.push(Scope::Class(Class { name: name.to_owned(), bases: short.to_owned() }));
             }
-            "if_statement" => {
-                let condition = node.child_by_field_name("condition").map(|condition| self.source(condition));
-                if condition.is_some_and(|text| text.len() < 80 && text.contains("__main__")) {
-                    self.scopes.push(Scope::Main);
+            "if_statement" if self.is_asked_for(node) => {
+                self.names.facts.insert("script");
+                self.scopes.push(Scope::Main);
+            }
+            "elif_clause" | "else_clause" => {
+                if node.parent().is_some_and(|parent| self.is_asked_for(parent))
+                    && let Some(scope) = self.scopes.last_mut()
+                {
+                    *scope = Scope::Else;
                 }
             }
+            "assignment" => self.enter_assignment(node),
+            "lambda" => self.enter_lambda(node),
             _ => {}
         }
+    }
+
+    /// Whether the statement is one of `if` that asks whether somebody started the file, or for a word on its command line.
+    fn is_asked_for(&self, node: Node<'_>) -> bool {
+        const LONGEST: usize = 80;
+        let condition = node.child_by_field_name("condition").map(|condition| self.source(condition));
+        let asks = |text: &str| {
+            text.contains("__main__")
+                || text.contains("argv")
+                    && text.contains(['"', '\''])
+                    && (text.contains("==") || text.contains(" in "))
+                    && !(text.contains("!=") || text.contains("not "))
+        };
+        node.kind() == "if_statement" && condition.is_some_and(|text| text.len() < LONGEST && asks(text))
     }
 
     /// Leaves a statement.
     pub(crate) fn statement(&mut self, node: Node<'_>, children: &[Child<'_>]) -> Value {
         match node.kind() {
-            "function_definition" | "class_definition" => {
-                if let Some(Scope::Function(_, outside)) = self.scopes.pop() {
-                    for (name, value) in outside {
-                        match value {
-                            Some(value) => self.names.bind(&name, value),
-                            None => self.names.forget(&name),
-                        }
-                    }
+            "function_definition" | "class_definition" => self.leave_function(),
+            "default_parameter" | "typed_default_parameter" => {
+                if let (Some(name), Some(value)) = (field(children, "name"), field(children, "value")) {
+                    self.default_parameter(name.node, &value.value);
                 }
             }
             // `@exec`: the function below is made from what stands there, and never called by its name.
             "decorator" => {
                 let path = children.first().and_then(|child| child.value.as_path()).unwrap_or_default();
+                if let Some(name) = path.strip_prefix("local:")
+                    && self.runs_on_import()
+                {
+                    self.names.imported.insert(name.to_owned());
+                }
                 if self.speaks && matches!(path, "exec" | "eval") {
                     let message = format!("`{path}` is hidden in a decorator");
                     self.remarks.add(&hostile::HIDDEN_CALL, self.start + node.start_byte(), message);
                 }
             }
-            "if_statement" => {
-                let condition = field(children, "condition").map(|condition| self.source(condition.node));
-                if condition.is_some_and(|text| text.len() < 80 && text.contains("__main__")) {
-                    self.scopes.pop();
-                }
+            "if_statement" if self.is_asked_for(node) => {
+                self.scopes.pop();
             }
             "import_statement" => children.iter().for_each(|child| self.import(child.node)),
             "import_from_statement" => self.import_from(node, children),
@@ -79,6 +107,10 @@ impl<'t> Reader<'_, 't, '_> {
                 };
                 if let (Some(left), Some(right)) = (left, right) {
                     let value = right.value.clone();
+                    if right.node.kind() == "lambda" && left.node.kind() == "identifier" {
+                        self.named_lambda(self.source(left.node), value);
+                        return Value::default();
+                    }
                     self.bind(left.node, &value, 0);
                     return value;
                 }
@@ -98,7 +130,11 @@ impl<'t> Reader<'_, 't, '_> {
                 let texts: Option<Vec<&str>> = right.items().iter().take(64).map(Value::as_text).collect();
                 let element = match (texts.filter(|texts| !texts.is_empty()), right.items().first()) {
                     (Some(texts), _) => Value::text(&texts.join("\n"), right.taint),
-                    (None, Some(first)) if matches!(first.known, Known::Number(_)) => first.clone(),
+                    (None, Some(first)) if matches!(first.known, Known::Number(_) | Known::Path(_)) => {
+                        first.clone()
+                    }
+                    // Of pairs, the first whose function acts.
+                    (None, Some(first)) if !first.items().is_empty() => first.clone(),
                     _ => Value::unknown(right.taint),
                 };
                 if let Some(left) = field(children, "left") {
@@ -108,8 +144,12 @@ impl<'t> Reader<'_, 't, '_> {
             }
             "return_statement" => {
                 let value = children.first().map(|child| child.value.clone()).unwrap_or_default();
+                if self.speaks && self.scopes.iter().any(Scope::is_reduce) {
+                    deferred::reduced(self, self.offset(node), &value);
+                }
                 self.returned(value);
             }
+            "while_statement" => hostile::endless(self, node),
             // Python 2.
             "exec_statement" => {
                 let value = value_of(children, "code");
@@ -121,7 +161,12 @@ impl<'t> Reader<'_, 't, '_> {
     }
 
     /// Binds the parameters of a function to what it is given in this text, or to nobody's names; what these were outside.
-    fn parameters(&mut self, node: Node<'_>, function: &str, top: bool) -> Vec<(String, Option<Value>)> {
+    pub(crate) fn parameters(
+        &mut self,
+        node: Node<'_>,
+        function: &str,
+        top: bool,
+    ) -> Vec<(String, Option<Value>)> {
         const MANY: usize = 64;
         let Some(parameters) = node.child_by_field_name("parameters") else { return Vec::new() };
         let mut cursor = parameters.walk();
@@ -149,7 +194,11 @@ impl<'t> Reader<'_, 't, '_> {
         else {
             return;
         };
-        if (is_blank(&value) && value.taint == Taint::NONE) || self.names.returns.contains_key(name) {
+        // What a second reading knows better replaces what the first one knew.
+        let known = self.names.returns.get(name).is_some_and(|before| {
+            !matches!(value.known, Known::Text(_) | Known::Bytes(_)) || before.as_text().is_some()
+        });
+        if (is_blank(&value) && value.taint == Taint::NONE) || known {
             return;
         }
         let name = name.clone();
@@ -181,36 +230,81 @@ impl<'t> Reader<'_, 't, '_> {
     fn bind(&mut self, target: Node<'_>, value: &Value, depth: u8) {
         const DEEPEST: u8 = 4;
         match target.kind() {
-            "identifier" => self.names.bind(self.source(target), value.clone()),
+            "identifier" => {
+                let name = self.source(target);
+                hostile::assigned(self, name, value, self.offset(target));
+                if let Some(Scope::Class(class)) = self.scopes.last()
+                    && !class.name.is_empty()
+                {
+                    let member = format!("{}.{name}", class.name);
+                    self.names.bind(&member, value.clone());
+                }
+                self.names.bind(name, value.clone());
+            }
             "attribute" => {
                 let name = self.source(target);
                 output::assigned(self, name, value, self.offset(target));
+                hostile::assigned(self, name, value, self.offset(target));
                 if name.len() <= 96 {
                     self.names.bind(name, value.clone());
                 }
+                if let Some(builtin) = name.strip_prefix("builtins.") {
+                    self.names.bind(builtin, value.clone());
+                }
             }
+            "subscript" => self.bind_item(target, value),
             "pattern_list" | "tuple_pattern" | "list_pattern" | "tuple" | "expression_list"
                 if depth < DEEPEST =>
             {
                 let mut cursor = target.walk();
                 let targets: Vec<Node<'_>> = target.named_children(&mut cursor).take(64).collect();
                 for (at, target) in targets.into_iter().enumerate() {
-                    let item = value.items().get(at).cloned();
+                    let item = match target.kind() {
+                        "list_splat_pattern" => {
+                            value.items().get(at..).map(|rest| Value::list(rest.to_vec()))
+                        }
+                        _ => value.items().get(at).cloned(),
+                    };
                     self.bind(target, &item.unwrap_or_else(|| Value::unknown(value.taint)), depth + 1);
                 }
             }
             "list_splat_pattern" => {
                 if let Some(inner) = target.named_child(0) {
-                    self.bind(inner, &Value::unknown(value.taint), depth + 1);
+                    self.bind(inner, value, depth + 1);
                 }
             }
             _ => {}
         }
     }
 
+    /// `table["name"] = value`, `globals()["name"] = value`.
+    fn bind_item(&mut self, target: Node<'_>, value: &Value) {
+        let (Some(table), Some(key)) =
+            (target.child_by_field_name("value"), target.child_by_field_name("subscript"))
+        else {
+            return;
+        };
+        let (table, key) = (self.source(table), self.source(key));
+        let name = key.trim_matches(['"', '\'']);
+        if table == "os.environ" {
+            hostile::set_variable(self, name, value, self.offset(target));
+        }
+        if value.as_path().is_none() || name.len() > 64 || table.len() > 64 {
+            return;
+        }
+        match table {
+            "globals()" | "locals()" | "vars()" => self.names.bind(name, value.clone()),
+            _ => self.names.bind(&format!("{table}[{name}]"), value.clone()),
+        }
+    }
+
     /// `import a.b`, `import a.b as c`.
     fn import(&mut self, node: Node<'_>) {
         let (module, alias) = self.imported(node);
+        if matches!(module, "argparse" | "click" | "typer" | "fire") {
+            self.names.facts.insert("script");
+        }
+        download::imported(self, module, self.offset(node));
         self.names.import(module);
         match alias {
             Some(alias) => self.names.bind(alias, Value::path(&named_module(module), Taint::NONE)),

@@ -13,7 +13,7 @@ const DEEPEST: u8 = 8;
 
 /// Where a value comes from, as a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Taint(u8);
+pub(crate) struct Taint(u16);
 
 impl Taint {
     /// Fetched from the network.
@@ -30,6 +30,8 @@ impl Taint {
     pub(crate) const IMPORTED: Taint = Taint(32);
     /// Typed by the user of the program.
     pub(crate) const USER: Taint = Taint(64);
+    /// One credential: a variable of the environment whose name says so, or a stored token.
+    pub(crate) const CREDENTIAL: Taint = Taint(128);
     /// Nowhere of interest.
     pub(crate) const NONE: Taint = Taint(0);
 
@@ -175,6 +177,7 @@ impl Value {
         match &self.known {
             Known::Text(text) => text.to_string(),
             Known::Number(number) => number.to_string(),
+            Known::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             _ => HOLE.to_string(),
         }
     }
@@ -190,7 +193,10 @@ impl Value {
                     if command.len() > LONGEST {
                         break;
                     }
-                    command.push_str(&item.as_part());
+                    match item.as_path() {
+                        Some("sys.executable") => command.push_str("python"),
+                        _ => command.push_str(&item.as_part()),
+                    }
                     command.push(' ');
                 }
                 Some(command.trim_end().to_owned())

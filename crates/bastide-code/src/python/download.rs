@@ -1,0 +1,106 @@
+//! What was downloaded, and what becomes of it.
+
+use bastide_types::Rule;
+
+use crate::python::call::Call;
+use crate::python::hostile::DOWNLOADED_PROGRAM;
+use crate::python::names::runs_command;
+use crate::python::reader::Reader;
+use crate::python::value::{Taint, Value};
+use crate::remark::{rule, shown};
+
+rule!(DOWNLOADED_OBJECT, "code.downloaded-object", High, Review, "unpickles what it downloads",
+    why: "a pickle is a program; whoever owns the address, or stands before it, decides what runs here",
+    fix: "fetch data in a format that holds data only, or check its digest before it is loaded",
+    cwe: [502, 494], atlas: ["AML.T0010.001", "AML.T0011.000"]);
+
+pub(crate) const RULES: &[&Rule] = &[&DOWNLOADED_OBJECT];
+
+/// Remembers the files that a call writes what was downloaded to.
+pub(crate) fn learn(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    let mut note = |key: &str| {
+        if !key.is_empty() {
+            let file = key.rsplit('/').next().unwrap_or(key);
+            if let Some(module) = file.strip_suffix(".py").or_else(|| file.strip_suffix(".so")) {
+                reader.names.fetched.insert(module.to_owned());
+            }
+            reader.names.downloads.insert(key.to_owned());
+        }
+    };
+    if matches!(call.path, "urllib.request.urlretrieve" | "wget.download" | "urllib.urlretrieve")
+        && let Some(key) = call.arg(1, "filename").or_else(|| call.named("out")).and_then(Value::key)
+    {
+        note(key);
+    }
+    let written = call.path.strip_prefix("open(").and_then(|path| path.strip_suffix(").write"));
+    if let Some(key) = written.filter(|_| call.inflow().has(Taint::NETWORK)) {
+        note(key);
+    }
+    if call.path == "shutil.copyfileobj" && call.inflow().has(Taint::NETWORK) {
+        let target = call.arg(1, "fdst").and_then(Value::as_path);
+        if let Some(key) = target.and_then(|path| path.strip_prefix("open(")?.strip_suffix(')')) {
+            note(key);
+        }
+    }
+    if runs_command(call.path)
+        && let Some(command) = call.command().as_ref().and_then(Value::as_command)
+        && let Some(file) = fetched(&command)
+    {
+        note(file);
+    }
+}
+
+/// The file that `curl -o FILE URL` or `wget -O FILE URL` writes.
+pub(crate) fn fetched(command: &str) -> Option<&str> {
+    let mut words = command.split([' ', ';', '&', '|']).filter(|word| !word.is_empty());
+    let program = words.next()?.rsplit('/').next()?;
+    let flag = match program {
+        "curl" => "-o",
+        "wget" => "-O",
+        _ => return None,
+    };
+    words.find(|word| *word == flag || matches!(*word, "--output" | "--output-document"))?;
+    words.next().filter(|file| file.len() > 1)
+}
+
+/// What is downloaded and then loaded as a program.
+pub(crate) fn check(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    const RUNNERS: &[&str] = &[
+        "ctypes.CDLL",
+        "ctypes.PyDLL",
+        "ctypes.cdll.LoadLibrary",
+        "execfile",
+        "imp.load_source",
+        "runpy.run_path",
+    ];
+    const PICKLES: &[&str] = &[
+        "pickle.load",
+        "pickle.loads",
+        "dill.load",
+        "dill.loads",
+        "cloudpickle.load",
+        "cloudpickle.loads",
+        "joblib.load",
+    ];
+    let name = shown(call.path);
+    if RUNNERS.contains(&call.path) {
+        let file = call.args.iter().filter_map(Value::key).find(|key| reader.names.downloads.contains(*key));
+        if let Some(file) = file {
+            let message = format!("`{name}` runs `{}`, which was downloaded before", shown(file));
+            reader.remarks.add(&DOWNLOADED_PROGRAM, call.offset, message);
+        }
+    }
+    if PICKLES.contains(&call.path) && call.inflow().has(Taint::NETWORK) {
+        let message = format!("`{name}` is given what comes from the network");
+        reader.remarks.add(&DOWNLOADED_OBJECT, call.offset, message);
+    }
+}
+
+/// A module that is imported after its file was downloaded.
+pub(crate) fn imported(reader: &mut Reader<'_, '_, '_>, module: &str, offset: usize) {
+    let first = module.split('.').next().unwrap_or(module);
+    if reader.speaks && reader.names.fetched.contains(first) {
+        let message = format!("it imports `{}`, whose file was downloaded before", shown(module));
+        reader.remarks.add(&DOWNLOADED_PROGRAM, offset, message);
+    }
+}
