@@ -25,6 +25,8 @@ import sys
 import tempfile
 
 import model_signing
+import sigstore.models
+import sigstore.verify
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -63,6 +65,17 @@ def reference(call):
         return True, ""
     except Exception as error:  # its interface raises whatever its parts raise
         return False, f"{type(error).__name__}: {error}"
+
+
+def edit(value, *path_and_new):
+    """A copy in which what is at the path is another."""
+    *path, last, new = path_and_new
+    copy = json.loads(json.dumps(value))
+    at = copy
+    for step in path:
+        at = at[step]
+    at[last] = new
+    return copy
 
 
 def make_model(folder):
@@ -316,8 +329,8 @@ def tampered(folder, model):
                 shutil.copytree(model, copy)
                 apply(copy)
                 ok, said = bastide("verify", "--public-key", public, "--signature", signature, copy)
-                # Empty files have no shards, so the format does not cover them there.
-                unseen = method == "shards" and change in ("added", "removed empty")
+                # Empty files have no shards, so the format does not cover them there; ours names them beside.
+                unseen = signer == "reference" and method == "shards" and change in ("added", "removed empty")
                 check(f"{signer}, {method} {algorithm}: {change}", ok == (change in harmless or unseen), said)
                 shutil.rmtree(copy)
 
@@ -341,15 +354,6 @@ def forged(folder, model):
         made = with_key.sign(message, ec.ECDSA(hashes.SHA256()))
         bundle["dsseEnvelope"]["signatures"][0]["sig"] = base64.b64encode(made).decode()
         return bundle
-
-    def edit(value, *path_and_new):
-        *path, last, new = path_and_new
-        copy = json.loads(json.dumps(value))
-        at = copy
-        for step in path:
-            at = at[step]
-        at[last] = new
-        return copy
 
     def with_root(statement):
         digests = b"".join(bytes.fromhex(it["digest"]) for it in statement["predicate"]["resources"])
@@ -477,9 +481,66 @@ def token(folder, model):
         check(f"reference's token -> ours: {curve_name}", *bastide("verify", "--public-key", public, "--signature", signature, model))
 
 
+RECORDED = pathlib.Path(__file__).resolve().parents[2] / "crates/bastide-signing/tests/sigstore"
+KEYLESS = ("stefanb@us.ibm.com", "https://sigstore.verify.ibm.com/oauth2")
+
+
+def keyless(folder, _model):
+    """Recorded keyless signatures, whole and touched, against the library of Sigstore that the reference uses."""
+    model = folder / "signed"
+    model.mkdir()
+    for name in ("signme-1", "signme-2"):
+        (model / name).write_text(name)
+    root = RECORDED / "trusted_root.json"
+    verifier = sigstore.verify.Verifier(trusted_root=sigstore.models.TrustedRoot.from_file(str(root)))
+    old, new = ((RECORDED / f"{name}-sigstore.sig").read_text() for name in ("v0.3.1", "v1.1.0"))
+
+    def compare(name, text, holds, identity=KEYLESS[0], provider=KEYLESS[1]):
+        signature = folder / "keyless.sig"
+        signature.write_text(text)
+        named = ["--trust-root", root, "--identity", identity, "--identity-provider", provider]
+        ours, said = bastide("verify", *named, "--signature", signature, model)
+
+        def theirs():
+            policy = sigstore.verify.policy.Identity(identity=identity, issuer=provider)
+            verifier.verify_dsse(sigstore.models.Bundle.from_json(text), policy)
+
+        taken, why = reference(theirs)
+        check(f"keyless, ours: {name}", ours == holds, said)
+        check(f"keyless, reference: {name}", taken == holds, why)
+
+    compare("0.3.1", old, True)
+    compare("1.1.0", new, True)
+    compare("another identity", new, False, identity="stefan@us.ibm.com")
+    compare("another provider", new, False, provider="https://accounts.google.com")
+    one, other = json.loads(new), json.loads(old)
+    entry = ("verificationMaterial", "tlogEntries", 0)
+    proof = (*entry, "inclusionProof")
+    note = (*proof, "checkpoint", "envelope")
+    checkpoint = one["verificationMaterial"]["tlogEntries"][0]["inclusionProof"]["checkpoint"]["envelope"]
+    their_entry = other["verificationMaterial"]["tlogEntries"][0]
+    touched = {
+        "another time": edit(one, *entry, "integratedTime", "1760062341"),
+        "another index": edit(one, *entry, "logIndex", "598151087"),
+        "another place": edit(one, *proof, "logIndex", "476246823"),
+        "no path": edit(one, *proof, "hashes", []),
+        "another proof": edit(one, *proof, their_entry["inclusionProof"]),
+        "another promise": edit(one, *entry, "inclusionPromise", their_entry["inclusionPromise"]),
+        "another size": edit(one, *note, checkpoint.replace("476246825", "476246826")),
+        "another entry": edit(one, *entry, their_entry),
+        "another body": edit(one, *entry, "canonicalizedBody", their_entry["canonicalizedBody"]),
+        "another certificate": edit(one, "verificationMaterial", "certificate", other["verificationMaterial"]["certificate"]),
+        "another payload": edit(one, "dsseEnvelope", "payload", other["dsseEnvelope"]["payload"]),
+        "another envelope": edit(one, "dsseEnvelope", other["dsseEnvelope"]),
+        "no entry": edit(one, "verificationMaterial", "tlogEntries", []),
+    }
+    for name, bundle in touched.items():
+        compare(name, json.dumps(bundle), False)
+
+
 def main():
     logging.disable(logging.WARNING)
-    for part in [keys, command_line, certificates, tampered, forged, token]:
+    for part in [keys, command_line, certificates, tampered, forged, keyless, token]:
         before = done
         with tempfile.TemporaryDirectory(prefix="interop-") as name:
             folder = pathlib.Path(name)

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use bastide_crypto::{ContentHash, Curve, EcdsaSigningKey};
 use bastide_registry::{
-    CoverOptions, SignModelError, SignOptions, VerifyModelError, VerifyOptions, WalkError, sign_model,
-    verify_model,
+    CoverOptions, SignModelError, SignOptions, VerifyModelError, VerifyOptions, WalkError, find_copy,
+    sign_model, verify_model, verify_signature,
 };
 use bastide_signing::{BaseModel, Identity, ManifestError, Method, Mismatch, Trust};
 
@@ -181,4 +181,94 @@ fn the_base_of_an_adapter_is_part_of_its_signature() {
     let verified =
         verify_model(model.folder.path(), &model.at("model.sig"), trust, &VerifyOptions::default()).unwrap();
     assert_eq!(verified.manifest().base_model(), Some(&base));
+}
+
+fn shards() -> SignOptions {
+    SignOptions { method: Method::Shards { bytes: NonZeroU64::new(10).unwrap() }, ..plain() }
+}
+
+#[test]
+fn files_without_content_count_under_shards_too() {
+    let model = Model::new();
+    model.sign(&shards()).unwrap();
+    model.verify(&VerifyOptions::default()).unwrap();
+    fs::write(model.at("__init__.py"), "").unwrap();
+    fs::remove_file(model.at("empty")).unwrap();
+    let mismatch = model.mismatch();
+    assert_eq!(mismatch.extra.first().map(ToString::to_string).as_deref(), Some("__init__.py"));
+    assert_eq!(mismatch.missing.first().map(ToString::to_string).as_deref(), Some("empty"));
+    // Content where none was signed.
+    fs::remove_file(model.at("__init__.py")).unwrap();
+    fs::write(model.at("empty"), "import os").unwrap();
+    assert_eq!(model.mismatch().extra.len(), 1);
+}
+
+#[test]
+fn what_an_index_names_has_to_be_signed() {
+    let index =
+        r#"{"metadata": {"total_size": 1}, "weight_map": {"a": "../x", "b": ".git/w.bin", "c": "none"}}"#;
+    for (name, weights) in
+        [("model.safetensors.index.json", ".git/w.bin"), ("tok/x.index.json", "tok/.git/w.bin")]
+    {
+        let model = Model::new();
+        fs::write(model.at(name), index).unwrap();
+        model.sign(&plain()).unwrap();
+        fs::create_dir_all(model.at(weights).parent().unwrap()).unwrap();
+        fs::write(model.at(weights), "w").unwrap();
+        let lenient = VerifyOptions { allow_unsigned: true, ..VerifyOptions::default() };
+        let Err(VerifyModelError::Index { index, file }) = model.verify(&lenient) else { panic!("{name}") };
+        assert_eq!((index.as_str(), file.as_str()), (name, weights));
+        let cover = CoverOptions { ignore: vec![model.at("tok/.git")], ..CoverOptions::default() };
+        let refused = model.sign(&SignOptions { cover, ..plain() });
+        assert!(matches!(refused, Err(SignModelError::Index { .. })), "{name}");
+    }
+    let model = Model::new();
+    fs::write(model.at("x.index.json"), "[no index").unwrap();
+    model.sign(&plain()).unwrap();
+    model.verify(&VerifyOptions::default()).unwrap();
+}
+
+#[test]
+fn what_is_not_compared_is_told() {
+    let model = Model::new();
+    let cover = CoverOptions { ignore: vec![model.at("tok")], ..CoverOptions::default() };
+    model.sign(&SignOptions { cover, ..plain() }).unwrap();
+    fs::write(model.at("new"), "x").unwrap();
+    std::os::unix::fs::symlink(model.at("tok.json"), model.at("link")).unwrap();
+    let trust = Trust::Key(model.key.verifying_key());
+    let signature = model.at("model.sig");
+    let verified = verify_signature(&signature, trust).unwrap();
+    let cover = CoverOptions { allow_symlinks: true, ..CoverOptions::default() };
+    let told = |allow_unsigned| {
+        let options = VerifyOptions { cover: cover.clone(), allow_unsigned };
+        find_copy(&verified, model.folder.path(), &signature, &options).unwrap().unchecked().clone()
+    };
+    let names =
+        |paths: &[bastide_signing::ResourcePath]| paths.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let lenient = told(true);
+    assert_eq!(names(&lenient.left_out), [".gitignore", "tok"]);
+    assert_eq!(names(&lenient.unsigned), ["link", "new"]);
+    assert!(lenient.links.is_empty(), "it is let be");
+    assert_eq!(names(&told(false).links), ["link"]);
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_compared_is_refused() {
+    struct Touching(PathBuf);
+    impl bastide_registry::Progress for Touching {
+        fn planned(&self, _: u64, _: u64) {}
+        fn read(&self, _: u64) {}
+        fn finished(&self, _: &Path) {
+            fs::write(&self.0, "2").unwrap();
+        }
+    }
+    let model = Model::new();
+    model.sign(&plain()).unwrap();
+    let signature = model.at("model.sig");
+    let verified = verify_signature(&signature, Trust::Key(model.key.verifying_key())).unwrap();
+    let copy = find_copy(&verified, model.folder.path(), &signature, &VerifyOptions::default()).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    // The same bytes, written anew.
+    let found = copy.compare(&verified, &Touching(model.at("tok.json")));
+    assert!(matches!(found, Err(VerifyModelError::Digest(_))), "{found:?}");
 }

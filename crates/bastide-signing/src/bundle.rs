@@ -6,6 +6,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::dsse::IN_TOTO;
+#[cfg(feature = "sigstore")]
+use crate::sigstore::{KeylessMaterial, LogEntry, TimestampData};
 
 /// The longest bundle, in bytes: a manifest of [`crate::MAX_RESOURCES`] files with names of usual length. It is all in memory,
 /// more than once, before anything in it is believed.
@@ -35,7 +37,8 @@ pub enum BundleError {
     #[error("the bundle does not say in one way how it is to be verified")]
     Ambiguous,
     /// A short-lived certificate of a Sigstore instance.
-    #[error("the signature is keyless (Sigstore), which this version does not verify")]
+    #[cfg(not(feature = "sigstore"))]
+    #[error("the signature is keyless (Sigstore): build with the feature `sigstore` to verify it")]
     Keyless,
 }
 
@@ -49,6 +52,9 @@ pub(crate) enum Material {
     },
     /// A certificate's: the chain in DER, leaf first.
     Certificates(Vec<Vec<u8>>),
+    /// A short-lived certificate's, with what a transparency log says of it.
+    #[cfg(feature = "sigstore")]
+    Keyless(Box<KeylessMaterial>),
 }
 
 /// A bundle as read, with nothing verified yet.
@@ -93,6 +99,11 @@ impl Bundle {
                 let certificates = chain.into_iter().map(|der| WireCertificate { raw_bytes: Base64(der) });
                 material.x509_certificate_chain = Some(WireChain { certificates: certificates.collect() });
             }
+            // Nobody signs keyless here: no value of this kind is ever written.
+            #[cfg(feature = "sigstore")]
+            Material::Keyless(_) => {
+                return Err(serde::ser::Error::custom("keyless signatures are not written"));
+            }
         }
         let signatures = vec![WireSignature { sig: Base64(self.signature), keyid: Some(String::new()) }];
         serde_json::to_vec(&Wire {
@@ -125,11 +136,27 @@ struct WireMaterial {
     public_key: Option<WireKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     x509_certificate_chain: Option<WireChain>,
+    #[cfg(not(feature = "sigstore"))]
     #[serde(default, skip_serializing)]
     certificate: Option<IgnoredAny>,
-    /// Always written, since the reference wants it; of no use without a log to look into.
+    #[cfg(feature = "sigstore")]
+    #[serde(default, skip_serializing)]
+    certificate: Option<WireCertificate>,
+    /// Always written, since the reference wants it; read of keyless signatures only.
+    #[cfg(not(feature = "sigstore"))]
     #[serde(default, skip_deserializing)]
     tlog_entries: [(); 0],
+    #[cfg(feature = "sigstore")]
+    #[serde(default, serialize_with = "no_entries")]
+    tlog_entries: Vec<LogEntry>,
+    #[cfg(feature = "sigstore")]
+    #[serde(default, skip_serializing)]
+    timestamp_verification_data: Option<TimestampData>,
+}
+
+#[cfg(feature = "sigstore")]
+fn no_entries<S: Serializer>(_: &[LogEntry], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq([(); 0])
 }
 
 #[derive(Serialize, Deserialize)]
@@ -174,14 +201,22 @@ impl WireMaterial {
             (None, Some(chain), None) => {
                 Ok(Material::Certificates(chain.certificates.into_iter().map(|it| it.raw_bytes.0).collect()))
             }
+            #[cfg(not(feature = "sigstore"))]
             (None, None, Some(_)) => Err(BundleError::Keyless),
+            #[cfg(feature = "sigstore")]
+            (None, None, Some(certificate)) => Ok(Material::Keyless(Box::new(KeylessMaterial {
+                certificate: certificate.raw_bytes.0,
+                entries: self.tlog_entries,
+                timestamps: self.timestamp_verification_data.unwrap_or_default(),
+            }))),
             _ => Err(BundleError::Ambiguous),
         }
     }
 }
 
 /// Bytes as standard base64 with padding, in its one spelling.
-struct Base64(Vec<u8>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Base64(pub(crate) Vec<u8>);
 
 impl Serialize for Base64 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

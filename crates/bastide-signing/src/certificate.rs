@@ -7,7 +7,7 @@
 //! certificates, all are valid at the time, and purposes that are named include code. The purpose matters: a certificate
 //! for a web server chains to the same roots as one for code. Nothing is asked of revocation lists.
 
-use bastide_crypto::{EcdsaKeyError, EcdsaVerifyingKey};
+use bastide_crypto::{EcdsaKeyError, EcdsaVerifyingKey, sha256};
 use bastide_types::Timestamp;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm};
@@ -15,6 +15,7 @@ use webpki::EndEntityCert;
 use webpki::aws_lc_rs as algorithm;
 
 use crate::der::{Facts, Issued};
+use crate::names;
 
 /// The most certificates in a bundle. Real chains have two to four.
 pub const MAX_CHAIN: usize = 16;
@@ -50,14 +51,42 @@ const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
 #[derive(Clone, Debug)]
 pub struct Roots(Vec<CertificateDer<'static>>);
 
-/// The time at which a chain has to be valid. Nothing in a bundle of this method proves when it was signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ValidAt {
-    /// The first instant of the signer's certificate, as the reference implementation does: a signature outlives its
-    /// certificate, and so does whoever finds the key later.
-    StartOfCertificate,
-    /// Given: now, for those who renew signatures before certificates end.
-    Time(Timestamp),
+/// The signer that a certificate names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateSigner {
+    /// SHA-256 of its DER.
+    pub fingerprint: [u8; 32],
+    /// Whom it is for, as RFC 4514 writes it.
+    pub subject: String,
+    /// Who issued it, likewise.
+    pub issuer: String,
+    /// The other names it is for: e-mail addresses, host names, URIs.
+    pub names: Vec<String>,
+    /// The first instant of its validity.
+    pub not_before: Timestamp,
+    /// The last.
+    pub not_after: Timestamp,
+}
+
+impl CertificateSigner {
+    /// From a certificate that was parsed.
+    fn of(known: &Known<'_>) -> Option<Self> {
+        // As parsed, both names are the content of the sequence.
+        Some(CertificateSigner {
+            fingerprint: sha256(known.der),
+            subject: names::distinguished(known.parsed.subject())?,
+            issuer: names::distinguished(known.parsed.issuer())?,
+            names: names::alternative(known.der).unwrap_or_default(),
+            not_before: known.facts.not_before?,
+            not_after: known.facts.not_after?,
+        })
+    }
+
+    /// Whether this is the subject or another name of it, letter by letter.
+    #[must_use]
+    pub fn is(&self, identity: &str) -> bool {
+        self.subject == identity || self.names.iter().any(|name| name == identity)
+    }
 }
 
 /// A chain that proves nothing, and why.
@@ -77,9 +106,16 @@ pub enum CertificateError {
     /// No path, or one that does not hold.
     #[error("the certificate does not chain to a root that is trusted")]
     Path,
-    /// Outside its validity.
-    #[error("the certificate is not valid at the time of the check")]
-    Expired,
+    /// Before its validity.
+    #[error("the certificate is not valid before {}", day(*.0))]
+    NotYetValid(Timestamp),
+    /// After its validity.
+    #[error(
+        "the certificate was valid until {} only: have the model signed again, or give a time at which this signature is \
+         known to have been there",
+        day(*.0)
+    )]
+    Expired(Timestamp),
     /// For something else than signing.
     #[error(
         "the certificate may not be used for signing: neither key usage `digitalSignature` nor the purpose `codeSigning`"
@@ -88,6 +124,14 @@ pub enum CertificateError {
     /// The purposes leave code signing out.
     #[error("the certificate is for purposes that leave out `codeSigning`")]
     Purpose,
+    /// Somebody else.
+    #[error("the signer is `{found}`, not `{wanted}`")]
+    OtherIdentity {
+        /// The subject of the certificate, and its other names.
+        found: String,
+        /// By the caller.
+        wanted: String,
+    },
     /// A key that is not on a supported curve.
     #[error("the key of the certificate cannot verify model signatures")]
     Key(#[from] EcdsaKeyError),
@@ -102,6 +146,19 @@ impl Roots {
         certificates_from_pem(text).map(|ders| Roots(ders.into_iter().map(CertificateDer::from).collect()))
     }
 
+    /// From one certificate in DER.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    #[cfg(feature = "sigstore")]
+    pub(crate) fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        let der = CertificateDer::from(der.to_vec());
+        if Known::of(&der).is_none() {
+            return Err(CertificateError::Malformed);
+        }
+        Ok(Roots(vec![der]))
+    }
+
     /// These and those.
     #[must_use]
     pub fn and(mut self, more: Roots) -> Self {
@@ -109,23 +166,29 @@ impl Roots {
         self
     }
 
-    /// Checks a chain, leaf first, and gives the key of the leaf.
+    /// Checks a chain, leaf first, and gives the key of the leaf and whom it names. Every certificate of the path has to be
+    /// valid at the time.
     ///
     /// # Errors
     /// When it does not lead to a root, or the leaf may not sign.
-    pub fn check(&self, chain: &[Vec<u8>], at: ValidAt) -> Result<EcdsaVerifyingKey, CertificateError> {
+    pub fn check(
+        &self,
+        chain: &[Vec<u8>],
+        at: Timestamp,
+    ) -> Result<(EcdsaVerifyingKey, CertificateSigner), CertificateError> {
         if chain.len() > MAX_CHAIN || chain.iter().any(|der| der.len() > MAX_CERTIFICATE_BYTES) {
             return Err(CertificateError::Chain);
         }
         let (leaf, between) = chain.split_first().ok_or(CertificateError::Chain)?;
         let leaf = CertificateDer::from(leaf.as_slice());
         let leaf = Known::of(&leaf).ok_or(CertificateError::Malformed)?;
-        let at = match at {
-            ValidAt::StartOfCertificate => leaf.facts.not_before.ok_or(CertificateError::Malformed)?,
-            ValidAt::Time(at) => at,
-        };
+        let signer = CertificateSigner::of(&leaf).ok_or(CertificateError::Malformed)?;
         if !leaf.facts.holds_at(at) {
-            return Err(CertificateError::Expired);
+            return Err(if at < signer.not_before {
+                CertificateError::NotYetValid(signer.not_before)
+            } else {
+                CertificateError::Expired(signer.not_after)
+            });
         }
         // A signer that is itself trusted needs no path: how self-signed certificates are used.
         if !self.0.contains(leaf.der) && !self.path_leads_from(&leaf, between, at) {
@@ -137,7 +200,7 @@ impl Roots {
         if !leaf.facts.may_sign() {
             return Err(CertificateError::Usage);
         }
-        Ok(EcdsaVerifyingKey::from_spki(&leaf.parsed.subject_public_key_info())?)
+        Ok((EcdsaVerifyingKey::from_spki(&leaf.parsed.subject_public_key_info())?, signer))
     }
 
     fn path_leads_from(&self, leaf: &Known<'_>, between: &[Vec<u8>], at: Timestamp) -> bool {
@@ -170,7 +233,12 @@ impl<'a> Known<'a> {
 
     /// Whether the key of this certificate signed that one.
     fn signed(&self, child: &Known<'_>) -> bool {
-        let Issued { message, algorithm, signature } = child.issued;
+        self.made(child.issued)
+    }
+
+    /// Whether the key of this certificate made a signature.
+    fn made(&self, signature: Issued<'_>) -> bool {
+        let Issued { message, algorithm, signature } = signature;
         ALGORITHMS
             .iter()
             .filter(|known| known.signature_alg_id().as_ref() == algorithm)
@@ -207,6 +275,14 @@ impl Search<'_> {
     }
 }
 
+/// The day of an instant in UTC, for people.
+fn day(at: Timestamp) -> String {
+    let days = i64::try_from(at.as_micros() / 86_400_000_000).unwrap_or(i64::MAX);
+    let day =
+        jiff::civil::date(1970, 1, 1).checked_add(jiff::SignedDuration::from_hours(days.saturating_mul(24)));
+    day.unwrap_or(jiff::civil::Date::MAX).to_string()
+}
+
 /// The certificates of a PEM text in DER, in their order.
 ///
 /// # Errors
@@ -218,6 +294,28 @@ pub fn certificates_from_pem(text: &str) -> Result<Vec<Vec<u8>>, CertificateErro
         return Err(CertificateError::Pem);
     }
     Ok(ders.into_iter().map(|der| der.to_vec()).collect())
+}
+
+/// The SubjectPublicKeyInfo of a certificate, in DER.
+#[cfg(feature = "sigstore")]
+pub(crate) fn spki_of(certificate: &[u8]) -> Option<Vec<u8>> {
+    let der = CertificateDer::from(certificate);
+    let parsed = EndEntityCert::try_from(&der).ok()?;
+    Some(parsed.subject_public_key_info().to_vec())
+}
+
+/// Whether the key of a certificate made this signature, with this algorithm (the content of its identifier).
+#[cfg(feature = "sigstore")]
+pub(crate) fn signed_by(certificate: &[u8], message: &[u8], algorithm: &[u8], signature: &[u8]) -> bool {
+    let der = CertificateDer::from(certificate);
+    Known::of(&der).is_some_and(|known| known.made(Issued { message, algorithm, signature }))
+}
+
+/// The validity of a certificate.
+#[cfg(feature = "sigstore")]
+pub(crate) fn holds_at(certificate: &[u8], at: Timestamp) -> bool {
+    let der = CertificateDer::from(certificate);
+    Known::of(&der).is_some_and(|known| known.facts.holds_at(at))
 }
 
 /// The key of a certificate that nothing is known of yet.

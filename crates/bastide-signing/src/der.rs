@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use bastide_types::Timestamp;
 
-const SEQUENCE: u8 = 0x30;
-const OID: u8 = 0x06;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
+pub(crate) const OID: u8 = 0x06;
+pub(crate) const BIT_STRING: u8 = 0x03;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const UTF8_STRING: u8 = 0x0c;
+pub(crate) const PRINTABLE_STRING: u8 = 0x13;
+pub(crate) const IA5_STRING: u8 = 0x16;
 const BOOLEAN: u8 = 0x01;
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
-const OCTET_STRING: u8 = 0x04;
+pub(crate) const INTEGER: u8 = 0x02;
 const UTC_TIME: u8 = 0x17;
-const GENERALIZED_TIME: u8 = 0x18;
+pub(crate) const GENERALIZED_TIME: u8 = 0x18;
 const EXTENSIONS: u8 = 0xa3;
 
 const ID_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
@@ -163,14 +167,87 @@ impl Facts {
     }
 }
 
+/// The value of an extension of a certificate.
+pub(crate) fn extension<'a>(certificate: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
+    let mut extensions = extensions(certificate)?;
+    while !extensions.is_empty() {
+        let (extension, rest) = expect(extensions, SEQUENCE)?;
+        extensions = rest;
+        let (id, mut rest) = expect(extension, OID)?;
+        if let Some((_, after)) = expect(rest, BOOLEAN) {
+            rest = after;
+        }
+        if id == wanted {
+            return expect(rest, OCTET_STRING).map(|(value, _)| value);
+        }
+    }
+    None
+}
+
+fn extensions(certificate: &[u8]) -> Option<&[u8]> {
+    let (certificate, _) = expect(certificate, SEQUENCE)?;
+    let (mut tbs, _) = expect(certificate, SEQUENCE)?;
+    loop {
+        let (tag, content, rest) = read(tbs)?;
+        if tag == EXTENSIONS {
+            return expect(content, SEQUENCE).map(|(extensions, _)| extensions);
+        }
+        tbs = rest;
+    }
+}
+
+/// The part of a certificate that its issuer signed, as it would be without one extension: what a log of certificates
+/// saw of it (RFC 6962 section 3.2).
+#[cfg(feature = "sigstore")]
+pub(crate) fn without_extension(certificate: &[u8], unwanted: &[u8]) -> Option<Vec<u8>> {
+    let (outer, _) = expect(certificate, SEQUENCE)?;
+    let (mut tbs, _) = expect(outer, SEQUENCE)?;
+    let mut fields = Vec::new();
+    while !tbs.is_empty() {
+        let (tag, _, rest) = read(tbs)?;
+        if tag != EXTENSIONS {
+            fields.extend(tbs.get(..tbs.len() - rest.len())?);
+        }
+        tbs = rest;
+    }
+    let mut kept = Vec::new();
+    let mut extensions = extensions(certificate)?;
+    while !extensions.is_empty() {
+        let (extension, rest) = expect(extensions, SEQUENCE)?;
+        let (id, _) = expect(extension, OID)?;
+        if id != unwanted {
+            kept.extend(extensions.get(..extensions.len() - rest.len())?);
+        }
+        extensions = rest;
+    }
+    fields.extend(element(EXTENSIONS, &element(SEQUENCE, &kept)));
+    Some(element(SEQUENCE, &fields))
+}
+
+/// An element with this content, in the shortest form, which is the one of DER.
+#[cfg(any(feature = "sigstore", test))]
+pub(crate) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let first = length.iter().position(|byte| *byte != 0).unwrap_or(length.len() - 1);
+    let digits = length.get(first..).unwrap_or_default();
+    let mut out = vec![tag];
+    if content.len() > 0x7f {
+        // Eight bytes of length at most.
+        out.extend(u8::try_from(digits.len()).map(|count| 0x80 | count));
+    }
+    out.extend(digits);
+    out.extend(content);
+    out
+}
+
 /// The element at the start, if it has this tag: its content, and what follows.
-fn expect(input: &[u8], wanted: u8) -> Option<(&[u8], &[u8])> {
+pub(crate) fn expect(input: &[u8], wanted: u8) -> Option<(&[u8], &[u8])> {
     let (tag, content, rest) = read(input)?;
     (tag == wanted).then_some((content, rest))
 }
 
 /// The element at the start: tag, content, rest. Lengths of up to two bytes, as no certificate that passed needs more.
-fn read(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(crate) fn read(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = input.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = match first {
@@ -190,7 +267,7 @@ fn read(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 /// A time of either form, always in UTC and to the second (RFC 5280 section 4.1.2.5). Before 1970 counts as 1970.
-fn time(input: &[u8]) -> Option<(Timestamp, &[u8])> {
+pub(crate) fn time(input: &[u8]) -> Option<(Timestamp, &[u8])> {
     let (tag, text, rest) = read(input)?;
     let digits = text.strip_suffix(b"Z")?;
     let (year, digits) = match tag {

@@ -5,8 +5,8 @@
 //! where keys are kept or of how contents are read: digests go in, bytes come out.
 //!
 //! It reads what the reference implementation (`model-signing` 0.2 and 1.x) writes, also where that leaves the
-//! specification, and writes what the reference reads. Not here: keyless signatures of Sigstore, and Ed25519, which the
-//! format does not have.
+//! specification, and writes what the reference reads. Keyless signatures of Sigstore are verified with the feature
+//! `sigstore`, and not made. Not here: Ed25519 and ML-DSA, which the format does not have.
 //!
 //! ```
 //! use bastide_crypto::{ContentHash, Curve, EcdsaSigningKey, sha256};
@@ -32,15 +32,18 @@ mod dsse;
 mod hex;
 mod manifest;
 mod model;
+mod names;
 mod path;
 mod scan;
 mod sign;
+#[cfg(feature = "sigstore")]
+mod sigstore;
 mod statement;
 mod verify;
 
 pub use bundle::{BundleError, MAX_BUNDLE_BYTES};
 pub use certificate::{
-    CertificateError, MAX_CERTIFICATE_BYTES, MAX_CHAIN, Roots, ValidAt, certificates_from_pem,
+    CertificateError, CertificateSigner, MAX_CERTIFICATE_BYTES, MAX_CHAIN, Roots, certificates_from_pem,
 };
 pub use manifest::{
     BaseModel, MAX_IGNORED, MAX_RESOURCES, Manifest, ManifestError, Method, Mismatch, Place, Resource,
@@ -49,5 +52,9 @@ pub use manifest::{
 pub use path::{MAX_PATH_BYTES, PathError, ResourcePath};
 pub use scan::{MAX_RULES, ScanRecord};
 pub use sign::{Identity, SignError, Signed, Signer, sign, sign_scan};
+#[cfg(feature = "sigstore")]
+pub use sigstore::{
+    KeylessError, KeylessIdentity, KeylessSigner, MAX_TRUSTED_ROOT_BYTES, TrustedRoot, TrustedRootError,
+};
 pub use statement::StatementError;
-pub use verify::{SignedBy, Trust, VerifiedModel, VerifiedScan, VerifyError, verify, verify_scan};
+pub use verify::{Format, SignedBy, Trust, VerifiedModel, VerifiedScan, VerifyError, verify, verify_scan};

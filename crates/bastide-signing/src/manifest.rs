@@ -82,6 +82,7 @@ pub struct Manifest {
     serialization: Serialization,
     resources: Vec<Resource>,
     base_model: Option<BaseModel>,
+    empty_files: Option<Vec<ResourcePath>>,
 }
 
 /// A manifest that promises less than it seems to.
@@ -175,7 +176,7 @@ impl Manifest {
                 return Err(ManifestError::Twice(place.clone()));
             }
         }
-        Ok(Manifest { name, serialization, resources, base_model: None })
+        Ok(Manifest { name, serialization, resources, base_model: None, empty_files: None })
     }
 
     /// Says which model this one is made for; the signature then covers that too.
@@ -183,6 +184,40 @@ impl Manifest {
     pub fn with_base_model(mut self, base: BaseModel) -> Self {
         self.base_model = Some(base);
         self
+    }
+
+    /// Says which files without content the model has, where resources are shards and the format leaves those out. They
+    /// are compared as other files are.
+    ///
+    /// # Errors
+    /// When one is a resource as well, is to be ignored or is there twice, or resources are files.
+    pub fn with_empty_files(mut self, mut files: Vec<ResourcePath>) -> Result<Self, ManifestError> {
+        let of = |path: &ResourcePath| Place { path: Some(path.clone()), shard: None };
+        if files.len() > MAX_RESOURCES {
+            return Err(ManifestError::TooMany);
+        }
+        files.sort();
+        let known: HashSet<&ResourcePath> =
+            self.resources.iter().filter_map(|it| it.place.path.as_ref()).collect();
+        for (at, path) in files.iter().enumerate() {
+            if self.serialization.method == Method::Files {
+                return Err(ManifestError::Misplaced(of(path)));
+            }
+            if known.contains(path) || files.get(at + 1) == Some(path) {
+                return Err(ManifestError::Twice(of(path)));
+            }
+            if self.serialization.ignored.iter().any(|it| path.is_in(it)) {
+                return Err(ManifestError::Ignored(of(path)));
+            }
+        }
+        self.empty_files = Some(files);
+        Ok(self)
+    }
+
+    /// The files without content that a manifest of shards names; none where it does not say.
+    #[must_use]
+    pub fn empty_files(&self) -> Option<&[ResourcePath]> {
+        self.empty_files.as_deref()
     }
 
     /// What the model is called; for people, and no part of any comparison.
@@ -217,7 +252,8 @@ impl Manifest {
         hasher.finish()
     }
 
-    /// Compares what was signed with what is there, in whatever order either lists it.
+    /// Compares what was signed with what is there, in whatever order either lists it. Files without content are compared
+    /// where both say which there are.
     ///
     /// # Errors
     /// When a resource is missing, was added or has another digest.
@@ -232,6 +268,13 @@ impl Manifest {
             }
         }
         mismatch.extra = there.into_keys().cloned().collect();
+        if let (Some(signed), Some(found)) = (&self.empty_files, &actual.empty_files) {
+            let of = |path: &ResourcePath| Place { path: Some(path.clone()), shard: None };
+            let absent = |from: &[ResourcePath], path: &ResourcePath| from.binary_search(path).is_err();
+            mismatch.missing.extend(signed.iter().filter(|it| absent(found, it)).map(of));
+            mismatch.extra.extend(found.iter().filter(|it| absent(signed, it)).map(of));
+            mismatch.extra.sort();
+        }
         mismatch.missing.sort();
         mismatch.changed.sort();
         if mismatch == Mismatch::default() { Ok(()) } else { Err(mismatch) }

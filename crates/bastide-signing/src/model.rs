@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
 use crate::hex;
-use crate::manifest::{BaseModel, Manifest, Method, Place, Resource, Serialization};
+use crate::manifest::{BaseModel, Manifest, ManifestError, Method, Place, Resource, Serialization};
 use crate::path::ResourcePath;
 use crate::statement::{self, Named, Statement, StatementError};
 
@@ -23,6 +23,9 @@ struct Predicate {
     /// Ours: verifiers of 1.0 ignore properties that they do not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     base_model: Option<Named>,
+    /// Ours too: with shards, the format has no place for a file without content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    empty_files: Option<Vec<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,6 +70,7 @@ pub(crate) fn write(manifest: &Manifest) -> Result<Vec<u8>, StatementError> {
         },
         resources: resources.collect(),
         base_model: manifest.base_model().map(|base| Named::new(&base.name, &base.root)),
+        empty_files: manifest.empty_files().map(|files| files.iter().map(ResourcePath::to_string).collect()),
     };
     let subject = Named::new(manifest.name(), &manifest.root());
     Ok(serde_json::to_vec(&Statement::new(subject, PREDICATE, predicate))?)
@@ -79,7 +83,7 @@ pub(crate) fn read(payload: &[u8]) -> Result<Manifest, StatementError> {
     }
     let statement = statement::read::<Predicate>(payload, PREDICATE)?;
     let subject = statement.only_subject()?;
-    let Predicate { serialization, resources, base_model } = &statement.predicate;
+    let Predicate { serialization, resources, base_model, empty_files } = &statement.predicate;
     let serialization = serialization.understood()?;
     let resources: Result<Vec<Resource>, _> =
         resources.iter().map(|resource| resource.understood(&serialization)).collect();
@@ -87,10 +91,26 @@ pub(crate) fn read(payload: &[u8]) -> Result<Manifest, StatementError> {
     if manifest.root() != subject.bytes()? {
         return Err(StatementError::Root);
     }
+    let manifest = match empty_files {
+        Some(names) => {
+            let paths: Result<Vec<_>, _> = names.iter().map(|name| path(name)).collect();
+            manifest.with_empty_files(paths?)?
+        }
+        None => manifest,
+    };
     Ok(match base_model {
         Some(base) => manifest.with_base_model(BaseModel { name: base.name.clone(), root: base.bytes()? }),
         None => manifest,
     })
+}
+
+fn path(name: &str) -> Result<ResourcePath, ManifestError> {
+    ResourcePath::new(name).map_err(|why| ManifestError::Name { name: name.to_owned(), why })
+}
+
+/// Whether a payload is one of version 0.2.
+pub(crate) fn is_v0_2(payload: &[u8]) -> bool {
+    statement::predicate_type(payload).is_ok_and(|found| found == PREDICATE_V0_2)
 }
 
 fn read_v0_2(payload: &[u8]) -> Result<Manifest, StatementError> {
@@ -193,7 +213,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::manifest::ManifestError;
 
     fn sample() -> Value {
         let digest = bastide_crypto::sha256(b"a");
@@ -235,6 +254,29 @@ mod tests {
                 let manifest = Manifest::new("m", serialization, resources).unwrap().with_base_model(base);
                 assert_eq!(read(&write(&manifest).unwrap()).unwrap(), manifest);
             }
+        }
+    }
+
+    #[test]
+    fn files_without_content_are_compared_where_both_sides_know_them() {
+        let method = Method::Shards { bytes: NonZeroU64::new(10).unwrap() };
+        let hash = ContentHash::Sha256;
+        let ignored = vec![ResourcePath::new("left-out").unwrap()];
+        let serialization = Serialization { method, hash, allow_symlinks: false, ignored };
+        let place = Place::parse("a:0:10", method).unwrap();
+        let manifest =
+            Manifest::new("m", serialization, vec![Resource { place, digest: vec![7; 32] }]).unwrap();
+        let with = |names: &[&str]| {
+            let paths = names.iter().map(|name| ResourcePath::new(name).unwrap()).collect();
+            manifest.clone().with_empty_files(paths)
+        };
+        let signed = with(&["x", "__init__.py"]).unwrap();
+        assert_eq!(read(&write(&signed).unwrap()).unwrap(), signed);
+        let found = signed.compare(&with(&["__init__.py", "y"]).unwrap()).unwrap_err();
+        assert_eq!((found.missing[0].to_string(), found.extra[0].to_string()), ("x".into(), "y".into()));
+        manifest.compare(&signed).unwrap();
+        for names in [&["a"][..], &["x", "x"], &["left-out/x"]] {
+            assert!(with(names).is_err(), "{names:?}");
         }
     }
 

@@ -4,7 +4,8 @@
 //! ours beside it. Its subject is the root digest of the model signature, and it names that signature's statement by
 //! digest as well, because the root covers no file names.
 
-use bastide_types::Assessment;
+use bastide_types::{Assessment, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::BaseModel;
@@ -24,8 +25,14 @@ pub struct ScanRecord {
     pub root: [u8; 32],
     /// The digest of the statement in its signature ([`crate::Signed::statement`]).
     pub statement: [u8; 32],
-    /// What was found.
+    /// When.
+    pub at: Timestamp,
+    /// What is to be made of it, by the signer: without the findings that the signer accepted.
     pub verdict: Assessment,
+    /// What was found, with those.
+    pub found: Assessment,
+    /// The rules whose findings the signer accepted.
+    pub accepted: Vec<String>,
     /// The program that looked.
     pub scanner: String,
     /// Its version.
@@ -53,12 +60,26 @@ struct Predicate {
     #[serde(default)]
     failed_tests: Vec<String>,
     verdict: String,
+    /// What the verdict says, for whoever reads the statement without the documentation.
+    #[serde(default, skip_deserializing)]
+    meaning: &'static str,
+    found_verdict: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    accepted_tests: Vec<String>,
+    metadata: Metadata,
     scanner: Scanner,
     manifest: Named,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bom: Option<Named>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     base_model: Option<Named>,
+}
+
+/// As in-toto's predicates for scans of vulnerabilities have it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    scan_finished_on: jiff::Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,6 +97,10 @@ pub(crate) fn write(record: &ScanRecord) -> Result<Vec<u8>, StatementError> {
         warned_tests: first(&record.warned),
         failed_tests: first(&record.failed),
         verdict: record.verdict.as_str().to_owned(),
+        meaning: meaning(record.verdict),
+        found_verdict: record.found.as_str().to_owned(),
+        accepted_tests: first(&record.accepted),
+        metadata: Metadata { scan_finished_on: civil(record.at) },
         scanner: Scanner { name: record.scanner.clone(), version: record.scanner_version.clone() },
         manifest: Named::new("manifest", &record.statement),
         bom: record.bom.as_ref().map(|digest| Named::new("bom", digest)),
@@ -89,12 +114,19 @@ pub(crate) fn write(record: &ScanRecord) -> Result<Vec<u8>, StatementError> {
 pub(crate) fn read(payload: &[u8]) -> Result<ScanRecord, StatementError> {
     let statement = statement::read::<Predicate>(payload, PREDICATE)?;
     let subject = statement.only_subject()?;
-    let Predicate { result, configuration, verdict, manifest, bom, base_model, .. } = &statement.predicate;
-    let known = [Assessment::Clean, Assessment::Review, Assessment::Unfinished, Assessment::Malicious];
-    let verdict = known
-        .into_iter()
-        .find(|known| known.as_str() == verdict && result_of(*known) == result)
-        .ok_or_else(|| StatementError::Verdict { result: result.clone(), verdict: verdict.clone() })?;
+    let Predicate { result, configuration, verdict, found_verdict, manifest, bom, base_model, .. } =
+        &statement.predicate;
+    let contradicts =
+        |verdict: &String| StatementError::Verdict { result: result.clone(), verdict: verdict.clone() };
+    let found = known(found_verdict).ok_or_else(|| contradicts(found_verdict))?;
+    let verdict = known(verdict)
+        // Acceptance takes findings away, and adds none.
+        .filter(|verdict| result_of(*verdict) == result && *verdict <= found)
+        .ok_or_else(|| contradicts(verdict))?;
+    if verdict != found && statement.predicate.accepted_tests.is_empty() {
+        return Err(contradicts(found_verdict));
+    }
+    let at = statement.predicate.metadata.scan_finished_on.as_duration().as_micros();
     let [rules] = configuration.as_slice() else {
         return Err(StatementError::Digest("rules".to_owned()));
     };
@@ -102,18 +134,45 @@ pub(crate) fn read(payload: &[u8]) -> Result<ScanRecord, StatementError> {
         name: subject.name.clone(),
         root: subject.bytes()?,
         statement: manifest.bytes()?,
+        at: Timestamp::from_micros(u64::try_from(at).unwrap_or(0)),
         verdict,
+        found,
         rules: rules.bytes()?,
         bom: bom.as_ref().map(Named::bytes).transpose()?,
         base_model: match base_model {
             Some(base) => Some(BaseModel { name: base.name.clone(), root: base.bytes()? }),
             None => None,
         },
+        accepted: statement.predicate.accepted_tests,
         scanner: statement.predicate.scanner.name,
         scanner_version: statement.predicate.scanner.version,
         failed: statement.predicate.failed_tests,
         warned: statement.predicate.warned_tests,
     })
+}
+
+fn known(verdict: &str) -> Option<Assessment> {
+    [Assessment::Clean, Assessment::Review, Assessment::Unfinished, Assessment::Malicious]
+        .into_iter()
+        .find(|known| known.as_str() == verdict)
+}
+
+/// Beyond the last year that has four digits, that year.
+fn civil(at: Timestamp) -> jiff::Timestamp {
+    let micros = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
+    let since = jiff::Timestamp::UNIX_EPOCH.checked_add(SignedDuration::from_micros(micros));
+    since.unwrap_or(jiff::Timestamp::MAX)
+}
+
+const fn meaning(verdict: Assessment) -> &'static str {
+    match verdict {
+        Assessment::Clean => {
+            "by the rules named, nothing in the model acts when it is loaded, and all of it was read"
+        }
+        Assessment::Review => "something in the model is unknown or risky by design; people have to look",
+        Assessment::Unfinished => "a part of the model could not be read to its end",
+        Assessment::Malicious => "something in the model acts when it is loaded, or attacks its loader",
+    }
 }
 
 /// The predicate knows three results. A scan that did not finish has passed no test.
@@ -134,7 +193,10 @@ mod tests {
             name: "m".to_owned(),
             root: [1; 32],
             statement: [2; 32],
+            at: Timestamp::from_micros(1_760_062_340_000_000),
             verdict,
+            found: verdict,
+            accepted: Vec::new(),
             scanner: "bastide".to_owned(),
             scanner_version: "0.1.0".to_owned(),
             rules: [3; 32],
@@ -151,6 +213,30 @@ mod tests {
         {
             assert_eq!(read(&write(&record(verdict)).unwrap()).unwrap(), record(verdict));
         }
+    }
+
+    #[test]
+    fn what_was_accepted_stays_visible() {
+        let accepted = ScanRecord {
+            found: Assessment::Malicious,
+            accepted: vec!["pickle.execution".to_owned()],
+            ..record(Assessment::Clean)
+        };
+        let payload = write(&accepted).unwrap();
+        assert_eq!(read(&payload).unwrap(), accepted);
+        let text = String::from_utf8(payload).unwrap();
+        assert!(text.contains("\"scanFinishedOn\":\"2025-10-10T02:12:20Z\""), "{text}");
+        assert!(text.contains("nothing in the model acts when it is loaded"), "{text}");
+        for (from, to) in [
+            ("\"acceptedTests\":[\"pickle.execution\"],", ""),
+            ("\"foundVerdict\":\"malicious\"", "\"foundVerdict\":\"odd\""),
+        ] {
+            let changed = text.replace(from, to);
+            assert_ne!(changed, text);
+            assert!(matches!(read(changed.as_bytes()), Err(StatementError::Verdict { .. })), "{changed}");
+        }
+        let less = ScanRecord { found: Assessment::Clean, ..record(Assessment::Review) };
+        assert!(read(&write(&less).unwrap()).is_err(), "more is held against it than was found");
     }
 
     #[test]

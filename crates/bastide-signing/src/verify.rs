@@ -1,14 +1,17 @@
 //! Checking signatures. What passes is a value that nothing else makes.
 
 use bastide_crypto::{BadSignature, EcdsaVerifyingKey, sha256};
+use bastide_types::Timestamp;
 
 use crate::bundle::{Bundle, BundleError, Material};
-use crate::certificate::{CertificateError, Roots, ValidAt};
+use crate::certificate::{CertificateError, CertificateSigner, Roots};
 use crate::dsse::{IN_TOTO, pae, pae_v0_2};
 use crate::manifest::{Manifest, Mismatch};
 use crate::model;
 use crate::scan::{self, ScanRecord};
 use crate::sign::key_hint;
+#[cfg(feature = "sigstore")]
+use crate::sigstore::{self, KeylessError, KeylessIdentity, KeylessSigner, TrustedRoot};
 use crate::statement::StatementError;
 
 /// Whose signatures count.
@@ -20,8 +23,21 @@ pub enum Trust<'a> {
     Certificates {
         /// What they lead to.
         roots: &'a Roots,
-        /// When they have to be valid.
-        at: ValidAt,
+        /// When they have to be valid. Nothing in a bundle of this kind proves when it was signed: whoever finds the key
+        /// of a certificate that has ended could sign with it, and so the time is now, or one at which the caller knows
+        /// the signature to have been there.
+        at: Timestamp,
+        /// The subject or another name that the signer's certificate must have, where not every signer of these roots
+        /// counts.
+        identity: Option<&'a str>,
+    },
+    /// That of whom a provider vouched for, as a Sigstore instance recorded it.
+    #[cfg(feature = "sigstore")]
+    Keyless {
+        /// The instance.
+        root: &'a TrustedRoot,
+        /// Whom and by whom.
+        identity: &'a KeylessIdentity,
     },
 }
 
@@ -34,10 +50,10 @@ pub enum SignedBy {
         hint: String,
     },
     /// A certificate that leads to a root.
-    Certificate {
-        /// SHA-256 of its DER.
-        fingerprint: [u8; 32],
-    },
+    Certificate(CertificateSigner),
+    /// An identity that a provider vouched for.
+    #[cfg(feature = "sigstore")]
+    Keyless(KeylessSigner),
 }
 
 /// A manifest whose signature holds. What it says of a model on disk is known only once the two are compared.
@@ -46,6 +62,16 @@ pub struct VerifiedModel {
     manifest: Manifest,
     statement: [u8; 32],
     signed_by: SignedBy,
+    format: Format,
+}
+
+/// Which version of the format a signature is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// 1.0.
+    V1,
+    /// What version 0.2 of the reference implementation wrote, which does not say what was ignored.
+    V0_2,
 }
 
 /// A scan whose signature holds, of the model whose signature holds.
@@ -67,6 +93,12 @@ pub enum VerifyError {
     /// A key's signature, checked with certificates.
     #[error("the signature was made with a key: verify it with the public key")]
     NeedsKey,
+    /// A keyless signature, checked with a key or certificates.
+    #[cfg(feature = "sigstore")]
+    #[error(
+        "the signature is keyless (Sigstore): verify it with an identity, its provider and a trusted root"
+    )]
+    NeedsIdentity,
     /// Another key is named.
     #[error("the signature names another key (`{named}`) than the one given (`{given}`)")]
     OtherKey {
@@ -81,6 +113,10 @@ pub enum VerifyError {
     /// The certificate proves nothing.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// The keyless signature proves nothing.
+    #[cfg(feature = "sigstore")]
+    #[error(transparent)]
+    Keyless(#[from] KeylessError),
     /// The signature holds, and what it states is refused.
     #[error("the signature holds, but not what it states")]
     Statement(#[from] StatementError),
@@ -106,6 +142,12 @@ impl VerifiedModel {
     #[must_use]
     pub fn signed_by(&self) -> &SignedBy {
         &self.signed_by
+    }
+
+    /// Which version of the format it is in.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// Compares what was signed with what is there.
@@ -137,7 +179,8 @@ impl VerifiedScan {
 /// When the file is no bundle, was not signed by whom `trust` names, or states what no honest signer would.
 pub fn verify(bundle: &[u8], trust: Trust<'_>) -> Result<VerifiedModel, VerifyError> {
     let (payload, signed_by) = verify_payload(bundle, trust)?;
-    Ok(VerifiedModel { manifest: model::read(&payload)?, statement: sha256(&payload), signed_by })
+    let format = if model::is_v0_2(&payload) { Format::V0_2 } else { Format::V1 };
+    Ok(VerifiedModel { manifest: model::read(&payload)?, statement: sha256(&payload), signed_by, format })
 }
 
 /// Checks a scan attestation of a model whose signature was checked.
@@ -171,14 +214,28 @@ fn verify_payload(bundle: &[u8], trust: Trust<'_>) -> Result<(Vec<u8>, SignedBy)
             check(key, &payload, &signature, EcdsaVerifyingKey::verify)?;
             SignedBy::Key { hint: given }
         }
-        (Trust::Certificates { roots, at }, Material::Certificates(chain)) => {
-            let key = roots.check(&chain, at)?;
+        (Trust::Certificates { roots, at, identity }, Material::Certificates(chain)) => {
+            let (key, signer) = roots.check(&chain, at)?;
+            if let Some(wanted) = identity.filter(|identity| !signer.is(identity)) {
+                let found = [&[signer.subject], signer.names.as_slice()].concat().join("`, `");
+                return Err(CertificateError::OtherIdentity { found, wanted: wanted.to_owned() }.into());
+            }
             // Version 0.2 hashed with SHA-256 here whatever the curve.
             check(&key, &payload, &signature, EcdsaVerifyingKey::verify_sha256)?;
-            SignedBy::Certificate { fingerprint: chain.first().map_or([0; 32], |leaf| sha256(leaf)) }
+            SignedBy::Certificate(signer)
         }
-        (Trust::Key(_), Material::Certificates(_)) => return Err(VerifyError::NeedsCertificates),
-        (Trust::Certificates { .. }, Material::PublicKey { .. }) => return Err(VerifyError::NeedsKey),
+        #[cfg(feature = "sigstore")]
+        (Trust::Keyless { root, identity }, Material::Keyless(material)) => {
+            let message = pae(IN_TOTO, &payload);
+            let signed = sigstore::Signed { payload: &payload, message: &message, signature: &signature };
+            let (key, signer) = sigstore::check(&material, &signed, root, identity)?;
+            key.verify(&message, &signature)?;
+            SignedBy::Keyless(signer)
+        }
+        #[cfg(feature = "sigstore")]
+        (_, Material::Keyless(_)) => return Err(VerifyError::NeedsIdentity),
+        (_, Material::Certificates(_)) => return Err(VerifyError::NeedsCertificates),
+        (_, Material::PublicKey { .. }) => return Err(VerifyError::NeedsKey),
     };
     Ok((payload, signed_by))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bastide_crypto::{ContentHash, EcdsaSigningKey};
 use bastide_signing::{
     CertificateError, Identity, Manifest, Method, Place, Resource, ResourcePath, Roots, Serialization,
-    SignError, Trust, ValidAt, VerifyError, certificates_from_pem, sign, verify,
+    SignError, SignedBy, Trust, VerifyError, certificates_from_pem, sign, verify,
 };
 use bastide_types::Timestamp;
 use rcgen::{
@@ -65,7 +65,7 @@ fn try_with(
     issuer: &Authority,
     between: &[&Authority],
     roots: &str,
-    at: ValidAt,
+    at: Timestamp,
 ) -> Result<(), VerifyError> {
     let key = KeyPair::generate_for(curve).unwrap();
     let certificate = leaf.signed_by(&key, issuer).unwrap();
@@ -75,16 +75,16 @@ fn try_with(
     let identity = Identity::certificates(key.verifying_key(), chain).unwrap();
     let bundle = sign(&manifest(), &key, identity).unwrap().bundle;
     let roots = Roots::from_pem(roots).unwrap();
-    verify(&bundle, Trust::Certificates { roots: &roots, at }).map(|_| ())
+    verify(&bundle, Trust::Certificates { roots: &roots, at, identity: None }).map(|_| ())
 }
 
 fn check(leaf: CertificateParams, issuer: &Authority, roots: &str) -> Result<(), VerifyError> {
-    try_with(leaf, &PKCS_ECDSA_P256_SHA256, issuer, &[], roots, ValidAt::StartOfCertificate)
+    try_with(leaf, &PKCS_ECDSA_P256_SHA256, issuer, &[], roots, at(2025))
 }
 
-fn at(year: u64) -> ValidAt {
+fn at(year: u64) -> Timestamp {
     let days = (year - 1970) * 365 + (year - 1969) / 4;
-    ValidAt::Time(Timestamp::from_micros(0).plus(Duration::from_secs(days * 86_400)))
+    Timestamp::from_micros(0).plus(Duration::from_secs(days * 86_400))
 }
 
 #[test]
@@ -92,11 +92,10 @@ fn every_curve_verifies_through_an_intermediate() {
     let top = root(authority("root"));
     let middle = CertifiedIssuer::signed_by(authority("middle"), new_key(), &top).unwrap();
     for curve in [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384, &PKCS_ECDSA_P521_SHA512] {
-        let found = try_with(signer(), curve, &middle, &[&middle], &top.pem(), ValidAt::StartOfCertificate);
+        let found = try_with(signer(), curve, &middle, &[&middle], &top.pem(), at(2025));
         found.unwrap();
     }
-    let without =
-        try_with(signer(), &PKCS_ECDSA_P256_SHA256, &middle, &[], &top.pem(), ValidAt::StartOfCertificate);
+    let without = try_with(signer(), &PKCS_ECDSA_P256_SHA256, &middle, &[], &top.pem(), at(2025));
     assert!(matches!(without, Err(VerifyError::Certificate(CertificateError::Path))));
     check(signer(), &middle, &middle.pem()).unwrap();
 }
@@ -143,22 +142,14 @@ fn only_authorities_issue() {
     // Listed or in the chain, a signer's certificate lends its trust to nobody.
     let leaf = CertifiedIssuer::signed_by(signer(), new_key(), &top).unwrap();
     for (between, roots) in [(vec![], leaf.pem()), (vec![&leaf], top.pem())] {
-        let found =
-            try_with(signer(), &PKCS_ECDSA_P256_SHA256, &leaf, &between, &roots, ValidAt::StartOfCertificate);
+        let found = try_with(signer(), &PKCS_ECDSA_P256_SHA256, &leaf, &between, &roots, at(2025));
         assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
     }
     // An authority whose key is not for certificates.
     let mut crl_only = authority("crl");
     crl_only.key_usages = vec![KeyUsagePurpose::CrlSign];
     let crl_only = CertifiedIssuer::signed_by(crl_only, new_key(), &top).unwrap();
-    let found = try_with(
-        signer(),
-        &PKCS_ECDSA_P256_SHA256,
-        &crl_only,
-        &[&crl_only],
-        &top.pem(),
-        ValidAt::StartOfCertificate,
-    );
+    let found = try_with(signer(), &PKCS_ECDSA_P256_SHA256, &crl_only, &[&crl_only], &top.pem(), at(2025));
     assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
 }
 
@@ -171,8 +162,7 @@ fn a_signer_may_have_an_authority_s_certificate_and_its_issuer_s_name() {
     leaf.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
-    let found =
-        try_with(leaf, &PKCS_ECDSA_P384_SHA384, &middle, &[&middle], &top.pem(), ValidAt::StartOfCertificate);
+    let found = try_with(leaf, &PKCS_ECDSA_P384_SHA384, &middle, &[&middle], &top.pem(), at(2025));
     found.unwrap();
 }
 
@@ -186,14 +176,7 @@ fn length_and_names_of_authorities_are_limits() {
     for (length, holds) in [(0, false), (1, true)] {
         let top = top(length);
         let middle = CertifiedIssuer::signed_by(authority("middle"), new_key(), &top).unwrap();
-        let found = try_with(
-            signer(),
-            &PKCS_ECDSA_P256_SHA256,
-            &middle,
-            &[&middle],
-            &top.pem(),
-            ValidAt::StartOfCertificate,
-        );
+        let found = try_with(signer(), &PKCS_ECDSA_P256_SHA256, &middle, &[&middle], &top.pem(), at(2025));
         assert_eq!(found.is_ok(), holds, "{length}");
         check(signer(), &top, &top.pem()).unwrap();
     }
@@ -215,32 +198,57 @@ fn a_maze_of_namesakes_ends() {
         keys.into_iter().map(|key| CertifiedIssuer::self_signed(authority("maze"), key).unwrap()).collect();
     let top = root(authority("root"));
     let between: Vec<&Authority> = makers.iter().collect();
-    let found = try_with(
-        signer(),
-        &PKCS_ECDSA_P256_SHA256,
-        &makers[0],
-        &between,
-        &top.pem(),
-        ValidAt::StartOfCertificate,
-    );
+    let found = try_with(signer(), &PKCS_ECDSA_P256_SHA256, &makers[0], &between, &top.pem(), at(2025));
     assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
 }
 
 #[test]
-fn time_is_the_start_of_the_certificate_or_given() {
+fn every_certificate_has_to_be_valid_at_the_time() {
     let top = root(authority("root"));
     let with = |at| try_with(signer(), &PKCS_ECDSA_P256_SHA256, &top, &[], &top.pem(), at);
-    with(ValidAt::StartOfCertificate).unwrap();
     with(at(2025)).unwrap();
-    for year in [2019, 2031] {
-        assert!(matches!(with(at(year)), Err(VerifyError::Certificate(CertificateError::Expired))), "{year}");
-    }
+    let early = with(at(2019)).unwrap_err();
+    assert!(early.to_string().ends_with("not valid before 2020-01-01"), "{early}");
+    let late = with(at(2031)).unwrap_err();
+    assert!(late.to_string().contains("was valid until 2030-01-01"), "{late}");
     // The root has to hold as well.
     let mut late = authority("late");
     late.not_before = date_time_ymd(2021, 1, 1);
     let late = root(late);
-    let found = check(signer(), &late, &late.pem());
+    let before = at(2020).plus(Duration::from_secs(86_400));
+    let found = try_with(signer(), &PKCS_ECDSA_P256_SHA256, &late, &[], &late.pem(), before);
     assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
+}
+
+#[test]
+fn the_signer_is_named_and_may_be_pinned() {
+    let top = root(authority("root"));
+    let mut params = signer();
+    params.distinguished_name.push(DnType::OrganizationName, "Bank, AG");
+    params.subject_alt_names = vec![rcgen::SanType::Rfc822Name("models@bank.example".try_into().unwrap())];
+    let key = new_key();
+    let certificate = params.signed_by(&key, &top).unwrap();
+    let key = EcdsaSigningKey::from_pem(&key.serialize_pem()).unwrap();
+    let identity = Identity::certificates(key.verifying_key(), vec![certificate.der().to_vec()]).unwrap();
+    let bundle = sign(&manifest(), &key, identity).unwrap().bundle;
+    let roots = Roots::from_pem(&top.pem()).unwrap();
+    let pinned = |identity| verify(&bundle, Trust::Certificates { roots: &roots, at: at(2025), identity });
+    let verified = pinned(None).unwrap();
+    let SignedBy::Certificate(signer) = verified.signed_by() else { unreachable!() };
+    assert_eq!(signer.subject, r"O=Bank\, AG,CN=signer");
+    assert_eq!(signer.issuer, "CN=root");
+    assert_eq!(signer.names, ["models@bank.example"]);
+    assert_eq!((signer.not_before, signer.not_after), (at(2020), at(2030)));
+    for name in [r"O=Bank\, AG,CN=signer", "models@bank.example"] {
+        assert!(pinned(Some(name)).is_ok(), "{name}");
+    }
+    for name in ["CN=signer", "models@bank.examp", "", "MODELS@bank.example"] {
+        let refused = pinned(Some(name));
+        assert!(
+            matches!(refused, Err(VerifyError::Certificate(CertificateError::OtherIdentity { .. }))),
+            "{name}"
+        );
+    }
 }
 
 #[test]
@@ -255,7 +263,7 @@ fn a_self_signed_signer_is_trusted_only_as_itself() {
     let bundle = sign(&manifest(), &key, identity).unwrap().bundle;
     let trust = |pem: &str| {
         let roots = Roots::from_pem(pem).unwrap();
-        verify(&bundle, Trust::Certificates { roots: &roots, at: ValidAt::StartOfCertificate }).map(|_| ())
+        verify(&bundle, Trust::Certificates { roots: &roots, at: at(2025), identity: None }).map(|_| ())
     };
     trust(&certificate.pem()).unwrap();
     let (_, other) = own(signer());

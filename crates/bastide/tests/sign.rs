@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
+use bastide_crypto::sha256;
 use bastide_testkit::temp_folder;
 use common::bastide;
 use rcgen::{
@@ -156,7 +157,7 @@ fn files_that_were_not_signed_pass_only_on_request() {
     fs::remove_file(model.path("model/config.json")).expect("removed");
     let output = model.verify("--ignore-unsigned-files");
     ends(&output, 1);
-    assert!(said(&output).contains("missing      config.json") && !said(&output).contains("new.bin"));
+    assert!(said(&output).contains("missing      config.json") && !said(&output).contains("added"));
 }
 
 #[test]
@@ -429,4 +430,174 @@ fn links_are_signed_only_on_request() {
     ends(&model.sign("--allow-symlinks"), 0);
     ends(&model.verify("--allow-symlinks"), 0);
     ends(&model.verify(""), 1);
+}
+
+#[test]
+fn what_the_signer_accepted_is_not_clean_to_anybody_else() {
+    let model = Model::new();
+    model.write("model/bad.pkl", HOSTILE);
+    let digest: String = sha256(HOSTILE).iter().map(|byte| format!("{byte:02x}")).collect();
+    let accepted = format!(
+        "[[suppress]]\nrule = \"pickle.process\"\nsha256 = \"{digest}\"\nreason = \"ours\"\nexpires = \"2999-01-01\"\n"
+    );
+    model.write("accepted.toml", accepted.as_bytes());
+    ends(&model.sign("--suppressions @accepted.toml --attestation @scan.att"), 0);
+    let output = model.verify("--attestation @scan.att");
+    ends(&output, 0);
+    let text = said(&output);
+    assert!(text.contains("accepted     pickle.process by the signer; without that, malicious"), "{text}");
+    let output = model.verify("--attestation @scan.att --require-verdict clean");
+    ends(&output, 1);
+    assert!(said(&output).contains("because the signer accepted what was `malicious`"), "{}", said(&output));
+    let value = json_of(&model.verify("--attestation @scan.att --json"));
+    let attested = &value["attestation"];
+    assert_eq!((&attested["verdict"], &attested["found"]), (&json!("clean"), &json!("malicious")));
+    assert_eq!(attested["accepted"], json!(["pickle.process"]));
+    assert!(attested["at"].as_str().is_some_and(|at| at.starts_with("20") && at.ends_with('Z')), "{value}");
+}
+
+#[test]
+fn the_signer_of_a_certificate_is_told_and_may_be_pinned() {
+    let model = Model::new();
+    let key = model.key("key", &PKCS_ECDSA_P256_SHA256);
+    let root = authority("root");
+    let mut params = CertificateParams::new(vec!["models.bank.example".to_owned()]).expect("a name");
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "signer");
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    let leaf = params.signed_by(&key, &root).expect("a certificate");
+    model.write("leaf.crt", leaf.pem().as_bytes());
+    model.write("root.crt", root.pem().as_bytes());
+    ends(&model.sign("--certificate @leaf.crt"), 0);
+    let verify =
+        |flags: &str| model.run(&format!("verify --signature @model.sig --root @root.crt {flags} @model"));
+    let output = verify("");
+    ends(&output, 1);
+    assert!(said(&output).contains("was valid until 2021-01-01 only"), "{}", said(&output));
+    let output = verify("--at 2020-06-01T00:00:00Z");
+    ends(&output, 0);
+    let text = said(&output);
+    for line in [
+        "signed by    CN=signer",
+        "also named   models.bank.example",
+        "issued by    CN=root",
+        "valid        2020-01-01T00:00:00Z to 2021-01-01T00:00:00Z",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    for (name, code) in [("models.bank.example", 0), ("CN=signer", 0), ("CN=root", 1)] {
+        ends(&verify(&format!("--at 2020-06-01T00:00:00Z --identity {name}")), code);
+    }
+    ends(&verify("--at 2019-06-01T00:00:00Z"), 1);
+    let value = json_of(&verify("--at 2020-06-01T00:00:00Z --json"));
+    assert_eq!(value["signed_by"]["subject"], "CN=signer");
+    assert_eq!(value["signed_by"]["not_after"], "2021-01-01T00:00:00Z");
+    ends(&model.verify("--at 2020-06-01T00:00:00Z"), 2);
+}
+
+/// What the reference implementation signed on Sigstore's public instance (`bastide-signing/tests/sigstore`).
+#[cfg(feature = "sigstore")]
+#[test]
+fn a_keyless_signature_verifies_without_a_network() {
+    let model = Model::new();
+    fs::remove_dir_all(model.path("model")).expect("removed");
+    fs::create_dir(model.path("model")).expect("a folder");
+    for name in ["signme-1", "signme-2"] {
+        model.write(&format!("model/{name}"), name.as_bytes());
+    }
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bastide-signing/tests/sigstore");
+    for (from, to) in [("trusted_root.json", "root.json"), ("v1.1.0-sigstore.sig", "model.sig")] {
+        fs::copy(recorded.join(from), model.path(to)).expect("copied");
+    }
+    let output = model.run(
+        "verify --signature @model.sig --trust-root @root.json --identity-provider https://x --identity y @model",
+    );
+    ends(&output, 1);
+    let output = keyless(&model, "stefanb@us.ibm.com", "");
+    ends(&output, 0);
+    let text = said(&output);
+    for line in [
+        "signed by    stefanb@us.ibm.com",
+        "vouched by   https://sigstore.verify.ibm.com/oauth2",
+        "logged       2025-10-10T02:12:20Z, entry 598151086",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let value = json_of(&keyless(&model, "stefanb@us.ibm.com", "--json"));
+    assert_eq!(value["signed_by"]["identity"], "stefanb@us.ibm.com");
+    let output = keyless(&model, "mallory@us.ibm.com", "");
+    ends(&output, 1);
+    assert!(said(&output).contains("the signer is `stefanb@us.ibm.com`, not `mallory@us.ibm.com`"));
+    model.write("model/signme-1", b"signme-2");
+    let output = keyless(&model, "stefanb@us.ibm.com", "");
+    ends(&output, 1);
+    assert!(said(&output).contains("changed      signme-1"), "{}", said(&output));
+    ends(&model.verify(""), 1);
+}
+
+/// Verifies what is recorded; the address has the sign that stands for the folder elsewhere.
+#[cfg(feature = "sigstore")]
+fn keyless(model: &Model, identity: &str, flag: &str) -> Output {
+    let at = |name: &str| model.path(name).display().to_string();
+    let (signature, root, folder) = (at("model.sig"), at("root.json"), at("model"));
+    let mut words = vec!["verify", "--signature", &signature, "--trust-root", &root, "--identity", identity];
+    words.extend(["--identity-provider", "https://sigstore.verify.ibm.com/oauth2", &folder]);
+    words.extend(Some(flag).filter(|flag| !flag.is_empty()));
+    bastide(&words, &[])
+}
+
+#[test]
+fn what_is_not_checked_is_told() {
+    let model = Model::new();
+    model.write("model/notes.txt", b"x");
+    ends(&model.sign("--ignore @model/notes.txt"), 0);
+    fs::create_dir(model.path("model/.git")).expect("a folder");
+    model.write("model/.git/config", b"x");
+    model.write("model/new.bin", b"x");
+    let output = model.verify("--ignore-unsigned-files");
+    ends(&output, 0);
+    let text = said(&output);
+    for line in [
+        "not checked  .git (left out)",
+        "not checked  notes.txt (left out)",
+        "not checked  new.bin (not signed)",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let value = json_of(&model.verify("--ignore-unsigned-files --json"));
+    assert_eq!(value["unchecked"]["left_out"], json!([".git", "notes.txt"]));
+    assert_eq!(value["unchecked"]["unsigned"], json!(["new.bin"]));
+    assert_eq!(value["format"], "1.0");
+}
+
+#[test]
+fn weights_in_a_folder_that_is_left_out_are_found() {
+    let model = Model::new();
+    let index = br#"{"weight_map": {"a": ".git/model.safetensors"}}"#;
+    model.write("model/model.safetensors.index.json", index);
+    ends(&model.sign("--no-scan"), 0);
+    fs::create_dir(model.path("model/.git")).expect("a folder");
+    model.write("model/.git/model.safetensors", b"x");
+    let output = model.verify("");
+    ends(&output, 1);
+    assert!(said(&output).contains("names `.git/model.safetensors`, which the signature does not cover"));
+    ends(&model.sign("--no-scan"), 3);
+}
+
+#[test]
+fn a_pipe_is_no_file_to_wait_for() {
+    let model = Model::signed();
+    let pipe = model.path("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+    for command in [
+        "sign --key @pipe --signature @x.sig @model",
+        "sign --key @key.pem --certificate @pipe --signature @x.sig @model",
+        "verify --public-key @pipe --signature @model.sig @model",
+        "verify --public-key @key.pub --signature @pipe @model",
+        "verify --public-key @key.pub --signature @model.sig --attestation @pipe @model",
+    ] {
+        ends(&model.run(command), 3);
+    }
 }

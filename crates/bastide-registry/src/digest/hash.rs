@@ -16,6 +16,7 @@ use bastide_crypto::{
     BLAKE3_PART_BYTES, Blake3Part, Blake3PartDigest, ContentHash, ContentHasher, blake3_of_parts,
 };
 use bastide_signing::{Method, Place, Resource, Shard};
+use rustix::fs::OFlags;
 
 use super::FoundFile;
 use crate::walk::Progress;
@@ -151,14 +152,11 @@ fn run(
 
 /// Opens a file that was found, and refuses another under its name.
 fn open(found: &FoundFile) -> Result<File, DigestError> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    if !found.symlink {
-        // The name may have become a link since the folder was listed.
-        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
-    }
+    // The name may have become a link since the folder was listed, or a pipe, which would be waited for.
+    let follow = if found.symlink { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let flags = (OFlags::NONBLOCK | follow).bits().cast_signed();
     let io_error = |source| DigestError::Io { path: found.path.clone(), source };
-    let file = options.open(&found.path).map_err(io_error)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(&found.path).map_err(io_error)?;
     let metadata = file.metadata().map_err(io_error)?;
     if !metadata.is_file() || metadata.len() != found.bytes {
         return Err(DigestError::Changed(found.path.clone()));
@@ -234,7 +232,7 @@ mod tests {
     }
 
     fn digests(root: &Path, method: Method, hash: ContentHash) -> BTreeMap<String, Vec<u8>> {
-        let files = walk(root, &WalkOptions::default()).unwrap();
+        let files = walk(root, &WalkOptions::default()).unwrap().files;
         let resources = digest_files(&files, method, hash, &()).unwrap();
         resources.into_iter().map(|it| (it.place.to_string(), it.digest)).collect()
     }
@@ -274,7 +272,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a");
         fs::write(&path, content(100)).unwrap();
-        let files = walk(root.path(), &WalkOptions::default()).unwrap();
+        let files = walk(root.path(), &WalkOptions::default()).unwrap().files;
         fs::write(&path, content(99)).unwrap();
         let short = digest_files(&files, Method::Files, ContentHash::Sha256, &());
         assert!(matches!(short, Err(DigestError::Changed(_))));

@@ -4,4 +4,4 @@ mod hash;
 mod walk;
 
 pub use hash::{DigestError, digest_files};
-pub use walk::{FoundFile, WalkError, WalkOptions, walk};
+pub use walk::{FoundFile, WalkError, WalkOptions, Walked, walk};

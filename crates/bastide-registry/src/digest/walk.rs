@@ -32,6 +32,15 @@ pub struct FoundFile {
     pub symlink: bool,
 }
 
+/// What a model is, and what is beside it in its folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walked {
+    /// Its files, in the order of their names.
+    pub files: Vec<FoundFile>,
+    /// What was looked past: files, and folders with all that is in them.
+    pub left_out: Vec<ResourcePath>,
+}
+
 /// A folder that is no model.
 #[derive(Debug, thiserror::Error)]
 pub enum WalkError {
@@ -68,17 +77,17 @@ pub enum WalkError {
     TooLarge(PathBuf),
 }
 
-/// Lists the files of a model, in the order of their names.
+/// Lists the files of a model.
 ///
 /// # Errors
 /// When something in it cannot be read or named, or is no file, folder or allowed link.
-pub fn walk(model: &Path, options: &WalkOptions) -> Result<Vec<FoundFile>, WalkError> {
+pub fn walk(model: &Path, options: &WalkOptions) -> Result<Walked, WalkError> {
     let metadata = fs::metadata(model).map_err(|source| io_error(model, source))?;
     if metadata.is_file() {
         let file = FoundFile { name: None, path: model.to_owned(), bytes: metadata.len(), symlink: true };
-        return Ok(vec![file]);
+        return Ok(Walked { files: vec![file], left_out: Vec::new() });
     }
-    let mut found = Vec::new();
+    let (mut found, mut left_out) = (Vec::new(), Vec::new());
     let mut folders = vec![(model.to_owned(), None::<ResourcePath>, 0)];
     while let Some((folder, name, depth)) = folders.pop() {
         if depth > MAX_DEPTH {
@@ -89,6 +98,7 @@ pub fn walk(model: &Path, options: &WalkOptions) -> Result<Vec<FoundFile>, WalkE
             let path = entry.path();
             let child = name_in(name.as_ref(), &path)?;
             if options.ignored.iter().any(|ignored| child.is_in(ignored)) {
+                left_out.push(child);
                 continue;
             }
             let kind = entry.file_type().map_err(|source| io_error(&path, source))?;
@@ -104,7 +114,8 @@ pub fn walk(model: &Path, options: &WalkOptions) -> Result<Vec<FoundFile>, WalkE
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(found)
+    left_out.sort();
+    Ok(Walked { files: found, left_out })
 }
 
 fn name_in(folder: Option<&ResourcePath>, path: &Path) -> Result<ResourcePath, WalkError> {
@@ -151,7 +162,7 @@ mod tests {
     }
 
     fn names(root: &Path, options: &WalkOptions) -> Vec<String> {
-        walk(root, options).unwrap().into_iter().map(|file| file.name.unwrap().to_string()).collect()
+        walk(root, options).unwrap().files.into_iter().map(|file| file.name.unwrap().to_string()).collect()
     }
 
     #[test]
@@ -159,7 +170,9 @@ mod tests {
         let root = tree(&["tok/a", "tok.json", ".git/config", ".gitignore", "sub/.git/x", "ü b"]);
         fs::create_dir(root.path().join("empty")).unwrap();
         let ignored = vec![ResourcePath::new(".git").unwrap()];
-        let found = names(root.path(), &WalkOptions { allow_symlinks: false, ignored });
+        let options = WalkOptions { allow_symlinks: false, ignored };
+        assert_eq!(walk(root.path(), &options).unwrap().left_out, options.ignored);
+        let found = names(root.path(), &options);
         assert_eq!(found, [".gitignore", "sub/.git/x", "tok.json", "tok/a", "ü b"]);
     }
 
@@ -198,7 +211,7 @@ mod tests {
     #[test]
     fn a_model_may_be_one_file() {
         let root = tree(&["model.gguf"]);
-        let found = walk(&root.path().join("model.gguf"), &WalkOptions::default()).unwrap();
+        let found = walk(&root.path().join("model.gguf"), &WalkOptions::default()).unwrap().files;
         assert_eq!((found.len(), &found[0].name, found[0].bytes), (1, &None, 10));
     }
 }

@@ -1,11 +1,11 @@
-//! Which files of a model count, and the files beside it.
+//! Which files of a model count, and the state they are in.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use bastide_signing::{MAX_BUNDLE_BYTES, ResourcePath};
+use bastide_signing::ResourcePath;
 
 use super::CoverOptions;
 use crate::digest::{DigestError, FoundFile};
@@ -66,33 +66,12 @@ pub(super) fn stamps(files: &[FoundFile]) -> Result<Vec<Stamp>, DigestError> {
     files.iter().map(stamp).collect()
 }
 
-/// Reads a signature or an attestation, as far as one may be long.
-///
-/// # Errors
-/// What the system says.
-pub fn read_signature_file(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // One more than a bundle may have, so that a longer file is refused and not cut.
-    File::open(path)?.take(MAX_BUNDLE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Writes a signature or an attestation beside its place and renames it, so that there is never half of one.
-///
-/// # Errors
-/// What the system says.
-pub fn write_signature_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".partial");
-    let beside = PathBuf::from(beside);
-    let written = File::create_new(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    });
-    if written.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists) {
-        // The first error is the one to report.
-        let _ = fs::remove_file(&beside);
+/// Compares the state of every file with what it was.
+pub(super) fn unchanged(files: &[FoundFile], before: &[Stamp]) -> Result<(), DigestError> {
+    let now = stamps(files)?;
+    let mut states = files.iter().zip(before.iter().zip(&now));
+    match states.find(|(_, (before, now))| before != now) {
+        Some((file, _)) => Err(DigestError::Changed(file.path.clone())),
+        None => Ok(()),
     }
-    written
 }

@@ -1,6 +1,8 @@
 //! Signing a model on disk, and verifying one.
 
+mod beside;
 mod cover;
+mod index;
 mod record;
 mod sign;
 mod verify;
@@ -9,12 +11,12 @@ use std::io;
 use std::path::PathBuf;
 
 use bastide_crypto::ContentHash;
-use bastide_signing::{BaseModel, ManifestError, Method, Mismatch, SignError, VerifyError};
+use bastide_signing::{BaseModel, ManifestError, Method, Mismatch, ResourcePath, SignError, VerifyError};
 
-pub use cover::{read_signature_file, write_signature_file};
+pub use beside::{open_regular, read_signature_file, write_signature_file};
 pub use record::scan_record;
 pub use sign::{FoundModel, ScannedModel, find_model, sign_model};
-pub use verify::{compare_model, verify_model, verify_signature};
+pub use verify::{FoundCopy, Unchecked, find_copy, verify_model, verify_signature};
 
 use crate::digest::{DigestError, WalkError};
 
@@ -64,6 +66,14 @@ pub enum SignModelError {
     /// Nothing to sign, or too much.
     #[error("the model cannot be signed")]
     Manifest(#[from] ManifestError),
+    /// A file that loaders would take and the signature does not cover.
+    #[error("`{index}` names `{file}`, which the signature does not cover: move it out of what is left out")]
+    Index {
+        /// Which names it.
+        index: ResourcePath,
+        /// What it names.
+        file: ResourcePath,
+    },
     /// The key did not sign.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -108,6 +118,14 @@ pub enum VerifyModelError {
     /// Nothing is there, or too much.
     #[error("the model cannot be compared")]
     Manifest(#[from] ManifestError),
+    /// A file that loaders would take and the signature does not cover.
+    #[error("`{index}` names `{file}`, which the signature does not cover: move it out of what is left out")]
+    Index {
+        /// Which names it.
+        index: ResourcePath,
+        /// What it names.
+        file: ResourcePath,
+    },
     /// It is another model.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
@@ -119,49 +137,4 @@ pub enum VerifyModelError {
         /// Why.
         source: io::Error,
     },
-}
-
-/// What signing and verifying have in common.
-pub(crate) enum Uncovered {
-    Walk(WalkError),
-    Digest(DigestError),
-    Manifest(ManifestError),
-}
-
-impl From<WalkError> for Uncovered {
-    fn from(error: WalkError) -> Self {
-        Uncovered::Walk(error)
-    }
-}
-
-impl From<DigestError> for Uncovered {
-    fn from(error: DigestError) -> Self {
-        Uncovered::Digest(error)
-    }
-}
-
-impl From<ManifestError> for Uncovered {
-    fn from(error: ManifestError) -> Self {
-        Uncovered::Manifest(error)
-    }
-}
-
-impl From<Uncovered> for SignModelError {
-    fn from(error: Uncovered) -> Self {
-        match error {
-            Uncovered::Walk(error) => error.into(),
-            Uncovered::Digest(error) => error.into(),
-            Uncovered::Manifest(error) => error.into(),
-        }
-    }
-}
-
-impl From<Uncovered> for VerifyModelError {
-    fn from(error: Uncovered) -> Self {
-        match error {
-            Uncovered::Walk(error) => error.into(),
-            Uncovered::Digest(error) => error.into(),
-            Uncovered::Manifest(error) => error.into(),
-        }
-    }
 }

@@ -1,15 +1,16 @@
 //! Signing: find the files, read them once, and sign what was read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use bastide_signing::{
-    BaseModel, Identity, Manifest, Method, Place, Resource, Serialization, Signed, Signer, sign,
+    BaseModel, Identity, Manifest, Method, Place, Resource, ResourcePath, Serialization, Signed, Signer, sign,
 };
 
-use super::cover::{Stamp, ignored_paths, model_name, stamps, write_signature_file};
-use super::{SignModelError, SignOptions};
+use super::beside::write_signature_file;
+use super::cover::{Stamp, ignored_paths, model_name, stamps, unchanged};
+use super::{SignModelError, SignOptions, index};
 use crate::digest::{DigestError, FoundFile, WalkOptions, digest_files, walk};
 use crate::scan::{Options, Scan, scan_entries};
 use crate::walk::{Entry, Progress, leads_out};
@@ -45,7 +46,11 @@ pub fn find_model(
     let ignored = ignored_paths(model, signature, cover)
         .map_err(|(path, source)| SignModelError::Resolve { path, source })?;
     let walking = WalkOptions { allow_symlinks: cover.allow_symlinks, ignored: ignored.clone() };
-    let files = walk(model, &walking)?;
+    let files = walk(model, &walking)?.files;
+    let covered: HashSet<_> = files.iter().filter_map(|file| file.name.as_ref()).collect();
+    if let Some((index, file)) = index::uncovered(&files, &covered)? {
+        return Err(SignModelError::Index { index, file });
+    }
     Ok(FoundModel {
         root: model.to_owned(),
         name: model_name(model),
@@ -102,12 +107,12 @@ impl FoundModel {
 
     fn manifest(self, resources: Vec<Resource>) -> Result<Manifest, SignModelError> {
         // What was read is one state of each file only if none was touched meanwhile.
-        let now = stamps(&self.files)?;
-        let mut states = self.files.iter().zip(self.stamps.iter().zip(&now));
-        if let Some((file, _)) = states.find(|(_, (before, now))| before != now) {
-            return Err(DigestError::Changed(file.path.clone()).into());
+        unchanged(&self.files, &self.stamps)?;
+        let method = self.serialization.method;
+        let mut manifest = Manifest::new(self.name, self.serialization, resources)?;
+        if method != Method::Files {
+            manifest = manifest.with_empty_files(empty_files(&self.files))?;
         }
-        let manifest = Manifest::new(self.name, self.serialization, resources)?;
         Ok(match self.base_model {
             Some(base) => manifest.with_base_model(base),
             None => manifest,
@@ -136,6 +141,11 @@ impl ScannedModel {
         let resources: Result<Vec<Resource>, DigestError> = found.files.iter().map(resource).collect();
         Ok((found.manifest(resources?)?, scan))
     }
+}
+
+/// The files that have no shards.
+pub(super) fn empty_files(files: &[FoundFile]) -> Vec<ResourcePath> {
+    files.iter().filter(|file| file.bytes == 0).filter_map(|file| file.name.clone()).collect()
 }
 
 /// Hashes a model, signs it and writes the signature file, whole or not at all. Nothing is scanned.

@@ -4,12 +4,15 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use bastide_signing::{
-    Manifest, ManifestError, Mismatch, Place, ResourcePath, Serialization, Trust, VerifiedModel, verify,
+    Manifest, ManifestError, Method, Mismatch, Place, ResourcePath, Serialization, Trust, VerifiedModel,
+    verify,
 };
 
-use super::cover::{ignored_paths, model_name, read_signature_file};
-use super::{Uncovered, VerifyModelError, VerifyOptions};
-use crate::digest::{WalkOptions, digest_files, walk};
+use super::beside::read_signature_file;
+use super::cover::{Stamp, ignored_paths, model_name, stamps, unchanged};
+use super::sign::empty_files;
+use super::{CoverOptions, VerifyModelError, VerifyOptions, index};
+use crate::digest::{FoundFile, WalkOptions, Walked, digest_files, walk};
 use crate::walk::Progress;
 
 /// Checks the signature of a model, and reads nothing of the model.
@@ -22,42 +25,111 @@ pub fn verify_signature(signature: &Path, trust: Trust<'_>) -> Result<VerifiedMo
     Ok(verify(&bundle, trust)?)
 }
 
-/// Compares a model with what was signed.
+/// A folder that may be what was signed, none of its files read.
+pub struct FoundCopy {
+    name: String,
+    serialization: Serialization,
+    files: Vec<FoundFile>,
+    stamps: Vec<Stamp>,
+    unchecked: Unchecked,
+}
+
+/// What of a folder a comparison says nothing about, although it is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unchecked {
+    /// Left out: files, and folders with all that is in them. The signature itself is not among them.
+    pub left_out: Vec<ResourcePath>,
+    /// Not signed, and let be.
+    pub unsigned: Vec<ResourcePath>,
+    /// Files without content that the signature cannot say anything of: its resources are shards.
+    pub empty: Vec<ResourcePath>,
+    /// Links that were followed. They are compared, and what they lead to may change without the folder.
+    pub links: Vec<ResourcePath>,
+}
+
+/// Lists the files that are to be compared with what was signed.
 ///
 /// # Errors
-/// When a file is missing, was added, was changed or cannot be read.
-pub fn compare_model(
+/// When something in the folder can be no part of a model, or a signed index names a file that is not signed.
+pub fn find_copy(
     verified: &VerifiedModel,
     model: &Path,
     signature: &Path,
     options: &VerifyOptions,
-    progress: &dyn Progress,
-) -> Result<(), VerifyModelError> {
+) -> Result<FoundCopy, VerifyModelError> {
     let signed = verified.manifest();
-    let mut ignored = ignored_paths(model, signature, &options.cover)
-        .map_err(|(path, source)| VerifyModelError::Resolve { path, source })?;
+    let resolve = |cover| {
+        ignored_paths(model, signature, cover)
+            .map_err(|(path, source)| VerifyModelError::Resolve { path, source })
+    };
+    let mut ignored = resolve(&options.cover)?;
     ignored.extend(signed.serialization().ignored.iter().cloned());
     ignored.sort();
     ignored.dedup();
     // What was signed is checked whatever is ignored here.
-    let names: HashSet<&ResourcePath> =
-        signed.resources().iter().filter_map(|it| it.place.path.as_ref()).collect();
+    let names: HashSet<&ResourcePath> = signed
+        .resources()
+        .iter()
+        .filter_map(|it| it.place.path.as_ref())
+        .chain(signed.empty_files().unwrap_or_default())
+        .collect();
     ignored.retain(|ignored| !names.iter().any(|name| name.is_in(ignored)));
     let serialization = Serialization {
         ignored,
         allow_symlinks: options.cover.allow_symlinks,
         ..signed.serialization().clone()
     };
-    let wanted = |name: &ResourcePath| !options.allow_unsigned || names.contains(name);
-    match manifest_of(model, serialization, wanted, progress) {
-        Ok(actual) => Ok(verified.compare(&actual)?),
-        // An empty folder is no model that could be compared, but everything is missing from it.
-        Err(Uncovered::Manifest(ManifestError::Empty)) => {
-            let mut missing: Vec<Place> = signed.resources().iter().map(|it| it.place.clone()).collect();
-            missing.sort();
-            Err(Mismatch { missing, ..Mismatch::default() }.into())
-        }
-        Err(error) => Err(error.into()),
+    let walking =
+        WalkOptions { allow_symlinks: serialization.allow_symlinks, ignored: serialization.ignored.clone() };
+    let Walked { mut files, mut left_out } = walk(model, &walking)?;
+    if let Some((index, file)) = index::uncovered(&files, &names)? {
+        return Err(VerifyModelError::Index { index, file });
+    }
+    let own = resolve(&CoverOptions { include_git: true, ..CoverOptions::default() })?;
+    left_out.retain(|path| !own.contains(path));
+    let mut unchecked = Unchecked { left_out, ..Unchecked::default() };
+    if options.allow_unsigned {
+        let (kept, unsigned): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| file.name.as_ref().is_none_or(|name| names.contains(name)));
+        unchecked.unsigned = unsigned.into_iter().filter_map(|file| file.name).collect();
+        files = kept;
+    }
+    if serialization.method != Method::Files && signed.empty_files().is_none() {
+        unchecked.empty = empty_files(&files);
+    }
+    unchecked.links = files.iter().filter(|file| file.symlink).filter_map(|file| file.name.clone()).collect();
+    Ok(FoundCopy { name: model_name(model), stamps: stamps(&files)?, serialization, files, unchecked })
+}
+
+impl FoundCopy {
+    /// What the comparison will say nothing about.
+    #[must_use]
+    pub fn unchecked(&self) -> &Unchecked {
+        &self.unchecked
+    }
+
+    /// Hashes every file on all cores, and compares them with what was signed.
+    ///
+    /// # Errors
+    /// When a file is missing, was added, was changed, cannot be read or changes meanwhile.
+    pub fn compare(self, verified: &VerifiedModel, progress: &dyn Progress) -> Result<(), VerifyModelError> {
+        let Serialization { method, hash, .. } = self.serialization;
+        let resources = digest_files(&self.files, method, hash, progress)?;
+        // What was read is one state of each file only if none was touched meanwhile.
+        unchanged(&self.files, &self.stamps)?;
+        let signed = verified.manifest();
+        let actual = match Manifest::new(self.name, self.serialization, resources) {
+            Ok(actual) if method != Method::Files => actual.with_empty_files(empty_files(&self.files))?,
+            Ok(actual) => actual,
+            // An empty folder is no model that could be compared, but everything is missing from it.
+            Err(ManifestError::Empty) => {
+                let mut missing: Vec<Place> = signed.resources().iter().map(|it| it.place.clone()).collect();
+                missing.sort();
+                return Err(Mismatch { missing, ..Mismatch::default() }.into());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(verified.compare(&actual)?)
     }
 }
 
@@ -73,20 +145,6 @@ pub fn verify_model(
     options: &VerifyOptions,
 ) -> Result<VerifiedModel, VerifyModelError> {
     let verified = verify_signature(signature, trust)?;
-    compare_model(&verified, model, signature, options, &())?;
+    find_copy(&verified, model, signature, options)?.compare(&verified, &())?;
     Ok(verified)
-}
-
-fn manifest_of(
-    model: &Path,
-    serialization: Serialization,
-    wanted: impl Fn(&ResourcePath) -> bool,
-    progress: &dyn Progress,
-) -> Result<Manifest, Uncovered> {
-    let options =
-        WalkOptions { allow_symlinks: serialization.allow_symlinks, ignored: serialization.ignored.clone() };
-    let mut files = walk(model, &options)?;
-    files.retain(|file| file.name.as_ref().is_none_or(&wanted));
-    let resources = digest_files(&files, serialization.method, serialization.hash, progress)?;
-    Ok(Manifest::new(model_name(model), serialization, resources)?)
 }

@@ -87,6 +87,30 @@ pub(crate) struct Sign {
     pub(crate) output: Output,
 }
 
+/// Whose signature counts.
+#[derive(Debug, Args)]
+pub(crate) struct Signer {
+    /// Public key (PEM) of the signer.
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["root", "trust_root"])]
+    pub(crate) public_key: Option<PathBuf>,
+    /// Certificates (PEM) that the signer's certificate leads to; may be given again.
+    #[arg(long, value_name = "FILE", conflicts_with = "public_key")]
+    pub(crate) root: Vec<PathBuf>,
+    /// Verify certificates at this time (RFC 3339), at which the signature is known to have been there, instead of now.
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["public_key", "trust_root"])]
+    pub(crate) at: Option<jiff::Timestamp>,
+    /// Trusted root (`trusted_root.json`) of the Sigstore instance that a keyless signature was made with.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["public_key", "root"], requires_all = ["identity", "identity_provider"])]
+    pub(crate) trust_root: Option<PathBuf>,
+    /// Who is to have signed: the e-mail address or URI of a keyless signature; with `--root`, the subject of the
+    /// certificate as `verify` prints it, or another of its names.
+    #[arg(long, value_name = "NAME", conflicts_with = "public_key")]
+    pub(crate) identity: Option<String>,
+    /// The issuer of identity tokens that is to have vouched for a keyless signature.
+    #[arg(long, value_name = "URL", requires = "trust_root")]
+    pub(crate) identity_provider: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
@@ -94,12 +118,8 @@ pub(crate) struct Verify {
     /// The signature file.
     #[arg(long, value_name = "SIG")]
     pub(crate) signature: PathBuf,
-    /// Public key (PEM) of the signer.
-    #[arg(long, value_name = "FILE", required_unless_present = "root")]
-    pub(crate) public_key: Option<PathBuf>,
-    /// Certificates (PEM) that the signer's certificate leads to; may be given again.
-    #[arg(long, value_name = "FILE", conflicts_with = "public_key")]
-    pub(crate) root: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) signer: Signer,
     /// Let files be there that were not signed.
     #[arg(long)]
     pub(crate) ignore_unsigned_files: bool,
@@ -111,7 +131,7 @@ pub(crate) struct Verify {
     /// The bill of materials that the attestation is for.
     #[arg(long, value_name = "FILE", requires = "attestation")]
     pub(crate) cyclonedx: Option<PathBuf>,
-    /// The worst verdict that the attestation may have.
+    /// The worst verdict that the attestation may have. What is clean by acceptance only is not clean.
     #[arg(long, value_name = "VERDICT", requires = "attestation", default_value = "review")]
     pub(crate) require_verdict: RequiredVerdict,
     #[command(flatten)]

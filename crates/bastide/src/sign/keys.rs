@@ -1,25 +1,54 @@
 //! Keys and certificates: whose signature is made, and whose counts.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use bastide_admin::{Failure, chain, could_not};
 use bastide_crypto::{EcdsaSigningKey, EcdsaVerifyingKey};
-use bastide_registry::verify_signature;
-use bastide_signing::{BaseModel, Identity, Roots, SignedBy, Signer, Trust, ValidAt, certificates_from_pem};
+use bastide_registry::render::hex;
+use bastide_registry::{read_signature_file, verify_signature};
+use bastide_signing::{BaseModel, Identity, Roots, SignedBy, Signer, Trust, certificates_from_pem};
+use bastide_types::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli;
-use crate::scan::text;
+use crate::show::printable;
 
 /// Whose signatures count, as it was read.
 pub(super) enum Trusted {
     Key(EcdsaVerifyingKey),
-    Roots(Roots),
+    Roots {
+        roots: Roots,
+        at: Timestamp,
+        identity: Option<String>,
+    },
+    #[cfg(feature = "sigstore")]
+    Keyless {
+        root: Box<bastide_signing::TrustedRoot>,
+        identity: bastide_signing::KeylessIdentity,
+    },
 }
 
 impl Trusted {
+    /// From what was asked for.
+    pub(super) fn of(args: &cli::Signer) -> Result<Self, Failure> {
+        if let (Some(path), Some(identity), Some(provider)) =
+            (&args.trust_root, &args.identity, &args.identity_provider)
+        {
+            return keyless(path, identity, provider);
+        }
+        let at = args.at.map_or_else(now, timestamp);
+        Trusted::read(args.public_key.as_deref(), &args.root, at, args.identity.as_deref())?
+            .ok_or_else(|| Failure::usage("give a public key, roots or a trusted root"))
+    }
+
     /// From the files that were named; `None` where there is none.
-    pub(super) fn read(public_key: Option<&Path>, roots: &[PathBuf]) -> Result<Option<Self>, Failure> {
+    fn read(
+        public_key: Option<&Path>,
+        roots: &[PathBuf],
+        at: Timestamp,
+        identity: Option<&str>,
+    ) -> Result<Option<Self>, Failure> {
         if let Some(path) = public_key {
             return EcdsaVerifyingKey::from_pem(&text(path)?)
                 .map(|key| Some(Trusted::Key(key)))
@@ -33,15 +62,59 @@ impl Trusted {
                 None => more,
             });
         }
-        Ok(all.map(Trusted::Roots))
+        Ok(all.map(|roots| Trusted::Roots { roots, at, identity: identity.map(str::to_owned) }))
     }
 
     pub(super) fn trust(&self) -> Trust<'_> {
         match self {
             Trusted::Key(key) => Trust::Key(key),
-            Trusted::Roots(roots) => Trust::Certificates { roots, at: ValidAt::StartOfCertificate },
+            Trusted::Roots { roots, at, identity } => {
+                Trust::Certificates { roots, at: *at, identity: identity.as_deref() }
+            }
+            #[cfg(feature = "sigstore")]
+            Trusted::Keyless { root, identity } => Trust::Keyless { root, identity },
         }
     }
+}
+
+#[cfg(feature = "sigstore")]
+fn keyless(path: &Path, identity: &str, provider: &str) -> Result<Trusted, Failure> {
+    let root = bastide_signing::TrustedRoot::from_json(&bytes(path)?).map_err(|e| of(path, &e))?;
+    let identity =
+        bastide_signing::KeylessIdentity { identity: identity.to_owned(), provider: provider.to_owned() };
+    Ok(Trusted::Keyless { root: Box::new(root), identity })
+}
+
+#[cfg(not(feature = "sigstore"))]
+fn keyless(_path: &Path, _identity: &str, _provider: &str) -> Result<Trusted, Failure> {
+    Err(Failure::usage("this build verifies no keyless signatures: build it with the feature `sigstore`"))
+}
+
+/// The present.
+pub(super) fn now() -> Timestamp {
+    timestamp(jiff::Timestamp::now())
+}
+
+/// Before 1970 counts as 1970.
+fn timestamp(at: jiff::Timestamp) -> Timestamp {
+    Timestamp::from_micros(u64::try_from(at.as_microsecond()).unwrap_or(0))
+}
+
+/// A time in RFC 3339.
+pub(super) fn civil(at: Timestamp) -> String {
+    let micros = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
+/// A key, certificate or trusted root as it is in its file; nothing else is waited for.
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_signature_file(path)
+        .map_err(|e| Failure::could_not(format!("cannot read `{}`: {e}", path.display())))
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(bytes(path)?)
+        .map_err(|_| Failure::could_not(format!("`{}` is not in PEM", path.display())))
 }
 
 /// The private key: from a file, or in a token.
@@ -85,7 +158,11 @@ pub(super) fn base_model(args: &cli::Base, otherwise: Trust<'_>) -> Result<Optio
     if let Some(root) = digest(named) {
         return Ok(Some(BaseModel { name: String::new(), root }));
     }
-    let trusted = Trusted::read(args.base_public_key.as_deref(), &args.base_root)?;
+    let at = match otherwise {
+        Trust::Certificates { at, .. } => at,
+        _ => now(),
+    };
+    let trusted = Trusted::read(args.base_public_key.as_deref(), &args.base_root, at, None)?;
     let trust = trusted.as_ref().map_or(otherwise, Trusted::trust);
     let verified = verify_signature(Path::new(named), trust).map_err(|e| {
         let why = format!("the signature of the base model, `{named}`: {}", chain(&e));
@@ -111,13 +188,53 @@ fn digest(text: &str) -> Option<[u8; 32]> {
     Some(root)
 }
 
+/// The signer for programs.
 pub(super) fn signed_by(signer: &SignedBy) -> Value {
     match signer {
         SignedBy::Key { hint } => json!({"key": hint}),
-        SignedBy::Certificate { fingerprint } => {
-            json!({"certificate": bastide_registry::render::hex(fingerprint)})
+        SignedBy::Certificate(signer) => json!({
+            "certificate": hex(&signer.fingerprint),
+            "subject": signer.subject,
+            "names": signer.names,
+            "issuer": signer.issuer,
+            "not_before": civil(signer.not_before),
+            "not_after": civil(signer.not_after),
+        }),
+        #[cfg(feature = "sigstore")]
+        SignedBy::Keyless(signer) => json!({
+            "certificate": hex(&signer.fingerprint),
+            "identity": signer.identity,
+            "identity_provider": signer.provider,
+            "logged_at": civil(signer.logged_at),
+            "log_index": signer.log_index,
+        }),
+    }
+}
+
+/// The signer for people.
+pub(super) fn signed_by_lines(signer: &SignedBy) -> String {
+    let mut out = String::new();
+    let mut line = |what: &str, value: &str| {
+        let _ = writeln!(out, "{what:<12} {}", printable(value));
+    };
+    match signer {
+        SignedBy::Key { hint } => line("signed by", &format!("key {hint}")),
+        SignedBy::Certificate(signer) => {
+            line("signed by", &signer.subject);
+            signer.names.iter().for_each(|name| line("also named", name));
+            line("issued by", &signer.issuer);
+            line("valid", &format!("{} to {}", civil(signer.not_before), civil(signer.not_after)));
+            line("certificate", &hex(&signer.fingerprint));
+        }
+        #[cfg(feature = "sigstore")]
+        SignedBy::Keyless(signer) => {
+            line("signed by", &signer.identity);
+            line("vouched by", &signer.provider);
+            line("logged", &format!("{}, entry {}", civil(signer.logged_at), signer.log_index));
+            line("certificate", &hex(&signer.fingerprint));
         }
     }
+    out
 }
 
 fn of(path: &Path, error: &dyn std::error::Error) -> Failure {

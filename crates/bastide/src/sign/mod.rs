@@ -123,7 +123,7 @@ impl Made {
         let attestation = match scan.filter(|_| args.attestation.is_some()) {
             Some(scan) => {
                 let bom = bom.as_ref().map(|bom| sha256(bom.as_bytes()));
-                let record = scan_record(scan, manifest, &signed, bom);
+                let record = scan_record(scan, manifest, &signed, bom, keys::now());
                 Some(sign_scan(&record, signer, identity.clone()).map_err(could_not)?.bundle)
             }
             None => None,

@@ -2,20 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use bastide_admin::{Failure, chain};
 use bastide_crypto::Sha256;
 use bastide_registry::{
-    VerifyModelError, VerifyOptions, WalkError, compare_model, read_signature_file, render, verify_signature,
+    Unchecked, VerifyModelError, VerifyOptions, WalkError, find_copy, open_regular, read_signature_file,
+    render, verify_signature,
 };
-use bastide_signing::{Manifest, Mismatch, Place, ScanRecord, SignedBy, Trust, VerifiedModel, verify_scan};
+use bastide_signing::{
+    Format, Manifest, Mismatch, Place, ResourcePath, ScanRecord, SignedBy, Trust, VerifiedModel, verify_scan,
+};
 use bastide_types::Assessment;
 use serde_json::{Value, json};
 
-use super::keys::{self, Trusted, signed_by};
+use super::keys::{self, Trusted, civil, signed_by, signed_by_lines};
 use super::{base, cover, hash, method};
 use crate::cli::{self, RequiredVerdict};
 use crate::client::write;
@@ -45,6 +47,8 @@ struct Report {
     base_checked: bool,
     attested: Option<Attested>,
     changes: Changes,
+    /// What is there and was not compared.
+    unchecked: Unchecked,
     /// Why it does not hold.
     reasons: Vec<String>,
 }
@@ -59,8 +63,7 @@ struct Attested {
 
 /// Checks everything that was asked for. Only what makes the rest meaningless, or cannot be done, ends it early.
 fn check(args: &cli::Verify, report: &mut Report) -> Result<(), Failure> {
-    let trusted = Trusted::read(args.public_key.as_deref(), &args.root)?
-        .ok_or_else(|| Failure::usage("give a public key or roots"))?;
+    let trusted = Trusted::of(&args.signer)?;
     let trust = trusted.trust();
     let model = verify_signature(&args.signature, trust).map_err(refused)?;
     let model = report.model.insert(model);
@@ -81,8 +84,10 @@ fn check(args: &cli::Verify, report: &mut Report) -> Result<(), Failure> {
         cover: cover(&args.cover, beside.map(AsRef::as_ref)),
         allow_unsigned: args.ignore_unsigned_files,
     };
+    let copy = find_copy(model, &args.cover.model, &args.signature, &options).map_err(refused)?;
+    report.unchecked = copy.unchecked().clone();
     let bar = Bar::new();
-    let compared = compare_model(model, &args.cover.model, &args.signature, &options, &bar);
+    let compared = copy.compare(model, &bar);
     bar.done();
     match compared {
         Err(VerifyModelError::Mismatch(mismatch)) => {
@@ -112,12 +117,21 @@ fn attestation(
     };
     let record = scan.record().clone();
     let mut reasons = Vec::new();
-    let worst = match args.require_verdict {
-        RequiredVerdict::Clean => Assessment::Clean,
-        RequiredVerdict::Review => Assessment::Review,
-    };
-    if record.verdict > worst {
-        reasons.push(format!("the attested verdict is `{}`", record.verdict));
+    match args.require_verdict {
+        RequiredVerdict::Clean if record.verdict == Assessment::Clean && record.found > Assessment::Clean => {
+            reasons.push(format!(
+                "the attested verdict is `clean` only because the signer accepted what was `{}`: {}",
+                record.found,
+                record.accepted.join(", ")
+            ));
+        }
+        RequiredVerdict::Clean if record.verdict > Assessment::Clean => {
+            reasons.push(format!("the attested verdict is `{}`", record.verdict));
+        }
+        RequiredVerdict::Review if record.verdict > Assessment::Review => {
+            reasons.push(format!("the attested verdict is `{}`", record.verdict));
+        }
+        RequiredVerdict::Clean | RequiredVerdict::Review => {}
     }
     let mut bom_checked = false;
     if let Some(path) = &args.cyclonedx {
@@ -149,7 +163,7 @@ fn digest_of(path: &Path) -> io::Result<[u8; 32]> {
         }
     }
     let mut hashing = Hashing(Sha256::new());
-    io::copy(&mut File::open(path)?, &mut hashing)?;
+    io::copy(&mut open_regular(path)?, &mut hashing)?;
     Ok(hashing.0.finish())
 }
 
@@ -218,6 +232,13 @@ impl Report {
             "changed": self.changes.changed,
             "missing": self.changes.missing,
             "added": self.changes.added,
+            "unchecked": {
+                "left_out": texts(&self.unchecked.left_out),
+                "unsigned": texts(&self.unchecked.unsigned),
+                "empty": texts(&self.unchecked.empty),
+            },
+            "links": texts(&self.unchecked.links),
+            "format": self.model.as_ref().map(|model| format(model.format())),
             "model": manifest.map(Manifest::name),
             "resources": manifest.map(|manifest| manifest.resources().len()),
             "method": manifest.map(method),
@@ -243,12 +264,7 @@ impl Report {
         if self.reasons.is_empty() {
             let _ = writeln!(out, "verified     {}", printable(manifest.name()));
         }
-        let _ = match model.signed_by() {
-            SignedBy::Key { hint } => writeln!(out, "signed by    key {hint}"),
-            SignedBy::Certificate { fingerprint } => {
-                writeln!(out, "signed by    certificate {}", render::hex(fingerprint))
-            }
-        };
+        out.push_str(&signed_by_lines(model.signed_by()));
         let _ = writeln!(out, "root digest  {}", render::hex(&manifest.root()));
         if let Some(base) = manifest.base_model() {
             let checked = if self.base_checked { "" } else { "  (not checked: `--base-model`)" };
@@ -258,7 +274,34 @@ impl Report {
         if let Some(attested) = &self.attested {
             out.push_str(&attested.human());
         }
+        if model.format() == Format::V0_2 {
+            out.push_str(
+                "old format   0.2, which does not say what the signer left out: have it signed again\n",
+            );
+        }
+        let Unchecked { left_out, unsigned, empty, links } = &self.unchecked;
+        for (what, paths, why) in [
+            ("not checked", left_out, "left out"),
+            ("not checked", unsigned, "not signed"),
+            ("not checked", empty, "without content, which shards do not cover"),
+            ("link", links, "what it leads to may change"),
+        ] {
+            for path in paths {
+                let _ = writeln!(out, "{what:<12} {} ({why})", printable(path.as_str()));
+            }
+        }
         out
+    }
+}
+
+fn texts(paths: &[ResourcePath]) -> Vec<&str> {
+    paths.iter().map(ResourcePath::as_str).collect()
+}
+
+fn format(format: Format) -> &'static str {
+    match format {
+        Format::V1 => "1.0",
+        Format::V0_2 => "0.2",
     }
 }
 
@@ -267,6 +310,9 @@ impl Attested {
         let ScanRecord { verdict, scanner, scanner_version, rules, failed, warned, bom, .. } = &self.record;
         json!({
             "verdict": verdict.as_str(),
+            "found": self.record.found.as_str(),
+            "accepted": self.record.accepted,
+            "at": civil(self.record.at),
             "scanner": {"name": scanner, "version": scanner_version},
             "rules": render::hex(rules),
             "failed": failed,
@@ -279,7 +325,8 @@ impl Attested {
     fn human(&self) -> String {
         let ScanRecord { verdict, scanner, scanner_version, rules, failed, warned, bom, .. } = &self.record;
         let mut out = format!(
-            "verdict      {verdict}, by {} {}\nrules        {}\n",
+            "verdict      {verdict}, on {} by {} {}\nrules        {}\n",
+            civil(self.record.at),
             printable(scanner),
             printable(scanner_version),
             render::hex(rules)
@@ -288,6 +335,14 @@ impl Attested {
             if !rules.is_empty() {
                 let _ = writeln!(out, "{what:<12} {}", printable(&rules.join(", ")));
             }
+        }
+        if !self.record.accepted.is_empty() {
+            let ScanRecord { found, accepted, .. } = &self.record;
+            let _ = writeln!(
+                out,
+                "accepted     {} by the signer; without that, {found}",
+                printable(&accepted.join(", "))
+            );
         }
         if bom.is_some() {
             let checked = if self.bom_checked { "as attested" } else { "not checked: `--cyclonedx`" };
