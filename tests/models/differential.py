@@ -133,6 +133,7 @@ def value(depth):
 
 TOKENS = [
     b"(", b"0", b"1", b"2", b"N", b"K\x01", b"M\x01\x02", b"I5\n", b"I01\n", b"I 7\n", b"L5L\n", b"L0x1f\n",
+    b"I1\0x\n", b"L1\0\n", b"F1.5\0x\n", b"p-0\n", b"g-0\n", b"p3\0x\n", b"g3\0\n",
     b"F1.5\n", b"G\0\0\0\0\0\0\0\0", b"J\xff\xff\xff\xff", b"\x8a\x01\x05", b"\x8b\x01\0\0\0\x05", b"\x88", b"\x89",
     b"S'os'\n", b'S"sys\\x74em"\n', b"Vsystem\n", b"V\\u006fs\n", b"U\x02os", b"T\x02\0\0\0os", b"X\x02\0\0\0os",
     b"\x8c\x06system", b"\x8d\x02\0\0\0\0\0\0\0os", b"C\x02ab", b"B\x02\0\0\0ab", b"\x8e\x02\0\0\0\0\0\0\0ab",

@@ -576,6 +576,197 @@ proptest! {
     }
 }
 
+#[test]
+fn classes_known_by_their_spelling_are_made_without_arguments() {
+    let class = global("sklearn.linear_model._new", "Regressor");
+    is(&pickle(&[&class, b")\x81}b."]), Assessment::Clean);
+    is(&pickle(&[&class, b")R."]), Assessment::Clean);
+    is(&pickle(&[&class, b"G\0\0\0\0\0\0\0\0\x85R."]), Assessment::Clean);
+    is(&pickle(&[&call("sklearn.linear_model._new", "Regressor", &["/tmp/x"]), b"."]), Assessment::Review);
+    is(b"(S'/tmp/x'\nisklearn.linear_model._new\nRegressor\n.", Assessment::Review);
+    is(b"(csklearn.linear_model._new\nRegressor\nS'/tmp/x'\no.", Assessment::Review);
+}
+
+#[test]
+fn bases_are_made_with_their_constructors() {
+    let made = |base: (&str, &str)| {
+        let class = global("sentence_transformers.SentenceTransformer", "SentenceTransformer");
+        let args = [class, global(base.0, base.1), text("somewhere/else")].concat();
+        pickle(&[&global("copyreg", "_reconstructor"), &args, b"\x87R."])
+    };
+    is(&made(("builtins", "object")), Assessment::Clean);
+    is(&made(("sentence_transformers.SentenceTransformer", "SentenceTransformer")), Assessment::Malicious);
+    is(&made(("my.models", "Net")), Assessment::Review);
+    let partial = |args: &[u8]| {
+        let class = global("sentence_transformers.SentenceTransformer", "SentenceTransformer");
+        pickle(&[&global("functools", "partial"), b"(", &class, args, b"tR."])
+    };
+    is(&partial(b""), Assessment::Clean);
+    is(&partial(&text("somewhere/else")), Assessment::Malicious);
+}
+
+#[test]
+fn texts_that_stand_for_bytes_are_opened() {
+    let load = |bytes: &[u8]| pickle(&[&global("torch.storage", "_load_from_bytes"), bytes, b"\x85R."]);
+    // In UTF-8, the byte 0x80 takes two.
+    let harm = "\u{80}\u{2}cos\nsystem\nS'echo hello'\n\u{85}R.";
+    let honest = "\u{80}\u{2}}q\u{0}.";
+    is(&load(&call("_codecs", "encode", &[harm, "latin1"])), Assessment::Malicious);
+    is(&load(&call("_codecs", "encode", &[honest, "latin1"])), Assessment::Clean);
+    is(&load(&[global("builtins", "bytes"), b"]K\x80a\x85R".to_vec()].concat()), Assessment::Malicious);
+    is(&pickle(&[&call("_codecs", "encode", &[harm, "latin1"]), b"."]), Assessment::Malicious);
+    is(&pickle(&[&call("builtins", "bytearray", &[harm, "latin-1"]), b"."]), Assessment::Malicious);
+    is(
+        &pickle(&[&call("_codecs", "encode", &["\u{80}\u{2} numbers \u{ff}", "latin1"]), b"."]),
+        Assessment::Clean,
+    );
+    is(&pickle(&[b"C\x18cos\nsystem\n(S'echo x'\ntR.."]), Assessment::Malicious);
+}
+
+#[test]
+fn bytes_that_an_unknown_class_may_unpickle_are_read() {
+    let class = global("my.envs", "Wrapper");
+    let harm = b"N0cos\nsystem\n(S'x'\ntR.";
+    let bytes = [b"C".as_slice(), &[u8::try_from(harm.len()).expect("few bytes")], harm].concat();
+    is(&pickle(&[&class, b")\x81", &bytes, b"b."]), Assessment::Malicious);
+    is(&pickle(&[&class, b")\x81}", &text("fn"), &bytes, b"sb."]), Assessment::Malicious);
+    is(&pickle(&[&class, &bytes, b"\x85R."]), Assessment::Malicious);
+    is(&pickle(&[&class, b")\x81C\x04abcdb."]), Assessment::Review);
+    let known = global("gymnasium.vector.utils.misc", "CloudpickleWrapper");
+    is(&pickle(&[&known, b")\x81C\x04abcdb."]), Assessment::Malicious);
+}
+
+#[test]
+fn states_that_their_class_evaluates_are_read() {
+    let object = |class: (&str, &str), key: &[u8], value: &str| {
+        let state = [b"(".to_vec(), key.to_vec(), text(value)].concat();
+        pickle(&[&global(class.0, class.1), b")\x81", &state, b"db."])
+    };
+    let distribution = ("scipy.stats._continuous_distns", "norm_gen");
+    let key = text("_parse_arg_template");
+    is(&object(distribution, &key, "def _parse_args(self, loc=0):\n    return (), loc\n"), Assessment::Clean);
+    is(&object(distribution, &key, "print('x')"), Assessment::Malicious);
+    is(&object(distribution, b"V_parse_arg_template\n", "print('x')"), Assessment::Malicious);
+    let data = ("statsmodels.base.data", "PandasData");
+    is(&object(data, &text("formula"), "y ~ np.log(x) + C(group)"), Assessment::Clean);
+    is(&object(data, &text("formula"), "y ~ __import__('os').system('x')"), Assessment::Malicious);
+    let ordered =
+        [global("collections", "OrderedDict"), b")R".to_vec(), key, text("print('x')"), b"s".to_vec()];
+    let ordered = ordered.concat();
+    is(&pickle(&[&global(distribution.0, distribution.1), b")\x81", &ordered, b"b."]), Assessment::Malicious);
+}
+
+#[test]
+fn constructors_that_reach_out_are_told_from_the_rest() {
+    for (module, name) in [
+        ("torchvision.datasets", "ImageFolder"),
+        ("PIL.ImageFont", "FreeTypeFont"),
+        ("sklearn.datasets._openml", "Request"),
+        ("typing", "ForwardRef"),
+    ] {
+        is(&pickle(&[&call(module, name, &["x"]), b"."]), Assessment::Malicious);
+        assert_ne!(worst(&pickle(&[&global(module, name), b")\x81."])).0, Assessment::Malicious);
+    }
+    is(&pickle(&[&call("argparse", "ArgumentParser", &["x"]), b"."]), Assessment::Review);
+}
+
+#[test]
+fn getters_are_judged_by_what_they_get() {
+    for (name, given, expected) in [
+        ("attrgetter", "layer.weight", Assessment::Clean),
+        ("attrgetter", "_private", Assessment::Review),
+        ("attrgetter", "a.__globals__", Assessment::Malicious),
+        ("attrgetter", "os.system", Assessment::Malicious),
+        ("methodcaller", "to_numpy", Assessment::Review),
+        ("methodcaller", "to_pickle", Assessment::Malicious),
+    ] {
+        is(&pickle(&[&call("operator", name, &[given]), b"."]), expected);
+    }
+    // `methodcaller('astype', dtype='f8')`, as CPython writes it.
+    let keywords = |name: &str| {
+        let state =
+            [b"(".to_vec(), text(name), b"\x85}".to_vec(), text("dtype"), text("f8"), b"sNt".to_vec()];
+        let state = [b"(h\0".to_vec(), state.concat().split_off(1)].concat();
+        pickle(&[
+            &global("functools", "partial"),
+            &global("operator", "methodcaller"),
+            b"\x94\x85R",
+            &state,
+            b"b)R.",
+        ])
+    };
+    is(&keywords("astype"), Assessment::Review);
+    is(&keywords("system"), Assessment::Malicious);
+}
+
+#[test]
+fn names_lead_through_no_module() {
+    for (module, name) in [
+        ("my.models", "os.system"),
+        ("my.models", "layers.subprocess.Popen"),
+        ("my.models", "torch.hub.load"),
+        ("my.models", "np.load"),
+        ("torch._utils", "sys"),
+        ("os\r", "system\r"),
+        ("java.lang", "Runtime.getRuntime"),
+        ("__pypy__", "internal_repr"),
+    ] {
+        is(&pickle(&[&global(module, name), b"."]), Assessment::Malicious);
+    }
+    is(&pickle(&[&global("my.models", "Net.test"), b"."]), Assessment::Review);
+}
+
+#[test]
+fn numbers_end_where_the_c_unpickler_ends_them() {
+    let harm = b"cos\nsystem\n(S'x'\ntR.".as_slice();
+    for before in
+        ["I1\0x\n0", "L1\0x\n0", "F1.5\0x\n0", "Np-0\n0", "Np1\0x\n0g1\0y\n0", "I1_0\n0", "Np1_0\n0g10\n0"]
+    {
+        is(&[before.as_bytes(), harm].concat(), Assessment::Malicious);
+    }
+    is(&[b"\x80\x06\x95\0\0\0\0\0\0\0\0", harm].concat(), Assessment::Malicious);
+    is(b"Pcos.system\n(S'x'\ntR.", Assessment::Malicious);
+    is(b"cos\r\nsystem\r\n(S'x'\r\ntR.", Assessment::Malicious);
+}
+
+#[test]
+fn iterators_without_an_end_are_not_read_to_it() {
+    let all = |of: &[u8], into: &str| pickle(&[&global("builtins", into), of, b"\x85R."]);
+    let count = [global("itertools", "count"), b")R".to_vec()].concat();
+    let repeat = |times: &[u8]| [global("itertools", "repeat").as_slice(), b"N", times, b"R"].concat();
+    is(&all(&count, "list"), Assessment::Malicious);
+    is(&all(&repeat(b"\x85"), "set"), Assessment::Malicious);
+    is(&all(&repeat(b"K\x05\x86"), "tuple"), Assessment::Clean);
+    is(
+        &all(&[global("builtins", "range"), b"J\xff\xff\xff\x7f\x85R".to_vec()].concat(), "list"),
+        Assessment::Malicious,
+    );
+    is(&pickle(&[&count, b"."]), Assessment::Clean);
+    is(&pickle(&[&call("fractions", "Fraction", &["1e999999999"]), b"."]), Assessment::Malicious);
+    is(&pickle(&[&call("fractions", "Fraction", &["3/4"]), b"."]), Assessment::Clean);
+}
+
+#[test]
+fn types_with_parameters_are_data() {
+    let item = |of: &[u8], key: &[u8]| pickle(&[&global("_operator", "getitem"), of, key, b"\x86R."]);
+    let int = global("builtins", "int");
+    is(&item(&global("typing", "List"), &int), Assessment::Clean);
+    is(&item(&global("typing", "Literal"), &text("a")), Assessment::Clean);
+    is(&item(&global("my.models", "Batch"), &int), Assessment::Review);
+    is(&item(b"}", &text("a")), Assessment::Malicious);
+    is(&item(&global("os", "environ"), &text("a")), Assessment::Malicious);
+    let reduced = |with: &[u8]| pickle(&[&global("functools", "reduce"), with, &int, b"N\x86\x86R."]);
+    is(&reduced(&global("_operator", "or_")), Assessment::Clean);
+    is(&reduced(&global("builtins", "getattr")), Assessment::Malicious);
+    is(&pickle(&[&global("inspect", "_empty"), b"."]), Assessment::Clean);
+}
+
+#[test]
+fn loggers_are_found_by_their_names() {
+    is(&pickle(&[&call("logging", "getLogger", &["my.models"]), b"."]), Assessment::Clean);
+    is(&pickle(&[&call("logging", "FileHandler", &["my.log"]), b"."]), Assessment::Malicious);
+}
+
 /// Objects whose methods the unpickler calls, with something else in their place.
 #[test]
 fn what_opcodes_call_on_an_object_is_nothing_that_the_stream_put_there() {
@@ -592,7 +783,8 @@ fn what_opcodes_call_on_an_object_is_nothing_that_the_stream_put_there() {
         [global("operator", "methodcaller"), text("write_bytes"), text("b"), b"\x86R".to_vec()].concat();
     let ordered = [global("collections", "OrderedDict"), b")R".to_vec()].concat();
     let made = [global("builtins", "str"), text("__setstate__"), b"\x85R".to_vec()].concat();
-    let hostile: [&[&[u8]]; 6] = [
+    let hostile: [&[&[u8]]; 7] = [
+        &[&namespace, b"}", &text("add"), &caller, b"sb(", &item, b"\x90."],
         &[&namespace, b"}", &text("append"), &load, b"sb", &item, b"a."],
         &[&namespace, b"}", &text("append"), &caller, b"sb", &item, b"a."],
         &[&namespace, &ordered, &text("__setstate__"), &caller, b"sbN."],

@@ -5,6 +5,7 @@ import datetime
 import decimal
 import fractions
 import functools
+import logging
 import marshal
 import operator
 import pathlib
@@ -880,6 +881,77 @@ def tricks():
     )
 
 
+def state(module, qualname, given):
+    """An object made without its constructor, then given a state."""
+    return whole(name(module, qualname) + b")\x81" + value(given) + b"b")
+
+
+def latin1(data):
+    """Bytes as protocol 2 writes them."""
+    return Raw(call("_codecs", "encode", data.decode("latin1"), "latin1"))
+
+
+def evaluated():
+    """Texts and bytes that a library's own class runs when it is given its state."""
+    template = "print('marker')\ndef _parse_args(self): pass\n"
+    distribution = ("scipy.stats._continuous_distns", "norm_gen")
+    bad("pickle/scipy_template.pkl", state(*distribution, {"_parse_arg_template": template}), "pickle", "B7")
+    formula = "y ~ x + __import__('os').system('echo marker')"
+    model = {"restore_design_info": True, "formula": formula}
+    bad("pickle/statsmodels_formula.pkl", state("statsmodels.base.data", "PandasData", model), "pickle", "B7")
+    wrapper = ("gymnasium.vector.utils.misc", "CloudpickleWrapper")
+    bad("pickle/wrapper_bytes.pkl", state(*wrapper, b"N0" + exploit(0)), "pickle", "B21")
+    nested = call("torch.storage", "_load_from_bytes", latin1(exploit(2)))
+    bad("pickle/bytes_as_text.pkl", whole(nested), "pickle", "B21")
+    computed = call("torch.storage", "_load_from_bytes", Raw(call("builtins", "bytes", [128, 2, 78, 46])))
+    bad("pickle/bytes_computed.pkl", whole(computed), "pickle", "B8")
+    honest = "\ndef _parse_args(self, a,  loc=0, scale=1):\n    return (a, ), loc, scale\n"
+    good("pickle/ok_scipy_template.pkl", state(*distribution, {"_parse_arg_template": honest}), "pickle")
+    model["formula"] = "y ~ np.log(x) + C(group, Treatment('a'))"
+    good("pickle/ok_formula.pkl", state("statsmodels.base.data", "PandasData", model), "pickle")
+    nested = call("torch.storage", "_load_from_bytes", latin1(whole(value({"a": 1}, 2), 2)))
+    good("pickle/ok_bytes_as_text.pkl", whole(nested), "pickle")
+
+
+def constructors():
+    """Classes of known libraries whose constructors reach out."""
+    for module, qualname in (
+        ("torchvision.datasets", "ImageFolder"),
+        ("PIL.ImageFont", "FreeTypeFont"),
+        ("sklearn.datasets._openml", "Request"),
+        ("typing", "ForwardRef"),
+        ("nltk.corpus.reader.api", "CorpusReader"),
+        ("gensim.models.word2vec", "LineSentence"),
+    ):
+        bad(f"pickle/made_{module}.{qualname}.pkl", whole(call(module, qualname, "x")), "pickle", "B19")
+    model = Raw(name("sentence_transformers", "SentenceTransformer"))
+    base = call("copyreg", "_reconstructor", model, model, "marker/model")
+    bad("pickle/base_constructor.pkl", whole(base), "pickle", "B19")
+    wanted = call("functools", "partial", model, "marker/model")
+    bad("pickle/partial_constructor.pkl", whole(wanted), "pickle", "B22")
+    count = Raw(call("itertools", "count"))
+    bad("pickle/endless_list.pkl", whole(call("builtins", "list", count)), "pickle", "B25")
+    bad("pickle/fraction_power.pkl", whole(call("fractions", "Fraction", "1e999999999")), "pickle", "B25")
+
+
+def spellings():
+    """Names and numbers as other readers take them."""
+    harm = b"cos\nsystem\n(S'echo marker'\ntR."
+    for label, before in {
+        "int": b"I1\0x\n0", "long": b"L1\0x\n0", "float": b"F1.5\0x\n0", "memo": b"Np1\0x\n0g1\0y\n0",
+        "minus_zero": b"Np-0\n0g-0\n0",
+    }.items():  # fmt: skip
+        bad(f"pickle/number_{label}.pkl", before + harm, "pickle", "structure", "the C unpickler ends it at a zero")
+    bad("pickle/windows_lines.pkl", harm.replace(b"\n", b"\r\n"), "pickle", "structure")
+    for module, qualname in (
+        ("my.models", "os.system"),
+        ("my.models", "np.load"),
+        ("java.lang", "Runtime.getRuntime"),
+        ("__pypy__", "internal_repr"),
+    ):
+        bad(f"pickle/name_{module}.{qualname}.pkl", whole(call(module, qualname, "x")), "pickle", "B6")
+
+
 def disguises():
     bad("pickle/text_prefix.pkl", b"# comment\n" * 3 + exploit(0), "pickle", "B14", "text before the stream")
     bad("pickle/named_like_safetensors.safetensors", exploit(2), "pickle", "B14")
@@ -941,6 +1013,9 @@ def honest():
         "embedded_pickle": pickle.dumps({"a": 1}),
         "bytes_pickle_text": b"cposix\nsystem\n",
         "names": ["sub", "process", "sys", "tem"],
+        "attrgetter": operator.attrgetter("layer.weight", "shape"),
+        "methodcaller": operator.methodcaller("lower"),
+        "logger": logging.getLogger("my.models"),
     }
     for index, (label, item) in enumerate(values.items()):
         for protocol in {index % 6, (index + 3) % 6}:
@@ -1005,6 +1080,9 @@ def honest():
 
 
 def all_samples():
+    evaluated()
+    constructors()
+    spellings()
     gadgets()
     tricks()
     disguises()

@@ -3,6 +3,7 @@
 use super::literal::Literal;
 use super::machine::{Call, Global, How, State};
 use super::names::{Condition, Entry, Standing, Use};
+use super::sizes::is_power;
 use super::value::{Kind, Value};
 
 /// Why a call of an allowed global is not.
@@ -14,10 +15,18 @@ pub(super) enum Refusal {
     Callable,
     /// What it is given is not known.
     Followed,
+    /// It loads what was computed.
+    Bytes,
     /// It makes something that no memory holds.
     Huge,
     /// Its constructor opens what it is given the name of.
     Opens,
+    /// Nobody has seen what its constructor does with arguments.
+    Constructed,
+    /// It evaluates a text.
+    Evaluated,
+    /// It is a view of more than there is.
+    Beyond,
 }
 
 /// Sizes beyond this are no object of a model.
@@ -36,13 +45,22 @@ pub(super) fn check(
     let first = call.args.first().copied();
     match condition {
         // The judge sees to these itself.
-        Condition::Construct | Condition::Apply { .. } | Condition::Nested | Condition::Buffer => Ok(()),
+        Condition::Construct
+        | Condition::Apply { .. }
+        | Condition::Nested
+        | Condition::Buffer
+        | Condition::Traced => Ok(()),
         Condition::Callable => first.map_or(Ok(()), |value| callable(value, standing)),
         Condition::Iterators => match call.whole && call.args.iter().all(|arg| is_iterator(state, *arg)) {
             true => Ok(()),
             false => Err(Refusal::Followed),
         },
-        Condition::Bare => bare(call),
+        Condition::Symbolic => match call.whole {
+            true => call.args.iter().try_for_each(|arg| symbolic(state, *arg, 0)),
+            false => Err(Refusal::Followed),
+        },
+        Condition::Bare => bare(call, Refusal::Opens),
+        Condition::Spelled => bare(call, Refusal::Constructed),
         Condition::One => match call.args {
             [value] if call.whole && value.is_data() => Ok(()),
             _ => Err(Refusal::Resolves),
@@ -52,14 +70,29 @@ pub(super) fn check(
             false => Err(Refusal::Followed),
         },
         Condition::Codec => codec(state, call),
-        Condition::Getattr => getattr(state, call, standing),
-        Condition::Names => match call.whole && call.args.iter().all(|value| harmless(state, *value)) {
-            true => Ok(()),
-            false => Err(Refusal::Resolves),
+        Condition::Fraction => match call.args.iter().any(|value| is_power(state, *value)) {
+            true => Err(Refusal::Huge),
+            false => Ok(()),
         },
-        Condition::Method => match first.is_some_and(|value| is_pure_method(state, value)) {
+        Condition::Subscript => subscript(call, standing),
+        Condition::Union => match first.and_then(|value| state.global(value)) {
+            Some(or) if or.name == "or_" && call.whole && call.args.len() == 2 => Ok(()),
+            _ => Err(Refusal::Resolves),
+        },
+        Condition::Own => match call.args.iter().all(|value| is_own(state, call.callee, *value)) {
             true => Ok(()),
-            false => Err(Refusal::Resolves),
+            false => Err(Refusal::Callable),
+        },
+        Condition::Getattr => getattr(state, call, standing),
+        Condition::Names => match call.whole {
+            true => call.args.iter().try_for_each(|value| attribute_path(state, *value)),
+            false => Err(Refusal::Followed),
+        },
+        Condition::Method => match first {
+            Some(value) if is_pure_method(state, value) => Ok(()),
+            // What it does depends on what it is called with.
+            Some(value) => attribute_path(state, value).and(Err(Refusal::Followed)),
+            None => Ok(()),
         },
         Condition::Ufunc => ufunc(state, call),
         Condition::Sizes => {
@@ -71,6 +104,99 @@ pub(super) fn check(
             if call.args.iter().any(huge) { Err(Refusal::Huge) } else { Ok(()) }
         }
     }
+}
+
+/// Names and numbers, if it is a text at all: sympy evaluates other texts as Python.
+fn symbolic(state: &State<'_>, value: Value, depth: usize) -> Result<(), Refusal> {
+    const DEPTH: usize = 6;
+    let harmless = match value.kind() {
+        Kind::Text => state.text(value).is_some_and(|text| {
+            let name = text.chars().all(|c| c.is_alphanumeric() || c == '_');
+            let number = || text.chars().all(|c| c.is_ascii_hexdigit() || "+-._/".contains(c));
+            name || number()
+        }),
+        Kind::Tuple | Kind::List | Kind::Dict | Kind::Set => {
+            let Some(cell) = state.heap.get(value).filter(|_| depth < DEPTH) else {
+                return Err(Refusal::Followed);
+            };
+            cell.items().iter().try_for_each(|item| symbolic(state, *item, depth + 1))?;
+            return cell.all().map(drop).ok_or(Refusal::Followed);
+        }
+        Kind::Instance => state.global(value).is_some_and(is_number_like),
+        Kind::Bytes | Kind::Result | Kind::Unknown | Kind::Persistent | Kind::Extension => false,
+        Kind::None | Kind::Bool | Kind::Int | Kind::Float | Kind::Global => true,
+    };
+    match harmless {
+        true => Ok(()),
+        false => Err(Refusal::Evaluated),
+    }
+}
+
+/// What sympy knows how to take: of anything else it may evaluate the text.
+fn is_number_like(made: &Global) -> bool {
+    const BUILTINS: [&str; 9] =
+        ["bool", "complex", "dict", "float", "frozenset", "int", "list", "set", "tuple"];
+    match made.module.split('.').next().unwrap_or_default() {
+        "sympy" | "mpmath" | "fractions" | "decimal" => true,
+        "numpy" => !made.name.contains("str"),
+        "builtins" | "__builtin__" => BUILTINS.contains(&made.name.as_str()),
+        "collections" => made.name.ends_with("Dict") || made.name == "defaultdict",
+        _ => false,
+    }
+}
+
+/// `Class[…]` makes a type; anything else takes an item out of something.
+fn subscript(call: &Call<'_>, standing: &dyn Fn(Value) -> Option<Standing>) -> Result<(), Refusal> {
+    let class = call.args.first().filter(|value| value.kind() == Kind::Global && call.whole);
+    match class.and_then(|class| standing(*class)) {
+        Some(Standing::Allowed(Entry { usage: Use::Class | Use::Value, condition: None })) => Ok(()),
+        Some(Standing::Class | Standing::StandardClass) => Err(Refusal::Followed),
+        _ => Err(Refusal::Resolves),
+    }
+}
+
+/// Nothing to call, or something of the package that `callee` is of.
+fn is_own(state: &State<'_>, callee: Value, value: Value) -> bool {
+    let package = |value| {
+        let module = &state.global(value)?.module;
+        let end = module.match_indices('.').nth(1).map_or(module.len(), |(at, _)| at);
+        module.get(..end)
+    };
+    value.kind() != Kind::Global || package(value) == package(callee)
+}
+
+/// Whether the call takes all that an iterator gives, which is without end or nearly.
+pub(super) fn exhausts(state: &State<'_>, call: &Call<'_>) -> bool {
+    const MOST: i128 = 1 << 24;
+    let lazy = state.global(call.callee).is_none_or(|global| {
+        global.module == "itertools"
+            || matches!(global.name.as_str(), "iter" | "enumerate" | "zip" | "range" | "xrange" | "repeat")
+    });
+    let endless = |value: &Value| {
+        let Some(global) = state.global(*value).filter(|_| value.kind() == Kind::Instance) else {
+            return false;
+        };
+        let args = state.heap.get(*value).map_or(&[] as &[Value], |cell| cell.items());
+        let long = || {
+            args.iter().any(|arg| match state.literal(*arg) {
+                Some(Literal::Int(size)) => size.abs() >= MOST,
+                Some(Literal::LongInt) => true,
+                _ => false,
+            })
+        };
+        match (global.module.as_str(), global.name.as_str()) {
+            ("itertools", "count" | "cycle" | "product") => true,
+            ("itertools", "repeat") => args.len() < 3 || long(),
+            // What it goes over may have no end.
+            ("itertools", _) => args.iter().any(|arg| arg.kind() == Kind::Instance),
+            ("builtins" | "__builtin__", "range" | "xrange") => long(),
+            ("builtins" | "__builtin__", "enumerate" | "zip" | "iter") => {
+                args.iter().any(|arg| arg.kind() == Kind::Instance)
+            }
+            _ => false,
+        }
+    };
+    !lazy && call.args.iter().any(endless)
 }
 
 fn callable(value: Value, standing: &dyn Fn(Value) -> Option<Standing>) -> Result<(), Refusal> {
@@ -108,13 +234,22 @@ fn is_iterator(state: &State<'_>, value: Value) -> bool {
 }
 
 /// Without texts a constructor has nothing to open.
-fn bare(call: &Call<'_>) -> Result<(), Refusal> {
-    let plain = |value: &Value| matches!(value.kind(), Kind::None | Kind::Bool | Kind::Int | Kind::Float);
-    let constructed = matches!(call.how, How::Call | How::Instantiate);
-    match !constructed || (call.whole && call.args.iter().all(plain)) {
+fn bare(call: &Call<'_>, otherwise: Refusal) -> Result<(), Refusal> {
+    match is_made(call) || numbers(call) {
         true => Ok(()),
-        false => Err(Refusal::Opens),
+        false => Err(otherwise),
     }
+}
+
+/// Whether an object is made without its constructor.
+pub(super) fn is_made(call: &Call<'_>) -> bool {
+    matches!(call.how, How::New | How::NewWithKeywords)
+}
+
+/// Whether the arguments are numbers, if there are any.
+pub(super) fn numbers(call: &Call<'_>) -> bool {
+    let plain = |value: &Value| matches!(value.kind(), Kind::None | Kind::Bool | Kind::Int | Kind::Float);
+    call.whole && call.args.iter().all(plain)
 }
 
 /// `_codecs.encode(text, 'latin1')` is how Python 2 protocols write bytes; other codecs decompress.
@@ -183,13 +318,24 @@ fn public(state: &State<'_>, name: Value) -> bool {
         })
 }
 
-/// A public name that is not one of those which getters are made for in attacks.
-fn harmless(state: &State<'_>, name: Value) -> bool {
-    public(state, name) && state.text(name).is_some_and(|name| is_harmless(&name))
+/// Attributes, with dots between them: public ones lead to data, and special ones to everything.
+fn attribute_path(state: &State<'_>, path: Value) -> Result<(), Refusal> {
+    let Some(path) = state.text(path).filter(|_| path.kind() == Kind::Text) else {
+        return Err(Refusal::Resolves);
+    };
+    let public = |part: &str| part.starts_with(|c: char| c.is_alphabetic());
+    let special = |part: &str| part.starts_with("__");
+    if path.split('.').any(|part| special(part) || !is_harmless(part)) {
+        return Err(Refusal::Resolves);
+    }
+    match path.split('.').all(public) {
+        true => Ok(()),
+        false => Err(Refusal::Followed),
+    }
 }
 
 /// Not the name of what reaches files, processes or the network, on whatever object it is called.
-fn is_harmless(name: &str) -> bool {
+pub(super) fn is_harmless(name: &str) -> bool {
     const HARMFUL: [&str; 57] = [
         "Popen",
         "call",

@@ -21,6 +21,7 @@ impl Machine<'_> {
 
     pub(super) fn tuple(&mut self, host: &mut dyn Host, from: usize, offset: u64) -> Parsed<()> {
         self.held(host, from, offset)?;
+        self.telling(host, from, offset)?;
         let plain = Value::at(Kind::Tuple, offset);
         self.state.heap.begin(plain);
         let nodes = self.state.heap.add(plain, self.stack.get(from..).unwrap_or_default());
@@ -32,6 +33,10 @@ impl Machine<'_> {
     pub(super) fn collect(&mut self, host: &mut dyn Host, kind: Kind, offset: u64) -> Parsed<()> {
         let from = self.unmark()?;
         self.held(host, from, offset)?;
+        if kind == Kind::Dict {
+            self.made_keys(host, from, offset)?;
+        }
+        self.telling(host, from, offset)?;
         let value = Value::at(kind, offset);
         self.state.heap.begin(value);
         let nodes = self.state.heap.add(value, self.stack.get(from..).unwrap_or_default());
@@ -53,12 +58,13 @@ impl Machine<'_> {
             _ => return Err(self.underflow()),
         };
         self.held(host, from, offset)?;
+        self.telling(host, from, offset)?;
         if object.is_container() {
+            self.telling_pair(host, object, from, offset)?;
             let nodes = self.state.heap.add(object, self.stack.get(from..).unwrap_or_default());
             self.weigh(host, nodes, offset)?;
             if object.kind() == Kind::Dict {
                 self.made_keys(host, from, offset)?;
-                self.versions(host, from, offset)?;
             }
         } else {
             let items = self.stack.get(from..).unwrap_or_default();
@@ -67,6 +73,16 @@ impl Machine<'_> {
         }
         self.stack.truncate(from);
         Ok(())
+    }
+
+    /// Picklers add items to sets alone; of anything else, the unpickler calls what it has by the name of `add`.
+    pub(super) fn add_to_set(&mut self, host: &mut dyn Host, from: usize, offset: u64) -> Parsed<()> {
+        match from.checked_sub(1).and_then(|below| self.stack.get(below)) {
+            Some(&object) if !object.is_container() => {
+                self.tell(host, Event::Store { object, special: true }, offset)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Tells of globals among what goes into a container.
@@ -95,16 +111,29 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Tells of versions among the keys and values from `from` on.
+    /// Tells of keys that say something to the judge, among the keys and values from `from` on: dictionaries are made of
+    /// pairs, too.
     #[inline]
-    fn versions(&mut self, host: &mut dyn Host, from: usize, offset: u64) -> Parsed<()> {
+    fn telling(&mut self, host: &mut dyn Host, from: usize, offset: u64) -> Parsed<()> {
         for at in (from..self.stack.len()).step_by(2) {
-            if let Some(&[key, version]) = self.stack.get(at..at + 2)
-                && key.number() == Value::VERSION
-                && (key.kind(), version.kind()) == (Kind::Text, Kind::Text)
+            if let Some(&[key, value]) = self.stack.get(at..at + 2)
+                && (key.kind(), key.number()) == (Kind::Text, Value::TELLING)
             {
-                self.tell(host, Event::Version { key, version }, offset)?;
+                self.tell(host, Event::Telling { key, value }, offset)?;
             }
+        }
+        Ok(())
+    }
+
+    /// The same of a list that is given its elements one by one.
+    #[inline]
+    fn telling_pair(&mut self, host: &mut dyn Host, object: Value, from: usize, offset: u64) -> Parsed<()> {
+        let last = self.state.heap.get(object).filter(|_| object.kind() == Kind::List);
+        if let Some(&[key]) = last.map(|cell| cell.items())
+            && (key.kind(), key.number()) == (Kind::Text, Value::TELLING)
+            && let Some(&value) = self.stack.get(from)
+        {
+            self.tell(host, Event::Telling { key, value }, offset)?;
         }
         Ok(())
     }

@@ -43,8 +43,8 @@ pub(super) fn note_call(judge: &mut Judge<'_, '_>, state: &State<'_>, call: &Cal
     match (global.name.as_str(), call.args) {
         ("_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_qtensor", &[storage, _, size, ..]) => {
             let Some(count) = elements(state, size) else { return };
-            if let Some(name) = judge.storages.element_type(storage) {
-                judge.scan.facts.tensor(name, count);
+            if let Some(stored) = judge.storages.stored(storage) {
+                judge.scan.facts.tensor(stored.name, count);
             }
         }
         ("_rebuild_tensor_v3", &[_, _, size, _, _, _, dtype, ..]) => {

@@ -3,29 +3,33 @@
 use std::collections::{HashMap, HashSet};
 
 use super::arguments;
+use super::danger::Family;
+use super::evaluated;
 use super::facts;
+use super::hostile;
 use super::joblib::{self, Arrays};
-use super::literal::Literal;
 use super::machine::{Call, Event, Global, Host, How, Next, State};
-use super::names::{Condition, Entry, Standing, Use, standing};
+use super::names::{Condition, Entry, Standing, Use, is_standard, standing};
+use super::partials::is_method_caller;
+use super::recognise;
 use super::render::{self, printable};
 use super::rules;
+use super::sizes;
 use super::torch::Storages;
 use super::value::{Kind, Value};
 use crate::halt::Parsed;
 use crate::scan::Scan;
-use crate::source::Part;
 use bastide_types::{Assessment, Rule};
 
 /// Calls of one global that are shown; more say nothing new.
 const CALLS: u32 = 16;
 /// Embedded files that are opened in one stream.
-const FILES: usize = 4096;
+pub(super) const FILES: usize = 4096;
 
 /// What is known of one global of the stream.
 #[derive(Clone, Copy)]
-struct Seen {
-    standing: Standing,
+pub(super) struct Seen {
+    pub(super) standing: Standing,
     /// Where it is first imported.
     offset: u64,
     calls: u32,
@@ -34,18 +38,24 @@ struct Seen {
 /// Judges one stream.
 pub(super) struct Judge<'j, 'l> {
     pub(super) scan: &'j mut Scan<'l>,
-    seen: HashMap<u16, Seen>,
-    files: HashSet<u64>,
+    pub(super) seen: HashMap<u16, Seen>,
+    pub(super) files: HashSet<u64>,
     pub(super) arrays: Arrays,
     pub(super) storages: Storages,
     /// Byte buffers whose contents were scanned.
-    buffers: HashSet<u64>,
+    pub(super) buffers: HashSet<u64>,
     /// What pickled partials stand for: the function and its arguments of their state.
-    partials: HashMap<u64, (Value, Value)>,
+    pub(super) partials: HashMap<u64, (Value, Value)>,
     /// Dictionaries of the standard library, made by a call, that hold a name which unpicklers look up.
     marked: HashSet<u64>,
     /// Whether a joblib array stood in the stream.
     pub(super) joblib: bool,
+    /// The first formula that calls more than statisticians do.
+    pub(super) formula: Option<Value>,
+    /// What may be the source of a traced module.
+    pub(super) sources: Vec<Value>,
+    /// How many of these were judged.
+    pub(super) judged: usize,
 }
 
 impl<'j, 'l> Judge<'j, 'l> {
@@ -60,11 +70,15 @@ impl<'j, 'l> Judge<'j, 'l> {
             partials: HashMap::new(),
             marked: HashSet::new(),
             joblib: false,
+            formula: None,
+            sources: Vec::new(),
+            judged: 0,
         }
     }
 
     /// Ends the stream: finds what was imported and not called.
     pub(super) fn finish(&mut self, state: &State<'_>) {
+        evaluated::finish(self, state);
         let mut seen: Vec<_> = self.seen.iter().filter(|(_, seen)| seen.calls == 0).collect();
         seen.sort_by_key(|(_, seen)| seen.offset);
         for (&number, seen) in seen {
@@ -84,7 +98,7 @@ impl<'j, 'l> Judge<'j, 'l> {
         });
     }
 
-    fn call(&mut self, state: &State<'_>, call: &Call<'_>, offset: u64) {
+    pub(super) fn call(&mut self, state: &State<'_>, call: &Call<'_>, offset: u64) {
         if call.callee.kind() != Kind::Global {
             return self.call_value(state, call, offset);
         }
@@ -106,49 +120,92 @@ impl<'j, 'l> Judge<'j, 'l> {
             if let Some(condition) = condition {
                 self.conditions(state, call, condition, offset);
             }
+            if sizes::fills(state, call) {
+                self.refuse(state, call, arguments::Refusal::Huge, offset);
+            }
+            if global.name.starts_with("_rebuild_tensor")
+                && let Some(stored) = call.args.first().and_then(|storage| self.storages.stored(*storage))
+                && stored.is_plain()
+                && sizes::leaves_storage(state, call.args, stored)
+            {
+                self.refuse(state, call, arguments::Refusal::Beyond, offset);
+            }
+            let reads_all = is_standard(&global.module) && !arguments::is_made(call);
+            if reads_all && arguments::exhausts(state, call) {
+                self.refuse(state, call, arguments::Refusal::Huge, offset);
+            }
             joblib::note_call(&mut self.arrays, state, call, offset);
             facts::note_call(self, state, call);
             return;
         }
-        let (rule, what) = calling(standing, &global.module);
+        self.open_handed(state, call.args);
+        let standing = match standing {
+            Standing::Reaching(_) if arguments::is_made(call) || arguments::numbers(call) => Standing::Class,
+            other => other,
+        };
+        let (rule, what) = match hostile(state, call, standing) {
+            Some(family) => (family.rule(), "is not known, and what it is given tells what it does"),
+            None => calling(standing, &global.module),
+        };
         let message = format!("{} {what}", quoted(global));
         self.scan.find_call(rule, offset, message, render::call(state, call));
     }
 
     fn conditions(&mut self, state: &State<'_>, call: &Call<'_>, condition: Condition, offset: u64) {
         match condition {
-            Condition::Construct => match call.args.first() {
-                Some(&class) if class.kind() == Kind::Global => {
-                    let Some(standing) = self.called(class) else { return };
-                    // What the class itself asks of its arguments is asked of the rest of these.
-                    let args = call.args.get(1..).unwrap_or_default();
-                    if let Standing::Allowed(Entry { usage: Use::Class, .. }) = standing {
-                        return;
-                    }
-                    let inner = Call { callee: class, args, ..*call };
-                    self.call_global(state, &inner, standing, offset);
-                }
-                _ => self.refuse(state, call, arguments::Refusal::Followed, offset),
-            },
+            Condition::Construct => self.construct(state, call, offset),
             Condition::Apply { args } => self.apply(state, call, args, offset),
             Condition::Buffer => match call.args {
                 [buffer] if call.whole && self.buffers.contains(&buffer.offset()) => {}
                 _ => self.refuse(state, call, arguments::Refusal::Followed, offset),
             },
-            Condition::Nested => match call.args.first().and_then(|arg| state.literal(*arg)) {
-                Some(Literal::Bytes { offset: start, size }) => self.open(state, start, size),
-                Some(Literal::Text { .. }) | None => {
-                    self.refuse(state, call, arguments::Refusal::Followed, offset);
-                }
-                Some(_) => {}
-            },
-            _ => {
-                let standings = |value: Value| self.seen.get(&value.number()).map(|seen| seen.standing);
-                if let Err(refusal) = arguments::check(state, call, condition, &standings) {
-                    self.refuse(state, call, refusal, offset);
+            Condition::Nested => self.load_nested(state, call, offset),
+            Condition::Traced => self.run_traced(state, call, offset),
+            Condition::Codec | Condition::Sizes => {
+                self.check(state, call, condition, offset);
+                if let Some(&text) = call.args.first().filter(|_| call.args.len() > 1) {
+                    self.open_text(state, text, true);
                 }
             }
+            _ => self.check(state, call, condition, offset),
         }
+        if let Condition::Callable = condition
+            && let Some((&function, args)) = call.args.split_first()
+        {
+            self.bind(state, function, args, offset);
+        }
+    }
+
+    /// Whether the arguments are those that picklers give.
+    fn check(&mut self, state: &State<'_>, call: &Call<'_>, condition: Condition, offset: u64) {
+        let standings = |value: Value| self.seen.get(&value.number()).map(|seen| seen.standing);
+        if let Err(refusal) = arguments::check(state, call, condition, &standings) {
+            self.refuse(state, call, refusal, offset);
+        }
+    }
+
+    /// The first argument is made, without its constructor.
+    fn construct(&mut self, state: &State<'_>, call: &Call<'_>, offset: u64) {
+        let Some(&class) = call.args.first().filter(|class| class.kind() == Kind::Global) else {
+            return self.refuse(state, call, arguments::Refusal::Followed, offset);
+        };
+        // `_reconstructor(class, base, state)` makes the base, with its constructor.
+        if let Some(&base) = call.args.get(1).filter(|base| base.kind() == Kind::Global)
+            && state.global(call.callee).is_some_and(|global| global.name == "_reconstructor")
+            && let Some(standing) = self.called(base)
+        {
+            let args = call.args.get(2..).unwrap_or_default();
+            let inner = Call { how: How::Call, callee: base, args, ..*call };
+            self.call_global(state, &inner, standing, offset);
+        }
+        let Some(standing) = self.called(class) else { return };
+        // What the class itself asks of its arguments is asked of the rest of these.
+        let args = call.args.get(1..).unwrap_or_default();
+        if let Standing::Allowed(Entry { usage: Use::Class, .. }) = standing {
+            return;
+        }
+        let inner = Call { callee: class, args, ..*call };
+        self.call_global(state, &inner, standing, offset);
     }
 
     /// The first argument is called with the elements of another.
@@ -171,18 +228,30 @@ impl<'j, 'l> Judge<'j, 'l> {
         self.call(state, &inner, offset);
     }
 
-    fn refuse(&mut self, state: &State<'_>, call: &Call<'_>, refusal: arguments::Refusal, offset: u64) {
+    pub(super) fn refuse(
+        &mut self,
+        state: &State<'_>,
+        call: &Call<'_>,
+        refusal: arguments::Refusal,
+        offset: u64,
+    ) {
         let Some(global) = state.global(call.callee) else { return };
         let (rule, what): (&'static Rule, _) = match refusal {
             arguments::Refusal::Resolves => (&rules::RESOLVER, "is given what reaches anything by its name"),
             arguments::Refusal::Callable => {
                 (&rules::COMPUTED, "is given something to call that is not allowed")
             }
+            arguments::Refusal::Bytes => (&rules::COMPUTED, "loads bytes that are computed"),
             arguments::Refusal::Followed => (&rules::ARGUMENTS, "is given arguments that cannot be followed"),
             arguments::Refusal::Opens => {
                 (&rules::FILE, "is made by its constructor, which opens what it is named")
             }
+            arguments::Refusal::Constructed => {
+                (&rules::ARGUMENTS, "is made by its constructor with arguments, as no pickler does")
+            }
             arguments::Refusal::Huge => (&rules::BOMB, "makes something that fills the memory"),
+            arguments::Refusal::Evaluated => (&rules::EXECUTION, "evaluates what it is given"),
+            arguments::Refusal::Beyond => (&rules::BOMB, "makes a tensor that reaches beyond its storage"),
         };
         let message = format!("{} {what}", quoted(global));
         self.scan.find_call(rule, offset, message, render::call(state, call));
@@ -207,9 +276,13 @@ impl<'j, 'l> Judge<'j, 'l> {
         if let Some((callee, args)) = self.partials.get(&call.callee.offset()).copied()
             && call.callee.kind() == Kind::Instance
             && call.whole
-            && call.args.is_empty()
         {
-            return self.call_new(state, callee, args, offset);
+            if is_method_caller(state, callee) {
+                return self.call_method_caller(state, callee, args, offset);
+            }
+            if call.args.is_empty() {
+                return self.call_new(state, callee, args, offset);
+            }
         }
         let what = match call.callee.kind() {
             Kind::Result | Kind::Instance => "what an earlier call gave is called",
@@ -220,61 +293,6 @@ impl<'j, 'l> Judge<'j, 'l> {
             _ => return,
         };
         self.scan.find_call(&rules::COMPUTED, offset, what, render::call(state, call));
-    }
-
-    /// `partial(Class.__new__, Class, …)()`: what picklers of protocols before 4 write for `__newobj_ex__`.
-    fn call_new(&mut self, state: &State<'_>, class: Value, args: Value, offset: u64) {
-        let cell = state.heap.get(args);
-        let items = cell.map_or(&[] as &[Value], |cell| cell.items());
-        let inner = Call {
-            how: How::NewWithKeywords,
-            callee: class,
-            args: items.get(1..).unwrap_or_default(),
-            whole: cell.is_some_and(|cell| cell.all().is_some()),
-            keywords: None,
-        };
-        self.call(state, &inner, offset);
-    }
-
-    /// Remembers what a partial calls, if that is `Class.__new__` with the class itself.
-    fn note_partial(&mut self, state: &State<'_>, object: Value, with: Value) {
-        self.partials.remove(&object.offset());
-        let is_partial = state.global(object).is_some_and(|g| g.module == "functools" && g.name == "partial");
-        let cell = state.heap.get(with).filter(|_| with.kind() == Kind::Tuple);
-        let Some(&[function, args, ..]) = cell.filter(|_| is_partial).and_then(|cell| cell.all()) else {
-            return;
-        };
-        let class =
-            state.heap.get(args).filter(|_| args.kind() == Kind::Tuple).and_then(|c| c.items().first());
-        let (Some(&class), Some(dotted)) = (class, arguments::attribute_of(state, function)) else { return };
-        let same = state.global(class).filter(|_| class.kind() == Kind::Global).is_some_and(|class| {
-            class.module == dotted.module && dotted.name.strip_suffix(".__new__") == Some(class.name.as_str())
-        });
-        if same && self.partials.len() < FILES {
-            self.partials.insert(object.offset(), (class, args));
-        }
-    }
-
-    /// Scans what a buffer is given to hold: loaders read it as a file, whatever it begins with.
-    fn note_buffer(&mut self, state: &State<'_>, object: Value, with: Value) {
-        let is_buffer = state
-            .global(object)
-            .is_some_and(|g| g.name == "BytesIO" && matches!(g.module.as_str(), "io" | "_io" | "_pyio"));
-        if !is_buffer {
-            return;
-        }
-        let cell = state.heap.get(with).filter(|_| with.kind() == Kind::Tuple);
-        match cell.and_then(|cell| cell.items().first()).and_then(|bytes| state.literal(*bytes)) {
-            Some(Literal::Bytes { offset, size }) => {
-                self.open(state, offset, size);
-                if self.buffers.len() < FILES {
-                    self.buffers.insert(object.offset());
-                }
-            }
-            _ => {
-                self.buffers.remove(&object.offset());
-            }
-        }
     }
 
     fn build(&mut self, state: &State<'_>, object: Value, with: Value, offset: u64) {
@@ -308,6 +326,10 @@ impl<'j, 'l> Judge<'j, 'l> {
                         "an object is given attributes whose names are computed",
                     );
                 }
+                self.open_handed(state, &[with]);
+                if let Some(cell) = state.heap.get(with).filter(|_| with.is_container()) {
+                    self.open_handed(state, cell.items());
+                }
                 if let Some(name) = arguments::dangerous_key(state, with) {
                     let message = format!("an object is given its own `{}`", printable(&name));
                     let call = format!(
@@ -330,15 +352,19 @@ impl<'j, 'l> Judge<'j, 'l> {
             condition,
             Condition::Nested
                 | Condition::Buffer
+                | Condition::Traced
                 | Condition::Getattr
                 | Condition::Ufunc
                 | Condition::Apply { .. }
-                | Condition::Method
-                | Condition::Names
         );
         if let Some(global) = state.global(value).filter(|_| reaches) {
             let message = format!("{} is handed on, for something else to call", quoted(global));
             self.scan.find(&rules::COMPUTED, offset, message);
+        } else if let Some(global) = state.global(value)
+            && matches!(condition, Condition::Method | Condition::Names)
+        {
+            let message = format!("{} is handed on, for something else to call", quoted(global));
+            self.scan.find(&rules::ARGUMENTS, offset, message);
         }
     }
 
@@ -367,17 +393,6 @@ impl<'j, 'l> Judge<'j, 'l> {
         if let Some(global) = state.global(object).filter(|_| object.kind() == Kind::Global) {
             let message = format!("items are put into {}", quoted(global));
             self.scan.find(&rules::PATCH, offset, message);
-        }
-    }
-
-    /// Opens bytes as a file of their own.
-    fn open(&mut self, state: &State<'_>, start: u64, size: u64) {
-        if self.files.len() >= FILES {
-            let message = format!("more than {FILES} files lie in byte strings of one pickle");
-            self.scan.find(&crate::rules::LIMIT, start, message);
-        } else if self.files.insert(start) {
-            let part = Part::new(state.source, start, size);
-            self.scan.nested(&format!("bytes at {start}"), &part);
         }
     }
 
@@ -410,7 +425,10 @@ impl Host for Judge<'_, '_> {
                 }
                 return joblib::after_build(self, state, object, with, offset);
             }
-            Event::Version { key, version } => facts::note_version(self, state, key, version),
+            Event::Telling { key, value } => {
+                facts::note_version(self, state, key, value);
+                evaluated::judge(self, state, key, value, offset);
+            }
             Event::Store { object, special } => self.store(state, object, special, offset),
             Event::Hold { global } => self.hold(state, global, offset),
             Event::Key { key } => {
@@ -427,7 +445,7 @@ impl Host for Judge<'_, '_> {
                 self.scan.find(&rules::EXTENSION, offset, format!("extension code {code} is looked up"));
             }
             Event::File { start, size } => {
-                if super::recognise::is_file(state.source, start, size)? {
+                if recognise::is_file(state.source, start, size)? {
                     self.open(state, start, size);
                 }
             }
@@ -452,7 +470,9 @@ fn imported(standing: Standing) -> Option<(&'static Rule, &'static str)> {
     Some(match standing {
         Standing::Allowed(_) => return None,
         Standing::Dangerous(family) => (family.rule(), family.does_if_called()),
-        Standing::Class | Standing::StandardClass => (&rules::UNKNOWN_CLASS, "a class that is not known"),
+        Standing::Class | Standing::StandardClass | Standing::Reaching(_) => {
+            (&rules::UNKNOWN_CLASS, "a class that is not known")
+        }
         Standing::StandardFunction => (&rules::STDLIB, "a function that no model needs"),
         Standing::PureFunction | Standing::LibraryFunction | Standing::Function => {
             (&rules::UNKNOWN_FUNCTION, "a function that is not known")
@@ -460,10 +480,21 @@ fn imported(standing: Standing) -> Option<(&'static Rule, &'static str)> {
     })
 }
 
+/// What the arguments tell of a call of something that is not known.
+fn hostile(state: &State<'_>, call: &Call<'_>, standing: Standing) -> Option<Family> {
+    match standing {
+        _ if arguments::is_made(call) => None,
+        Standing::Class | Standing::StandardClass => hostile::family(state, call, true),
+        Standing::Function => hostile::family(state, call, false),
+        _ => None,
+    }
+}
+
 /// What a call of a global is found as.
 fn calling(standing: Standing, module: &str) -> (&'static Rule, &'static str) {
     match standing {
         Standing::Dangerous(family) => (family.rule(), family.does()),
+        Standing::Reaching(family) => (family.rule(), "is made by a constructor that reaches out"),
         Standing::Class | Standing::StandardClass => (&rules::UNKNOWN_CLASS, "is a class that is not known"),
         Standing::StandardFunction | Standing::PureFunction => {
             (&rules::STDLIB, "is called, a function that no model needs")
@@ -471,7 +502,7 @@ fn calling(standing: Standing, module: &str) -> (&'static Rule, &'static str) {
         Standing::LibraryFunction => (&rules::LIBRARY, "is called, a function that no pickler writes"),
         Standing::Function => (&rules::UNKNOWN_FUNCTION, "is called, a function that is not known"),
         // It may be referred to only.
-        Standing::Allowed(_) => match super::names::is_standard(module) {
+        Standing::Allowed(_) => match is_standard(module) {
             true => (&rules::STDLIB, "is called, which no pickler writes"),
             false => (&rules::LIBRARY, "is called, which no pickler writes"),
         },

@@ -1,5 +1,6 @@
 //! Literals, read again from the opcode that made them.
 
+use super::scalars::number_text;
 use crate::halt::{Halt, Parsed};
 use crate::source::{Source, read_up_to};
 
@@ -70,6 +71,68 @@ impl Literal {
     }
 }
 
+/// How the text of a literal stands in the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// As the bytes that it stands for.
+    Raw,
+    Utf8,
+    /// With escapes, in a line.
+    Escaped,
+}
+
+/// Where the text of a literal stands.
+pub(super) struct Span {
+    pub(super) offset: u64,
+    pub(super) size: u64,
+    pub(super) spelling: Spelling,
+}
+
+/// Where the text literal whose opcode stands at `offset` has its text, if that is no longer than `most` bytes.
+pub(super) fn span(source: &dyn Source, offset: u64, most: u64) -> Parsed<Option<Span>> {
+    let head = read_up_to(source, offset, 9)?;
+    let Some((&opcode, argument)) = head.split_first() else { return Ok(None) };
+    let counted = |width: usize| {
+        let mut bytes = [0; 8];
+        let given = argument.get(..width).unwrap_or_default();
+        bytes[..given.len()].copy_from_slice(given);
+        (offset + 1 + width as u64, u64::from_le_bytes(bytes))
+    };
+    let ((offset, size), spelling) = match opcode {
+        b'U' => (counted(1), Spelling::Raw),
+        b'T' => (counted(4), Spelling::Raw),
+        0x8c => (counted(1), Spelling::Utf8),
+        b'X' => (counted(4), Spelling::Utf8),
+        0x8d => (counted(8), Spelling::Utf8),
+        b'V' | b'S' => {
+            let most = usize::try_from(most).unwrap_or(usize::MAX);
+            let line = read_up_to(source, offset, most)?;
+            let Some(end) = memchr::memchr(b'\n', &line) else { return Ok(None) };
+            ((offset, end as u64), Spelling::Escaped)
+        }
+        _ => return Ok(None),
+    };
+    Ok((size <= most).then_some(Span { offset, size, spelling }))
+}
+
+/// The bytes in Latin-1 of a text literal that is a line, from its opcode to where the line ends. What Latin-1 has no byte
+/// for makes Python raise an error, and is a question mark here.
+pub(super) fn line_bytes(line: &[u8]) -> Vec<u8> {
+    match line.split_first() {
+        Some((b'S', line)) => unquoted(line, true),
+        Some((_, line)) => match raw_unicode((line.to_vec(), true)) {
+            Literal::Text { text, .. } => latin1(&text),
+            _ => Vec::new(),
+        },
+        None => Vec::new(),
+    }
+}
+
+/// The same of any text.
+pub(super) fn latin1(text: &str) -> Vec<u8> {
+    text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
+}
+
 fn array<const N: usize>(from: &[u8]) -> [u8; N] {
     from.get(..N).and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; N])
 }
@@ -105,7 +168,7 @@ fn line(source: &dyn Source, offset: u64) -> Parsed<(Vec<u8>, bool)> {
 }
 
 fn decimal(opcode: u8, line: &[u8]) -> Literal {
-    let text: String = String::from_utf8_lossy(line).replace('_', "");
+    let text = number_text(line);
     let text = text.trim();
     match opcode {
         b'I' if text == "01" => Literal::Bool(true),
@@ -132,6 +195,11 @@ pub(super) fn integer(text: &str) -> Option<i128> {
 
 /// Protocol 0 strings: `repr` of Python 2, quotes around it.
 fn quoted((line, whole): (Vec<u8>, bool)) -> Literal {
+    Literal::Text { text: String::from_utf8_lossy(&unquoted(&line, whole)).into_owned(), whole }
+}
+
+/// The bytes that such a string stands for.
+fn unquoted(line: &[u8], whole: bool) -> Vec<u8> {
     let line = line.trim_ascii_end();
     let inner = match line {
         [b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"'] => inner,
@@ -170,7 +238,7 @@ fn quoted((line, whole): (Vec<u8>, bool)) -> Literal {
             other => text.extend([b'\\', other]),
         }
     }
-    Literal::Text { text: String::from_utf8_lossy(&text).into_owned(), whole }
+    text
 }
 
 /// Protocol 0 texts: Latin-1 with `\uXXXX` and `\UXXXXXXXX`.
@@ -178,6 +246,14 @@ fn raw_unicode((line, whole): (Vec<u8>, bool)) -> Literal {
     let mut text = String::with_capacity(line.len());
     let mut rest = line.as_slice();
     while let Some((&byte, after)) = rest.split_first() {
+        // A backslash behind one is none.
+        if let [b'\\', other, after @ ..] = rest
+            && !matches!(other, b'u' | b'U')
+        {
+            text.extend(['\\', char::from(*other)]);
+            rest = after;
+            continue;
+        }
         let width = match rest {
             [b'\\', b'u', ..] => 4,
             [b'\\', b'U', ..] => 8,
@@ -220,6 +296,7 @@ mod tests {
         assert_eq!(read(b"S'sys\\x74e\\155\\''\n"), text("system'"));
         assert_eq!(read(b"S\"a\\tb\"\n"), text("a\tb"));
         assert_eq!(read(b"Vsys\\u0074em\xe9\n"), text("systemé"));
+        assert_eq!(read(b"Vsys\\\\u0074em\n"), text("sys\\\\u0074em"));
         assert_eq!(read(b"U\x02os"), text("os"));
         assert_eq!(read(b"X\x02\0\0\0os"), text("os"));
         assert_eq!(read(b"\x8d\x02\0\0\0\0\0\0\0os"), text("os"));

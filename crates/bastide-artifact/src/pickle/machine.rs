@@ -24,8 +24,8 @@ pub(super) enum Event<'e> {
     Call(Call<'e>),
     /// An object is given a state: `__setstate__`, or attributes one by one.
     Build { object: Value, state: Value },
-    /// A dictionary says of which version a library was.
-    Version { key: Value, version: Value },
+    /// A dictionary has a key that says something: of which version a library was, or what a library evaluates.
+    Telling { key: Value, value: Value },
     /// Items are put into what is no container of the stream's own; whether one is a name that unpicklers look up.
     Store { object: Value, special: bool },
     /// A global becomes an element of a container, and so a value that something else may call.

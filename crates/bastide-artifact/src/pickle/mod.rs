@@ -6,10 +6,15 @@
 
 mod actions;
 mod arguments;
+pub(crate) mod carried;
 mod containers;
 mod danger;
+mod encoded;
+mod evaluated;
 mod facts;
+mod formula;
 mod heap;
+mod hostile;
 mod input;
 mod joblib;
 mod judge;
@@ -18,15 +23,20 @@ mod literal;
 mod machine;
 mod memo;
 mod names;
+mod nested;
 mod opcodes;
+mod partials;
 mod recognise;
 mod render;
 mod rules;
 mod scalars;
 mod search;
+mod sizes;
 mod stream;
+mod tables;
 mod torch;
 mod trace;
+mod traced;
 mod value;
 mod watch;
 

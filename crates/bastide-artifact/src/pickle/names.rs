@@ -1,10 +1,8 @@
-//! The embedded tables: what may be imported, and what an import reaches.
+//! What may be imported, and what an import reaches.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::OnceLock;
-
+use super::arguments::is_harmless;
 use super::danger::Family;
-use super::lists::ALLOWED;
+use super::tables::{ANYWHERE, Tables, Wildcard, tables};
 
 /// What a global on the allow list may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +47,28 @@ pub(super) enum Condition {
     Sizes,
     /// The arguments are data or iterators of the language.
     Iterators,
+    /// A text is a fraction, and no power of ten that it takes for ever to write out.
+    Fraction,
+    /// What it is given to call or make is of its own package.
+    Own,
+    /// The arguments are the source of a module, which is run.
+    Traced,
+    /// Texts are names or numbers; others are evaluated.
+    Symbolic,
+    /// `List[int]`: the first argument is a class or a name of typing.
+    Subscript,
+    /// `int | None`: the first argument is `operator.or_`.
+    Union,
     /// The argument is a buffer whose bytes were scanned.
     Buffer,
     /// Picklers make it without its constructor, which opens what texts name.
     Bare,
+    /// It is allowed by its spelling alone: picklers give its constructor nothing but numbers.
+    Spelled,
 }
 
 impl Condition {
-    fn parse(word: &str) -> Option<Self> {
+    pub(super) fn parse(word: &str) -> Option<Self> {
         Some(match word {
             "construct" => Condition::Construct,
             "callable" => Condition::Callable,
@@ -72,6 +84,12 @@ impl Condition {
             "ufunc" => Condition::Ufunc,
             "sizes" => Condition::Sizes,
             "iterators" => Condition::Iterators,
+            "fraction" => Condition::Fraction,
+            "own" => Condition::Own,
+            "traced" => Condition::Traced,
+            "symbolic" => Condition::Symbolic,
+            "subscript" => Condition::Subscript,
+            "union" => Condition::Union,
             "buffer" => Condition::Buffer,
             "bare" => Condition::Bare,
             _ => return None,
@@ -82,7 +100,7 @@ impl Condition {
 impl Condition {
     /// What functions of this name ask, unless their line says otherwise: Cython's and its like make their first
     /// argument.
-    fn usual(name: &str) -> Option<Self> {
+    pub(super) fn usual(name: &str) -> Option<Self> {
         (name.starts_with("__pyx_unpickle_") || name.starts_with("newObj")).then_some(Condition::Construct)
     }
 }
@@ -94,121 +112,6 @@ pub(super) struct Entry {
     pub(super) condition: Option<Condition>,
 }
 
-const DANGEROUS: &str = include_str!("globals/dangerous.list");
-const ALIASES: &str = include_str!("globals/aliases.list");
-const STANDARD: &str = include_str!("globals/standard.list");
-const PACKAGES: &str = include_str!("globals/packages.list");
-
-type Name = (&'static str, &'static str);
-
-struct Tables {
-    allowed: HashMap<Name, Entry>,
-    /// Modules whose classes are allowed.
-    classes: HashMap<&'static str, Vec<Wildcard>>,
-    denied: HashSet<Name>,
-    dangerous: HashMap<Name, Family>,
-    modules: HashMap<&'static str, &'static str>,
-    names: HashMap<Name, Name>,
-    standard: HashSet<&'static str>,
-    /// Modules of the standard library that only compute.
-    pure: HashSet<&'static str>,
-    packages: HashSet<&'static str>,
-}
-
-fn tables() -> &'static Tables {
-    static TABLES: OnceLock<Tables> = OnceLock::new();
-    TABLES.get_or_init(Tables::read)
-}
-
-/// Classes allowed by the spelling of their names.
-#[derive(Clone, Copy, Debug)]
-struct Wildcard {
-    /// Whether modules below count, too.
-    below: bool,
-    suffix: &'static str,
-    condition: Option<Condition>,
-}
-
-/// Stands for any module in the table of what is dangerous: names that modules have from elsewhere.
-const ANYWHERE: &str = "*";
-
-/// The lines of a table, split into words.
-fn lines(text: &'static str) -> impl Iterator<Item = std::str::SplitAsciiWhitespace<'static>> {
-    text.lines().filter(|line| !line.starts_with('#')).map(str::split_ascii_whitespace)
-}
-
-impl Tables {
-    fn read() -> Self {
-        let mut tables = Tables {
-            allowed: HashMap::with_capacity(1 << 13),
-            classes: HashMap::new(),
-            denied: HashSet::new(),
-            dangerous: HashMap::with_capacity(512),
-            modules: HashMap::new(),
-            names: HashMap::new(),
-            standard: HashSet::with_capacity(1024),
-            pure: HashSet::new(),
-            packages: HashSet::with_capacity(512),
-        };
-        for mut words in ALLOWED.iter().copied().flat_map(lines) {
-            let (Some(module), Some(name), Some(usage)) = (words.next(), words.next(), words.next()) else {
-                continue;
-            };
-            if module == "!" {
-                tables.denied.insert((name, usage));
-            } else if let Some(suffix) = name.strip_prefix('*') {
-                let (module, below) = match module.strip_suffix(".**") {
-                    Some(above) => (above, true),
-                    None => (module, false),
-                };
-                let condition = words.next().and_then(Condition::parse);
-                tables.classes.entry(module).or_default().push(Wildcard { below, suffix, condition });
-            } else {
-                let condition = words.next().and_then(Condition::parse).or_else(|| Condition::usual(name));
-                let usage = match usage {
-                    "class" => Use::Class,
-                    "call" => Use::Call,
-                    _ => Use::Value,
-                };
-                if !tables.denied.contains(&(module, name)) {
-                    tables.allowed.entry((module, name)).or_insert(Entry { usage, condition });
-                }
-            }
-        }
-        for mut words in lines(DANGEROUS) {
-            let Some(family) = words.next().and_then(Family::parse) else { continue };
-            let Some(module) = words.next() else { continue };
-            for name in words {
-                tables.dangerous.insert((module, name), family);
-            }
-        }
-        for mut words in lines(ALIASES) {
-            let (Some(old), Some(new)) = (words.next(), words.next()) else { continue };
-            match (old.split_once(':'), new.split_once(':')) {
-                (Some(old), Some(new)) => {
-                    tables.names.insert(old, new);
-                }
-                _ => {
-                    tables.modules.insert(old, new);
-                }
-            }
-        }
-        for module in lines(STANDARD).flatten() {
-            match module.strip_prefix('+') {
-                Some(module) => {
-                    tables.pure.insert(module);
-                    tables.standard.insert(module);
-                }
-                None => {
-                    tables.standard.insert(module);
-                }
-            }
-        }
-        tables.packages.extend(lines(PACKAGES).flatten());
-        tables
-    }
-}
-
 /// What an import is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -216,6 +119,8 @@ pub(super) enum Standing {
     Allowed(Entry),
     /// It reaches what no model needs.
     Dangerous(Family),
+    /// A class on no allow list, whose constructor reaches what no model needs.
+    Reaching(Family),
     /// A class of a package that is not known to be harmless.
     Class,
     /// A class of the standard library that is not on the list.
@@ -244,15 +149,35 @@ pub(super) fn standing(module: &str, name: &str) -> Standing {
     if name.split('.').any(|part| part.starts_with("__") && part.ends_with("__")) {
         return Standing::Dangerous(Family::Resolver);
     }
+    if let Some(family) = through_module(tables, name) {
+        return Standing::Dangerous(family);
+    }
+    // No qualified name begins with a module: `np.load` of a module that imports numpy under this name.
+    if let Some((first, rest)) = name.split_once('.')
+        && !is_class(first)
+        && !rest.rsplit('.').next().is_none_or(is_harmless)
+    {
+        return Standing::Dangerous(Family::Resolver);
+    }
     let class = name.split('.').all(is_class);
+    let reaching = tables.constructors.get(&(module, name)).copied();
     if class
         && !tables.denied.contains(&written)
         && let Some(card) = by_spelling(tables, module, name)
     {
         return match name.rsplit('.').next().and_then(|last| tables.dangerous.get(&(ANYWHERE, last))) {
             Some(&family) => Standing::Dangerous(family),
-            None => Standing::Allowed(Entry { usage: Use::Class, condition: card.condition }),
+            None => Standing::Allowed(Entry {
+                usage: Use::Class,
+                condition: card.condition.or(Some(match reaching {
+                    Some(_) => Condition::Bare,
+                    None => Condition::Spelled,
+                })),
+            }),
         };
+    }
+    if let Some(family) = reaching {
+        return Standing::Reaching(family);
     }
     let package = module.split('.').next().unwrap_or(module);
     if tables.standard.contains(package) {
@@ -264,6 +189,10 @@ pub(super) fn standing(module: &str, name: &str) -> Standing {
     }
     match class {
         true => Standing::Class,
+        // Cython writes these for its classes: they make their first argument and set its fields.
+        false if name.starts_with("__pyx_unpickle_") && tables.packages.contains(package) => {
+            Standing::Allowed(Entry { usage: Use::Call, condition: Condition::usual(name) })
+        }
         false if tables.packages.contains(package) => Standing::LibraryFunction,
         false => Standing::Function,
     }
@@ -283,7 +212,10 @@ pub(super) fn is_standard(module: &str) -> bool {
 }
 
 /// The names of today for those of Python 2 and of the modules behind others.
+///
+/// Line ends of other systems do not belong to a name.
 fn canonical<'n>(tables: &'n Tables, module: &'n str, name: &'n str) -> (&'n str, &'n str) {
+    let (module, name) = (module.trim(), name.trim());
     if let Some(&(module, name)) = tables.names.get(&(module, name)) {
         return (module, name);
     }
@@ -307,6 +239,43 @@ fn dangerous(tables: &Tables, module: &str, name: &str) -> Option<Family> {
     parents.map(|above| tables.dangerous.get(&(above, "*")).copied()).find_map(|found| found)
 }
 
+/// What a dotted name reaches through a module that its own module imports: `torch.serialization` and `os.system`.
+fn through_module(tables: &Tables, name: &str) -> Option<Family> {
+    /// Modules that are no one's function or attribute, so that the name alone is enough.
+    const MODULES: [&str; 14] = [
+        "builtins",
+        "ctypes",
+        "importlib",
+        "marshal",
+        "nt",
+        "os",
+        "pickle",
+        "posix",
+        "pty",
+        "runpy",
+        "shutil",
+        "socket",
+        "subprocess",
+        "sys",
+    ];
+    let mut rest = name;
+    loop {
+        let (first, after) = rest.split_once('.').unwrap_or((rest, ""));
+        let module = canonical(tables, first, "").0;
+        let module_like = first.starts_with(|c: char| c.is_lowercase() || c == '_')
+            && (tables.standard.contains(first) || tables.packages.contains(first));
+        let family = match after {
+            "" => MODULES.contains(&first).then_some(Family::Resolver),
+            after if module_like => dangerous(tables, module, after),
+            _ => None,
+        };
+        if family.is_some() || after.is_empty() {
+            return family;
+        }
+        rest = after;
+    }
+}
+
 /// Whether a name is spelled as classes are.
 fn is_class(name: &str) -> bool {
     name.trim_start_matches('_').starts_with(char::is_uppercase)
@@ -314,6 +283,8 @@ fn is_class(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lists::ALLOWED;
+    use super::super::tables::{ALIASES, CONSTRUCTORS, DANGEROUS, METHODS, lines};
     use super::*;
 
     #[test]
@@ -336,7 +307,7 @@ mod tests {
 
     #[test]
     fn every_line_of_the_other_tables_is_understood() {
-        for mut words in lines(DANGEROUS) {
+        for mut words in [DANGEROUS, CONSTRUCTORS, METHODS].into_iter().flat_map(lines) {
             let Some(family) = words.next() else { continue };
             assert!(Family::parse(family).is_some(), "{family}");
             assert!(words.count() >= 2, "{family}: a module and names");
@@ -365,8 +336,8 @@ mod tests {
     #[test]
     fn what_is_on_no_list_is_told_apart_by_its_package() {
         assert_eq!(standing("sndhdr", "what"), Standing::StandardFunction);
-        assert_eq!(standing("statistics", "mean"), Standing::PureFunction);
-        assert_eq!(standing("pandas", "merge"), Standing::LibraryFunction);
+        assert_eq!(standing("statistics", "harmonic_mean"), Standing::PureFunction);
+        assert_eq!(standing("pandas", "set_option"), Standing::LibraryFunction);
         assert_eq!(standing("my.models", "helper"), Standing::Function);
         assert_eq!(standing("my.models", "Net"), Standing::Class);
     }

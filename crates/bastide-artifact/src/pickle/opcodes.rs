@@ -96,6 +96,9 @@ impl Machine<'_> {
             b's' => self.add_top(host, 2, offset),
             b'e' | b'u' | 0x90 => {
                 let from = self.unmark()?;
+                if opcode == 0x90 {
+                    self.add_to_set(host, from, offset)?;
+                }
                 self.add_from(host, from, offset)
             }
             // The stack.

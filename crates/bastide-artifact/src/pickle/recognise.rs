@@ -35,13 +35,20 @@ pub(crate) fn recognise(glance: &Glance<'_>, formats: &mut Vec<Format>) -> Parse
 pub(super) fn begins(source: &dyn Source, offset: u64, head: &[u8]) -> Parsed<bool> {
     match *head {
         [0x80, 0..=5, next, ..] => return Ok(is_opcode(next)),
+        // Some loaders do not mind a protocol that nobody has defined.
+        [0x80, 6..=15, next, ..] if is_opcode(next) => {
+            let watch = Watch::run(source, offset + 2, STEPS)?;
+            return Ok(watch.imports > 0 && !watch.odd && watch.stopped.is_some());
+        }
         // A zip archive begins with the letter of an opcode; a persistent id is text in ASCII.
         [b'P', ref id @ ..] if !is_line(id) => return Ok(false),
         [first, _, ..] if is_opcode(first) => {}
         _ => return Ok(false),
     }
     let watch = Watch::run(source, offset, STEPS)?;
-    if watch.odd || (head.first() == Some(&b'P') && watch.imports == 0) {
+    // What a persistent id stands for may be called, too.
+    let called = || watch.calls > 0 && watch.stopped == Some(source.size());
+    if watch.odd || (head.first() == Some(&b'P') && watch.imports == 0 && !called()) {
         return Ok(false);
     }
     let imports = watch.imports > 0 && (watch.calls > 0 || watch.stopped.is_some() || watch.unfinished);

@@ -90,6 +90,12 @@ pub(super) const PATCH: Rule = reach(
     "what is put there runs later, when the program uses its own libraries",
     &[502, 915],
 );
+pub(super) const CARRIED: Rule = reach(
+    "pickle.carried",
+    "carries a pickle as text",
+    "programs that keep objects in texts load them as pickles; this one reaches what no model needs",
+    &[502],
+);
 pub(super) const EXTENSION: Rule = reach(
     "pickle.extension",
     "takes objects from the process's extension registry",
@@ -150,6 +156,12 @@ pub(super) const ARGUMENTS: Rule = unsure(
     "the function is harmless with the arguments that picklers give it, and not with others",
     "ask for a file that an unmodified library wrote",
 );
+pub(super) const TRACED: Rule = unsure(
+    "pickle.traced",
+    "carries source code that runs when it is loaded",
+    "a traced module is written as its source, which loading runs; here it names nothing that reaches out",
+    "load the file only with its publisher's word, or save the module's weights alone",
+);
 pub(super) const PERSISTENT: Rule = unsure(
     "pickle.persistent",
     "asks its loader for an object by a persistent id",
@@ -182,12 +194,14 @@ pub(crate) const RULES: &[&Rule] = &[
     &STDLIB,
     &LIBRARY,
     &PATCH,
+    &CARRIED,
     &EXTENSION,
     &BOMB,
     &FRAMES,
     &UNKNOWN_CLASS,
     &UNKNOWN_FUNCTION,
     &ARGUMENTS,
+    &TRACED,
     &PERSISTENT,
     &TRAILING,
     &COMPANION,

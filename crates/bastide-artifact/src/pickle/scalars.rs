@@ -1,6 +1,7 @@
 //! Opcodes of numbers, texts and bytes: they are passed over, and read again when somebody asks.
 
 use super::arguments;
+use super::evaluated;
 use super::facts;
 use super::literal;
 use super::machine::{Event, Host, Machine};
@@ -73,7 +74,11 @@ impl Machine<'_> {
         let (line, _) = self.input.line()?;
         let mut special = 0;
         // The shortest way to write such a name with escapes is not much longer than this.
-        if line.len() < 256 && (line.contains(&b'\\') || memchr::memmem::find(line, b"__").is_some()) {
+        if line.len() < 256
+            && (line.contains(&b'\\')
+                || memchr::memmem::find(line, b"__").is_some()
+                || evaluated::is_key(line))
+        {
             let text = self.state.text(Value::at(Kind::Text, offset));
             special = text.map_or(0, |text| is_special(text.as_bytes()));
         }
@@ -90,11 +95,10 @@ impl Machine<'_> {
     /// Tells of bytes that begin like a file which some loader would open.
     #[inline]
     pub(super) fn peek_file(&mut self, host: &mut dyn Host, size: u64, offset: u64) -> Parsed<()> {
-        if size < 24 || size > self.input.left() {
+        if size < 16 || size > self.input.left() {
             return Ok(());
         }
-        let file = matches!(self.input.peek(4)?, [0x80, 2..=5, ..] | [b'P', b'K', 3, 4]);
-        if file {
+        if begins_like_file(self.input.peek(usize::try_from(size.min(128)).unwrap_or_default())?) {
             let start = self.input.position();
             self.tell(host, Event::File { start, size }, offset)?;
         }
@@ -129,19 +133,40 @@ impl Machine<'_> {
     pub(super) fn line_number(&mut self) -> Parsed<u64> {
         let offset = self.input.position();
         let (line, _) = self.input.line()?;
-        let text = String::from_utf8_lossy(line).replace('_', "");
-        let text = text.trim();
-        let text = text.strip_prefix('+').unwrap_or(text);
+        let text = number_text(line);
+        let text = match text.trim().strip_prefix('-') {
+            Some(zero) if zero.bytes().all(|digit| digit == b'0') => zero,
+            _ => text.trim(),
+        };
         text.parse().map_err(|_| Halt::malformed(offset, "an index of the pickle's memo is no number"))
     }
 }
 
-/// [`Value::SPECIAL`] for the name of an attribute that changes how an object behaves, [`Value::VERSION`] for that of a
-/// library's version.
+/// Whether bytes may be a file that some loader would open: a pickle with PROTO, or one of protocols 0 and 1 that imports
+/// something first of all, or a zip archive.
+pub(super) fn begins_like_file(bytes: &[u8]) -> bool {
+    match bytes {
+        [0x80, 0..=5, ..] | [b'P', b'K', 3, 4, ..] => true,
+        [b'c', rest @ ..] | [b'(', b'c', rest @ ..] => {
+            let mut lines = rest.split(|byte| *byte == b'\n').take(2);
+            let name = |line: Option<&[u8]>| {
+                line.is_some_and(|line| {
+                    !line.is_empty()
+                        && line.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+                })
+            };
+            name(lines.next()) && name(lines.next())
+        }
+        _ => false,
+    }
+}
+
+/// [`Value::SPECIAL`] for the name of an attribute that changes how an object behaves, [`Value::TELLING`] for that of a
+/// library's version and the like.
 #[inline]
 fn is_special(text: &[u8]) -> u16 {
-    if text.ends_with(b"_version") && facts::library_of(text).is_some() {
-        return Value::VERSION;
+    if (text.ends_with(b"_version") && facts::library_of(text).is_some()) || evaluated::is_key(text) {
+        return Value::TELLING;
     }
     u16::from(
         matches!(text.first(), Some(b'_' | b'a' | b'e'))
@@ -149,11 +174,17 @@ fn is_special(text: &[u8]) -> u16 {
     )
 }
 
+/// A number as Python reads it: `int` passes over underscores, and the C unpickler ends at a zero byte.
+pub(super) fn number_text(line: &[u8]) -> String {
+    let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(line).replace('_', "")
+}
+
 fn is_number(kind: Kind, line: &[u8]) -> bool {
     if line.len() < 30 && !line.is_empty() && line.iter().all(u8::is_ascii_digit) {
         return true;
     }
-    let text = String::from_utf8_lossy(line).replace('_', "");
+    let text = number_text(line);
     let text = text.trim();
     match kind {
         Kind::Float => text.parse::<f64>().is_ok(),

@@ -14,12 +14,27 @@ pub(super) const MAGIC_TEXT: &[u8] = b"L119547037146038801333356L\n.";
 /// Pickles before the storages.
 pub(super) const PICKLES: u64 = 5;
 
+/// What a storage holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stored {
+    /// PyTorch's name of the element type.
+    pub(super) name: &'static str,
+    pub(super) elements: u64,
+}
+
+impl Stored {
+    /// Whether tensors count in the elements that the storage counts in.
+    pub(super) fn is_plain(self) -> bool {
+        !self.name.starts_with('q') && self.name != "uint8"
+    }
+}
+
 /// Storages that persistent ids ask for, and their sizes.
 #[derive(Default)]
 pub(super) struct Storages {
     sizes: HashMap<String, u64>,
-    /// Element types by the opcode that asked for the storage.
-    types: HashMap<u64, &'static str>,
+    /// What is in each, by the opcode that asked for the storage.
+    stored: HashMap<u64, Stored>,
     /// Whether some storage's size cannot be told.
     unknown: bool,
 }
@@ -39,8 +54,9 @@ impl Storages {
                     Some(Literal::Int(numel)) => u64::try_from(numel).ok(),
                     _ => None,
                 };
-                if let Some(name) = element_type(&class.name).filter(|_| self.types.len() < Self::MOST) {
-                    self.types.insert(offset, name);
+                let name = element_type(&class.name).filter(|_| self.stored.len() < Self::MOST);
+                if let Some((name, elements)) = name.zip(elements) {
+                    self.stored.insert(offset, Stored { name, elements });
                 }
                 let size = elements.zip(element_size(&class.name));
                 let size = size.and_then(|(elements, size)| elements.checked_mul(size));
@@ -63,9 +79,9 @@ impl Storages {
         (!self.unknown).then(|| self.sizes.values().fold(0_u64, |sum, size| sum.saturating_add(size + 8)))
     }
 
-    /// The element type of a storage.
-    pub(super) fn element_type(&self, storage: Value) -> Option<&'static str> {
-        (storage.kind() == Kind::Persistent).then(|| self.types.get(&storage.offset()).copied())?
+    /// What is in a storage.
+    pub(super) fn stored(&self, storage: Value) -> Option<Stored> {
+        (storage.kind() == Kind::Persistent).then(|| self.stored.get(&storage.offset()).copied())?
     }
 
     pub(super) fn join(&mut self, other: Storages) {

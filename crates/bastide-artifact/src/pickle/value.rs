@@ -75,7 +75,7 @@ impl Value {
         KINDS[(self.0 & 15) as usize]
     }
 
-    /// The index of a global, the weight of a tuple, or [`Value::SPECIAL`] or [`Value::VERSION`] of a text.
+    /// The index of a global, the weight of a tuple, or [`Value::SPECIAL`] or [`Value::TELLING`] of a text.
     #[inline]
     pub(super) fn number(self) -> u16 {
         (self.0 >> 8 & 0xffff) as u16
@@ -90,8 +90,8 @@ impl Value {
     /// Number of a text that names an attribute which changes how objects behave.
     pub(super) const SPECIAL: u16 = 1;
 
-    /// Number of a text that is a key under which libraries leave their version.
-    pub(super) const VERSION: u16 = 2;
+    /// Number of a text that is a key under which libraries leave their version, or what they evaluate.
+    pub(super) const TELLING: u16 = 2;
 
     /// Whether nothing can come of it but data.
     pub(super) fn is_data(self) -> bool {

@@ -90,9 +90,9 @@ impl Host for Watch {
     }
 }
 
-/// Whether a name can be that of a module or of something in one.
+/// Whether a name can be that of a module or of something in one; Python 2 reads text files with the line ends of Windows.
 pub(super) fn dotted(name: &str) -> bool {
-    name.split('.').all(|part| {
+    name.strip_suffix('\r').unwrap_or(name).split('.').all(|part| {
         part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '<' || c == '>')
             && part.starts_with(|c: char| !c.is_ascii_digit())
     })
