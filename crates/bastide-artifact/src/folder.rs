@@ -82,8 +82,23 @@ pub(crate) const SPARE_CODE: Rule = Rule {
     atlas: &[],
 };
 
+/// A part of the model where nobody looks.
+pub(crate) const HIDDEN: Rule = Rule {
+    id: "folder.hidden",
+    severity: Severity::High,
+    effect: Assessment::Malicious,
+    title: "model keeps a part of itself among the files of version control",
+    why: "scanners, reviewers and signatures pass over these folders, and the loader opens the file all the same",
+    fix: "do not load the model; the parts of an honest one lie beside what names them",
+    cwe: &[552, 693],
+    atlas: &["AML.T0010.003"],
+};
+
+/// Folders of version control, which scans and signatures leave out.
+const VERSION_CONTROL: &[&str] = &[".git", ".hg", ".svn"];
+
 /// What is looked for in folders.
-pub(crate) const RULES: &[&Rule] = &[&MISSING, &ALIKE, &DISGUISED, &MISNAMED, &ADAPTER, &SPARE_CODE];
+pub(crate) const RULES: &[&Rule] = &[&MISSING, &ALIKE, &DISGUISED, &MISNAMED, &ADAPTER, &SPARE_CODE, &HIDDEN];
 
 /// Findings of one kind in one file; what is beyond them says nothing more.
 const MOST: usize = 50;
@@ -107,6 +122,9 @@ pub fn folder(files: &[(&str, &Report)]) -> Vec<(usize, Finding)> {
         let (folder, name) = split(path);
         if let Some((rule, message)) = named(name, report.format) {
             found.push((at, finding(rule, message)));
+        }
+        for hidden in report.facts.files.iter().filter(|needed| is_hidden(needed)).take(MOST) {
+            found.push((at, finding(&HIDDEN, format!("it names `{}`", shown(hidden)))));
         }
         for needed in report.facts.files.iter().filter(|needed| !is_there(folder, needed, &paths)).take(MOST)
         {
@@ -151,6 +169,12 @@ fn is_there(folder: &str, needed: &str, paths: &BTreeSet<&str>) -> bool {
     paths.contains(path.as_str())
 }
 
+/// Whether `needed` lies in a folder of version control. File systems that ignore case have `.GIT` for the same.
+fn is_hidden(needed: &str) -> bool {
+    let mut folders = split(needed).0.split(['/', '\\']);
+    folders.any(|part| VERSION_CONTROL.contains(&part.trim_end_matches([' ', '.']).to_lowercase().as_str()))
+}
+
 /// What is wrong with a file of this name and format.
 fn named(name: &str, format: Format) -> Option<(&'static Rule, String)> {
     let extension = name.rsplit_once('.')?.1.to_ascii_lowercase();
@@ -160,10 +184,18 @@ fn named(name: &str, format: Format) -> Option<(&'static Rule, String)> {
         "npy" => Format::Numpy,
         "onnx" => Format::Onnx,
         "tflite" => Format::TfLite,
+        // Names of many formats, none of which is source code.
+        "bin" | "ckpt" | "h5" | "hdf5" | "joblib" | "keras" | "pkl" | "pt" | "pth"
+            if matches!(format, Format::Python | Format::Script) =>
+        {
+            format
+        }
         _ => return None,
     };
     let message = format!("a {format} file is called `{}`", shown(name));
     match format {
+        // A `.pth` may be a list of folders too, which is judged for itself.
+        Format::Python | Format::Script if format == own && extension != "pth" => Some((&MISNAMED, message)),
         format if format == own => None,
         // The metadata of a TFLite model is a zip archive behind it.
         Format::Zip if own == Format::TfLite => None,
@@ -348,6 +380,20 @@ mod tests {
         assert_eq!(found(files), [("model.safetensors.index.json", "folder.missing")]);
         let config = br#"{"auto_map": {"AutoModel": "modeling_x.Model"}}"#;
         assert_eq!(found(&[("config.json", config)]), [("config.json", "folder.missing")]);
+    }
+
+    #[test]
+    fn parts_among_the_files_of_version_control_are_malicious() {
+        for path in [".git/shard.bin", "a/.hg/x.bin", ".svn/x/y.safetensors", "./.GIT/x.bin", ".git /x.bin"] {
+            let index = format!(r#"{{"weight_map": {{"a": "{path}"}}}}"#);
+            let found = found(&[("m/pytorch_model.bin.index.json", index.as_bytes())]);
+            assert!(
+                found.contains(&("m/pytorch_model.bin.index.json", "folder.hidden")),
+                "{path}: {found:?}"
+            );
+        }
+        let index = br#"{"weight_map": {"a": "x.git/a.bin", "b": ".github/b.bin", "c": "gitless.bin"}}"#;
+        assert!(found(&[("i.json", index)]).iter().all(|(_, id)| *id == "folder.missing"));
     }
 
     #[test]

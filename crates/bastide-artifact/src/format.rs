@@ -108,6 +108,11 @@ pub enum Format {
     Catboost,
     /// R object (`.rds`, `.rdata`).
     Rds,
+    // Tables.
+    /// Arrow file or stream, which Feather is too.
+    Arrow,
+    /// Parquet.
+    Parquet,
     // Documents.
     /// PMML.
     Pmml,
@@ -144,6 +149,8 @@ pub enum Format {
     // Programs.
     /// A program or shared library: ELF, PE or Mach-O.
     Executable,
+    /// Objects as Java serialises them (Weka's `.model`).
+    Java,
     /// llamafile: a program with weights in a zip archive at its end.
     Llamafile,
     /// Nothing of the above.
@@ -198,6 +205,8 @@ impl Format {
             Format::Lightgbm => "lightgbm",
             Format::Catboost => "catboost",
             Format::Rds => "rds",
+            Format::Arrow => "arrow",
+            Format::Parquet => "parquet",
             Format::Pmml => "pmml",
             Format::OpenVino => "openvino",
             Format::Xml => "xml",
@@ -215,6 +224,7 @@ impl Format {
             Format::Lock => "lock",
             Format::Text => "text",
             Format::Executable => "executable",
+            Format::Java => "java",
             Format::Llamafile => "llamafile",
             Format::Unknown => "unknown",
         }

@@ -8,6 +8,7 @@ use bastide_types::{Assessment, Rule};
 use crate::format::{self, Format};
 use crate::halt::{Halt, Parsed};
 use crate::limits::Limits;
+use crate::pickle::carried;
 use crate::report::{Facts, Finding, Report};
 use crate::rules;
 use crate::source::Source;
@@ -79,6 +80,11 @@ impl<'l> Scan<'l> {
                     if let Err(halt) = reading.read(source, name, self) {
                         self.halted(reading.format, halt);
                     }
+                }
+                if readings.is_empty()
+                    && let Err(halt) = carried::unknown(source, self)
+                {
+                    self.halted(Format::Unknown, halt);
                 }
                 readings.first().map_or(Format::Unknown, |reading| reading.format)
             }

@@ -17,15 +17,15 @@ mod suppress;
 mod vulnerability;
 mod walk;
 
-pub use digest::{DigestError, FoundFile, WalkError, WalkOptions, digest_files, walk};
+pub use digest::{DigestError, FoundFile, WalkError, WalkOptions, Walked, digest_files, walk};
 pub use file::FileSource;
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::{Pkcs11Error, Pkcs11Signer, Pkcs11Uri, Pkcs11UriError};
 pub use scan::{Options, Scan, ScannedFile, scan};
 pub use signing::{
-    CoverOptions, FoundModel, ScannedModel, SignModelError, SignOptions, VerifyModelError, VerifyOptions,
-    compare_model, find_model, read_signature_file, scan_record, sign_model, verify_model, verify_signature,
-    write_signature_file,
+    CoverOptions, FoundCopy, FoundModel, ScannedModel, SignModelError, SignOptions, Unchecked,
+    VerifyModelError, VerifyOptions, find_copy, find_model, open_regular, read_signature_file, scan_record,
+    sign_model, verify_model, verify_signature, write_signature_file,
 };
 pub use suppress::{Baseline, Suppression, SuppressionError, Suppressions};
 pub use vulnerability::{AdvisoryError, Vulnerability, advisories};

@@ -14,7 +14,7 @@ use bastide_types::{Assessment, Rule, Severity};
 use crate::file::{Digesting, FileSource};
 use crate::suppress::{Suppression, Suppressions};
 use crate::vulnerability::Vulnerability;
-use crate::walk::{Entry, Progress, walk};
+use crate::walk::{Entry, Progress, is_of_host, walk};
 
 /// How a scan is done.
 #[derive(Clone, Debug)]
@@ -124,6 +124,18 @@ const LINK: Rule = Rule {
     atlas: &[],
 };
 
+/// A link to what is the host's.
+const HOST_LINK: Rule = Rule {
+    id: "folder.host-link",
+    severity: Severity::High,
+    effect: Assessment::Malicious,
+    title: "link to settings, processes or keys of the host",
+    why: "a loader that follows it reads what belongs to the machine, and whatever keeps or serves the model hands it on",
+    fix: "do not load the model; the files of an honest one are its own",
+    cwe: &[59, 200],
+    atlas: &["AML.T0010.003"],
+};
+
 /// A path that cannot be read.
 const UNREADABLE: Rule = Rule {
     id: "path.unreadable",
@@ -137,7 +149,7 @@ const UNREADABLE: Rule = Rule {
 };
 
 /// The rules of walking and reading, beside those of `bastide-artifact`.
-pub(crate) const RULES: &[&Rule] = &[&FAULT, &LINK, &UNREADABLE];
+pub(crate) const RULES: &[&Rule] = &[&FAULT, &LINK, &HOST_LINK, &UNREADABLE];
 
 /// Hostile files nest; readers go a bounded number of levels down, each within this.
 const STACK_BYTES: usize = 16 << 20;
@@ -250,7 +262,8 @@ fn scan_entry(
         Err(fault) => add(&mut file, &UNREADABLE, fault),
     }
     if let Some(target) = &entry.leads_out {
-        add(&mut file, &LINK, format!("it is a link to `{}`", target.display()));
+        let rule = if is_of_host(&entry.path, target) { &HOST_LINK } else { &LINK };
+        add(&mut file, rule, format!("it is a link to `{}`", target.display()));
     }
     (file, digest)
 }

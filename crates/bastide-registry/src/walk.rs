@@ -35,8 +35,35 @@ pub(crate) struct Entry {
 /// How deep folders are followed: deeper trees end as unreadable.
 const DEPTH: usize = 64;
 
-/// Folders of version control hold objects of the past in their own format, and no loader looks there.
+/// Folders of version control hold objects of the past in their own format, and no loader looks there by itself. What
+/// names a file in one is found by what the files of a folder say of each other.
 const PASSED_OVER: &[&str] = &[".git", ".hg", ".svn"];
+
+/// What Git itself keeps at the top of its folder; anything else there was put there to be passed over.
+const OF_GIT: &[&str] = &[
+    "annex",
+    "branches",
+    "config",
+    "config.worktree",
+    "description",
+    "filter-repo",
+    "gc.pid",
+    "gitk.cache",
+    "hooks",
+    "index",
+    "info",
+    "lfs",
+    "logs",
+    "modules",
+    "objects",
+    "packed-refs",
+    "refs",
+    "rr-cache",
+    "shallow",
+    "sharedindex",
+    "worktrees",
+    "xet",
+];
 
 /// All files at and below `paths`, in the order of the paths and within a folder by name.
 ///
@@ -89,6 +116,7 @@ impl Walk {
                 Err(error) => self.fault(&path, &error),
                 Ok(kind) if kind.is_dir() => {
                     if PASSED_OVER.iter().any(|name| entry.file_name() == *name) {
+                        self.strangers(&path, root, depth + 1);
                         self.passed_over.push(path);
                     } else {
                         self.folder(&path, root, depth + 1);
@@ -99,34 +127,121 @@ impl Walk {
         }
     }
 
+    /// Reads what lies in a folder of version control and is none of its own.
+    fn strangers(&mut self, folder: &Path, root: &Path, depth: usize) {
+        if folder.file_name() != Some(".git".as_ref()) {
+            return;
+        }
+        let listed: io::Result<Vec<_>> = fs::read_dir(folder).and_then(Iterator::collect);
+        let mut listed = match listed {
+            Ok(listed) => listed,
+            Err(error) => return self.fault(folder, &error),
+        };
+        let hooks = folder.join("hooks");
+        if hooks.is_dir() {
+            self.hooks(&hooks, root);
+        }
+        listed.retain(|entry| {
+            let name = entry.file_name();
+            // Git runs what these name.
+            name == "config" || name == "config.worktree" || !is_of_git(&name.to_string_lossy())
+        });
+        listed.sort_by_key(fs::DirEntry::file_name);
+        for entry in listed {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => self.folder(&entry.path(), root, depth + 1),
+                Ok(kind) => self.file(&entry.path(), kind.is_symlink(), root),
+                Err(error) => self.fault(&entry.path(), &error),
+            }
+        }
+    }
+
+    /// Reads the programs that Git runs by itself; the samples that every repository has are none.
+    fn hooks(&mut self, folder: &Path, root: &Path) {
+        let listed: io::Result<Vec<_>> = fs::read_dir(folder).and_then(Iterator::collect);
+        let mut listed = match listed {
+            Ok(listed) => listed,
+            Err(error) => return self.fault(folder, &error),
+        };
+        listed.sort_by_key(fs::DirEntry::file_name);
+        for entry in listed {
+            let sample = entry.path().extension().is_some_and(|extension| extension == "sample");
+            match entry.file_type() {
+                Ok(kind) if kind.is_file() && !sample => self.file(&entry.path(), false, root),
+                Ok(kind) if kind.is_symlink() => self.file(&entry.path(), true, root),
+                _ => {}
+            }
+        }
+    }
+
     fn file(&mut self, path: &Path, link: bool, root: &Path) {
         let metadata = match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
-                return self.fault(
-                    path,
-                    &io::Error::other("it is a link to a folder; give that folder to scan it too"),
-                );
+                let fault = Some("it is a link to a folder; give that folder to scan it too".to_owned());
+                let leads_out = leads_out(path, root);
+                self.entries.push(Entry { path: path.to_owned(), size: 0, fault, leads_out });
+                return;
             }
             Ok(metadata) => metadata,
-            Err(error) => return self.fault(path, &error),
+            Err(error) => {
+                let leads_out = leads_out(path, root).filter(|target| is_of_host(path, target));
+                let fault = Some(error.to_string());
+                self.entries.push(Entry { path: path.to_owned(), size: 0, fault, leads_out });
+                return;
+            }
         };
         let leads_out = if link { leads_out(path, root) } else { None };
         self.entries.push(Entry { path: path.to_owned(), size: metadata.len(), fault: None, leads_out });
     }
 }
 
+/// Whether Git keeps something of this name at the top of its folder: `HEAD` and its kin, their locks, and [`OF_GIT`].
+fn is_of_git(name: &str) -> bool {
+    let name = name.strip_suffix(".lock").unwrap_or(name);
+    let of_refs = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    of_refs || name.starts_with("sharedindex.") || OF_GIT.contains(&name)
+}
+
 /// Where a link leads, if that is outside of `root`. The caches of model hubs keep a model as links to `blobs/DIGEST`
-/// two folders above, which is no way out.
+/// beside the folder of its snapshots, which is no way out.
 pub(crate) fn leads_out(link: &Path, root: &Path) -> Option<PathBuf> {
     let target = fs::read_link(link).ok()?;
-    let inside = fs::canonicalize(link).is_ok_and(|there| there.starts_with(root));
-    let blob = target.is_relative()
-        && target.components().rev().nth(1) == Some(Component::Normal("blobs".as_ref()))
-        && target
-            .file_name()
-            .and_then(|n| n.to_str())
-            .is_some_and(|n| n.len() >= 32 && n.bytes().all(|b| b.is_ascii_hexdigit()));
-    (!inside && !blob).then_some(target)
+    let there = fs::canonicalize(link).ok();
+    let inside = there.as_ref().is_some_and(|there| there.starts_with(root));
+    let cached = target.is_relative() && there.is_some_and(|there| is_cached(link, &there));
+    (!inside && !cached).then_some(target)
+}
+
+/// Whether a link leads to where hosts keep what is theirs: their settings, processes and keys. Where it leads nowhere on
+/// this machine, its words decide.
+pub(crate) fn is_of_host(link: &Path, target: &Path) -> bool {
+    const PLACES: &[&str] =
+        &["/boot/", "/dev/", "/etc/", "/proc/", "/run/", "/sys/", "/var/log/", "/var/run/"];
+    const KEYS: &[&str] =
+        &[".aws", ".azure", ".docker", ".git-credentials", ".gnupg", ".kube", ".netrc", ".ssh"];
+    let there = fs::canonicalize(link).unwrap_or_else(|_| {
+        let up =
+            target.components().skip_while(|part| matches!(part, Component::ParentDir)).collect::<PathBuf>();
+        if up.as_path() == target { up } else { Path::new("/").join(up) }
+    });
+    let text = format!("{}/", there.to_string_lossy());
+    PLACES.iter().any(|place| text.starts_with(place) && !text.starts_with("/dev/shm/"))
+        || there.components().any(|part| KEYS.iter().any(|key| part.as_os_str() == *key))
+}
+
+/// Whether `there` is where a hub's cache keeps what it shows as `link`: `NAME/snapshots/REVISION/…` for `NAME/blobs/DIGEST`.
+fn is_cached(link: &Path, there: &Path) -> bool {
+    let digest = there.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let (Some(blobs), Some(Ok(folder))) = (there.parent(), link.parent().map(fs::canonicalize)) else {
+        return false;
+    };
+    matches!(digest.len(), 32 | 40 | 64)
+        && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && blobs.file_name() == Some("blobs".as_ref())
+        && blobs.parent().is_some_and(|name| {
+            let mut shown = folder.strip_prefix(name).into_iter().flat_map(Path::components);
+            shown.next() == Some(Component::Normal("snapshots".as_ref())) && shown.next().is_some()
+        })
 }
 
 #[cfg(test)]
@@ -142,28 +257,43 @@ mod tests {
     #[test]
     fn files_come_in_order_links_are_followed_and_version_control_is_not() {
         let root = tempfile::tempdir().unwrap();
-        for folder in ["b", "b/.git", "hub/blobs", "hub/snapshots/1"] {
+        for folder in ["b", "b/.git/objects", "hub/blobs", "hub/snapshots/1", "blobs"] {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
         let digest = "0123456789abcdef0123456789abcdef";
-        for file in ["a.bin", "b/z", "b/y", "b/.git/config", &format!("hub/blobs/{digest}")] {
+        let blobs = [format!("hub/blobs/{digest}"), format!("blobs/{digest}")];
+        let of_git =
+            ["b/.git/config", "b/.git/HEAD", "b/.git/index.lock", "b/.git/objects/x", "b/.git/shard.bin"];
+        for file in
+            ["a.bin", "b/z", "b/y"].iter().chain(&of_git).copied().chain(blobs.iter().map(String::as_str))
+        {
             fs::write(root.path().join(file), file).unwrap();
         }
         let hub = root.path().join("hub/snapshots/1");
         symlink(format!("../../blobs/{digest}"), hub.join("model.safetensors")).unwrap();
         symlink("/etc/passwd", hub.join("weights.bin")).unwrap();
+        symlink(format!("../../../blobs/{digest}"), hub.join("zero.bin")).unwrap();
         symlink(".", hub.join("again")).unwrap();
+        fs::create_dir_all(root.path().join("b/.git/hooks")).unwrap();
+        for hook in ["post-checkout", "pre-commit.sample"] {
+            fs::write(root.path().join("b/.git/hooks").join(hook), "#!/bin/sh\n").unwrap();
+        }
 
         let (entries, passed_over) = walk(&[root.path().to_owned()]);
-        let blob = format!("hub/blobs/{digest}");
+        let [blob, other] = &blobs;
         let expected = [
             "a.bin",
+            "b/.git/hooks/post-checkout",
+            "b/.git/config",
+            "b/.git/shard.bin",
             "b/y",
             "b/z",
-            &blob,
+            other,
+            blob,
             "hub/snapshots/1/again",
             "hub/snapshots/1/model.safetensors",
             "hub/snapshots/1/weights.bin",
+            "hub/snapshots/1/zero.bin",
         ];
         assert_eq!(names(&entries, root.path()), expected);
         assert_eq!(passed_over, [root.path().join("b/.git")]);
@@ -172,6 +302,9 @@ mod tests {
         assert!(entries[0].fault.as_deref().is_some_and(|f| f.contains("link to a folder")));
         assert_eq!(entries[1].leads_out, None, "how a hub keeps its files");
         assert_eq!(entries[2].leads_out.as_deref(), Some(Path::new("/etc/passwd")));
-        assert!(entries[3].fault.is_some(), "what is not there is said");
+        assert!(is_of_host(&entries[2].path, Path::new("/etc/passwd")));
+        assert!(!is_of_host(&entries[3].path, Path::new("../../../blobs/x")));
+        assert!(entries[3].leads_out.is_some(), "another folder of that name");
+        assert!(entries[4].fault.is_some(), "what is not there is said");
     }
 }

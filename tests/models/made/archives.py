@@ -419,6 +419,15 @@ def npy(descr, shape, data, header=None, version=1):
 
 
 def numpy_files():
+    for label, descr in (
+        ("name", "object"),
+        ("name_underscore", "object_"),
+        ("comma", "f4, O"),
+        ("times", "2O"),
+        ("field_list", [["a", "O"]]),
+    ):
+        bad(f"numpy/object_{label}.npy", npy(descr, (1,), exploit(3)), "numpy", "B24")
+    good("numpy/ok_name.npy", npy("float64", (1,), bytes(8)), "numpy")
     bad("numpy/object.npy", npy("|O", (1,), exploit(3)), "numpy", "B24", "CVE-2019-6446")
     bad("numpy/object_p4.npy", npy("|O", (2, 2), exploit(4, "builtins", "exec")), "numpy", "B24")
     bad(

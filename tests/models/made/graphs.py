@@ -279,6 +279,38 @@ TF_BAD = {
         graph_node("InitializeTableFromTextFileV2", inputs=["t", "p"]),
     ],
 }
+TEXTS = ("T", field(6, 7))
+TF_BAD |= {
+    "joined": [
+        text_const("a", "/ro"),
+        text_const("b", "ot/.bashrc"),
+        graph_node("StringJoin", "j", ["a", "b"]),
+        graph_node("SaveV2", "s", ["j"]),
+    ],
+    "formatted": [
+        text_const("a", "root"),
+        graph_node(
+            "StringFormat",
+            "f",
+            ["a"],
+            [("template", field(2, "/{}/.bashrc")), ("placeholder", field(2, "{}"))],
+        ),
+        graph_node("SaveV2", "s", ["f"]),
+    ],
+    "default": [
+        text_const("a", "/root/.bashrc"),
+        graph_node("PlaceholderWithDefault", "p", ["a"], [("dtype", field(6, 7))]),
+        graph_node("SaveV2", "s", ["p"]),
+    ],
+    "variable": [
+        text_const("a", "/root/.ssh/id_rsa"),
+        graph_node("VarHandleOp", "v", attributes=[("dtype", field(6, 7))]),
+        graph_node("AssignVariableOp", "w", ["v", "a"], [("dtype", field(6, 7))]),
+        graph_node("ReadVariableOp", "r", ["v"], [("dtype", field(6, 7))]),
+        graph_node("RestoreV2", "s", ["r"]),
+    ],
+    "DumpTensor": [graph_node("DumpTensor", attributes=[("log_dir_path", field(2, "/root/x"))])],
+}
 TF_OK = [
     graph_node("Placeholder", "x"),
     graph_node("VarHandleOp", "v"),
@@ -371,6 +403,33 @@ def tensorflow_files():
             )
         },
         "savedmodel",
+    )
+    argument = message(
+        (1, message((1, "__inference_save"), (2, message((1, "prefix"))))),
+        (3, graph_node("Identity", "i", ["prefix"], [TEXTS])),
+        (3, graph_node("SaveV2", "s", ["i:output:0"])),
+    )
+    call = graph_node(
+        "StatefulPartitionedCall", "c", ["p"], [("f", field(10, message((1, "__inference_save"))))]
+    )
+    bad(
+        "tf/argument.pb",
+        graph_def([text_const("p", "/root/.bashrc"), call], [argument]),
+        "graphdef",
+        "B19",
+        "the path is an argument of a function",
+    )
+    good(
+        "tf/ok_argument.pb",
+        graph_def([graph_node("Placeholder", "p", attributes=[("dtype", field(6, 7))]), call], [argument]),
+        "graphdef",
+    )
+    bad(
+        "tf/late.pb",
+        message(*((1, message((1, f"n{at}"))) for at in range(100))) + graph_def(TF_BAD["ReadFile"]),
+        "graphdef",
+        "B19",
+        "behind many nodes without an operation",
     )
     good("tf/ok.pb", graph_def(TF_OK), "graphdef")
     good("tf/ok.meta", meta_graph(graph_def([*TF_OK, *TF_SAVER])), "metagraph")
@@ -602,6 +661,20 @@ def layer(module, name_, config=None, registered=None):
 
 LAMBDA = {"class_name": "__lambda__", "config": {"value": [CODE, None, None]}}
 KERAS_BAD = {
+    "typespec": {
+        "class_name": "__typespec__",
+        "module": "tensorflow",
+        "spec_name": "load_library",
+        "serialized": ["x.so"],
+    },
+    "through_h5py": layer("keras.src.saving.saving_lib.h5py", "File", {"name": "/tmp/m", "mode": "w"}),
+    "tensorflow_operation": layer("keras.layers", "TFOpLambda", {"function": "io.write_file"}),
+    "lambda_source": layer(
+        "keras.layers",
+        "Lambda",
+        {"name": "l", "function": f"lambda x: __import__('os').system('{MARKER}')"},
+    ),
+    "merges": layer("keras_hub.tokenizers", "BytePairTokenizer", {"merges": "/etc/passwd"}),
     "lambda": layer("keras.layers", "Lambda", {"name": "l", "function": LAMBDA}),
     "lambda_keras3": layer(
         "keras.layers",
@@ -910,6 +983,14 @@ def hdf5_files():
         },
     }
     bad("h5/lambda.h5", file(sequential(old)), "hdf5", "B24", "CVE-2024-3660")
+    escaped = json.dumps(sequential(old)).replace("class_name", "class\\u005fname")
+
+    def committed(handle):
+        handle["type"] = h5py.string_dtype()
+        handle.attrs.create("model_config", escaped, dtype=handle["type"])
+
+    bad("h5/committed_type.h5", file("", "note", committed), "hdf5", "B24", "the type is an object")
+    bad("h5/escaped.h5", file(escaped), "hdf5", "B24", "escapes in the JSON")
     bad("h5/lambda_bytes.hdf5", file(json.dumps(sequential(old)).encode()), "hdf5", "B24")
     bad(
         "h5/lambda_training.h5",

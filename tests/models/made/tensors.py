@@ -339,6 +339,15 @@ HONEST_TEMPLATES = {
     "upper_case": "{{ messages[0]['role'].capitalize() }}{{ messages[-1]['content'].split('\\n')[-1].strip().upper() }}",
 }
 ATTACKS = {
+    "namespace_pieces": "{% set ns = namespace(a='__cla') %}{% set ns.b = 'ss__' %}{{ x|attr(ns.a ~ ns.b) }}",
+    "dictionary": "{% set d = {'a': '__cla', 'b': 'ss__'} %}{{ x[d.a ~ d['b']] }}",
+    "looped": "{% set n = namespace(s='') %}{% for c in ['__cla', 'ss__'] %}{% set n.s = n.s ~ c %}{% endfor %}{{ x[n.s] }}",
+    "centered": "{{ x|attr('class'.center(9, '_')) }}",
+    "stepped": "{{ x|attr('_x_xcxlxaxsxsx_x_'[::2]) }}",
+    "mapped": "{{ x|attr(['__CLA', 'SS__']|map('lower')|join) }}",
+    "set_block": "{% set k %}__{{ 'class' }}__{% endset %}{{ x[k] }}",
+    "doubling": "{% set ns = namespace(s='a') %}{% for m in messages %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+    "padding": "{{ 'a'.ljust(10**9) }}",
     "cycler": "{{ cycler.__init__.__globals__.os.popen('echo marker').read() }}",
     "joiner": "{{ joiner.__init__.__globals__['os'].system('echo') }}",
     "namespace": "{{ namespace.__init__.__globals__.os.popen('echo') }}",
@@ -415,6 +424,14 @@ def gguf_files():
             "gguf",
             "B24",
             "behind an honest template",
+        )
+    for key in ("adapter.prompt_template", "general.description"):
+        bad(
+            f"gguf/template_under_{key.split('.')[1]}.gguf",
+            template(ATTACKS["mro"], key),
+            "gguf",
+            "B24",
+            "a template under another key",
         )
     for label, body in HONEST_TEMPLATES.items():
         good(f"gguf/ok_template_{label}.gguf", template(body), "gguf")

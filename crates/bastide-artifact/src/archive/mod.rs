@@ -6,6 +6,7 @@ mod bomb;
 mod codec;
 mod expand;
 mod input;
+mod java;
 mod kind;
 mod member;
 mod names;
@@ -25,7 +26,7 @@ use bastide_types::Rule;
 use crate::format::{Format, Glance};
 use crate::halt::Parsed;
 use crate::scan::Scan;
-use crate::source::{Source, read_up_to};
+use crate::source::Source;
 
 /// What this family looks for.
 pub(crate) const RULES: &[&Rule] = &[
@@ -36,6 +37,7 @@ pub(crate) const RULES: &[&Rule] = &[
     &names::LINK,
     &names::NAME,
     &names::NUL,
+    &java::GADGET,
     &program::NATIVE,
     &program::IN_MODEL,
     &program::LLAMAFILE,
@@ -79,6 +81,9 @@ pub(crate) fn recognise(glance: &Glance<'_>, formats: &mut Vec<Format>) -> Parse
     }
     if seven::is_seven(glance.head) {
         formats.push(Format::SevenZip);
+    }
+    if java::recognise(glance.head) {
+        formats.push(Format::Java);
     }
     if is_other(glance.head) {
         formats.push(Format::OtherArchive);
@@ -139,7 +144,8 @@ pub(crate) fn read(
         | Format::Zlib
         | Format::Lz4
         | Format::Zstd => stream::read(format, source, name, scan),
-        Format::Executable => read_up_to(source, 0, 64 << 10).map(|head| program::read(&head, scan)),
+        Format::Java => java::read(source, scan),
+        Format::Executable => program::read(source, scan),
         _ => return None,
     })
 }

@@ -3,7 +3,11 @@
 use bastide_types::{Assessment, Rule, Severity};
 
 use crate::format::{Format, Glance};
+use crate::halt::Parsed;
 use crate::scan::Scan;
+use crate::source::{Source, read_up_to};
+use crate::text::ATTACK;
+use crate::text::shell::{self, Attack};
 
 /// A program as it is.
 pub(crate) const NATIVE: Rule = Rule {
@@ -48,11 +52,30 @@ pub(crate) fn recognise(glance: &Glance<'_>, formats: &mut Vec<Format>) {
     }
 }
 
-/// Notes that the file is a program.
-pub(crate) fn read(head: &[u8], scan: &mut Scan<'_>) {
-    if let Some(kind) = kind(head) {
+/// Notes that the file is a program, and looks at the texts in one of Python or of a shell.
+pub(crate) fn read(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
+    const TEXTS: usize = 4 << 20;
+    /// The script that a program for many systems begins with.
+    const PRELUDE: usize = 64 << 10;
+    let mut bytes = read_up_to(source, 0, TEXTS)?;
+    if let Some(kind) = kind(&bytes) {
         scan.find(&NATIVE, 0, kind);
     }
+    let is_text_run = is_bytecode(&bytes) || bytes.starts_with(b"MZqFpD");
+    if !is_text_run {
+        return Ok(());
+    }
+    if !is_bytecode(&bytes) {
+        bytes.truncate(PRELUDE);
+    }
+    scan.spend(bytes.len() as u64 / 16)?;
+    for run in bytes.split(|byte| !matches!(byte, b' '..=b'~' | b'\t' | b'\n')).filter(|run| run.len() > 12) {
+        let attack = std::str::from_utf8(run).ok().and_then(shell::attack);
+        if let Some(attack) = attack.filter(|attack| *attack != Attack::Installer) {
+            scan.find(&ATTACK, 0, format!("the program holds {}", attack.name()));
+        }
+    }
+    Ok(())
 }
 
 /// What kind of program the bytes begin.

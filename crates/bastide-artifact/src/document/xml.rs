@@ -346,7 +346,9 @@ fn content_of(element: &str, text: &str, at: u64, scan: &mut Scan<'_>) {
     let java = text.contains("Runtime.getRuntime().exec")
         || text.contains("new ProcessBuilder(")
         || text.contains("java.lang.Runtime");
-    if let Some(call) = code::call(text) {
+    // A text may name a call without making one: `exec(open)`.
+    let argues = text.contains(['"', '\'', ';']) || text.matches('(').count() > 1;
+    if let Some(call) = code::call(text).filter(|_| argues || !text.contains('(')) {
         scan.find_call(&CODE, at, format!("`{}` holds code", shown(element)), call);
     } else if java {
         scan.find(&CODE, at, format!("`{}` holds code", shown(element)));

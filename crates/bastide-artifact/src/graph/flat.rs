@@ -36,6 +36,12 @@ impl<'a> Flat<'a> {
 
     /// The table that the file begins with a reference to.
     pub(super) fn root(&mut self) -> Proof<Table> {
+        /// Writers put the root first: behind more than its own table of fields nothing honest leads.
+        const FARTHEST: u32 = 1 << 20;
+        let first = self.u32(0)?;
+        if first > FARTHEST && u64::from(first) > self.size {
+            return flaw(0, format!("the root is said to be at {first}, behind the end of the file"));
+        }
         let at = self.follow(0)?;
         self.table(at)
     }
@@ -101,6 +107,13 @@ impl<'a> Flat<'a> {
     pub(super) fn element(&mut self, vector: &Vector, index: u64) -> Proof<Table> {
         let at = self.follow(vector.start + 4 * index)?;
         self.table(at)
+    }
+
+    /// The table in field `id`.
+    pub(super) fn child(&mut self, table: &Table, id: u64) -> Proof<Option<Table>> {
+        let Some(at) = self.field(table, id, 4)? else { return Ok(None) };
+        let at = self.follow(at)?;
+        self.table(at).map(Some)
     }
 
     /// The text in field `id`, of which 4096 bytes are enough; empty where the table lacks it.

@@ -1,5 +1,6 @@
 //! Graphs: formats that describe a computation. Reading one runs nothing; running it does what its operators do.
 
+mod arrow;
 mod coreml;
 mod executorch;
 mod flat;
@@ -14,6 +15,7 @@ mod testing;
 mod tflite;
 
 use bastide_types::Rule;
+pub(crate) use path::is_of_host;
 
 use crate::format::{Format, Glance};
 use crate::halt::{Halt, Parsed};
@@ -28,6 +30,7 @@ pub(crate) const RULES: &[&Rule] = &[
     &onnx::CUSTOM,
     &onnx::COMPILED,
     &onnx::STRUCTURE,
+    &onnx::BOMB,
     &tensorflow::FILES,
     &tensorflow::EXECUTION,
     &tensorflow::NETWORK,
@@ -87,6 +90,15 @@ fn claimed(glance: &Glance<'_>) -> Option<Format> {
     NAMES.iter().find(|(name, _)| glance.named(name)).map(|(_, format)| *format)
 }
 
+/// Whether an operation of TensorFlow reads or writes what a graph names, opens connections or calls Python.
+pub(crate) fn reaches_out(operation: &str) -> bool {
+    use tensorflow::Reach;
+    matches!(
+        tensorflow::reach(operation),
+        Reach::Files | Reach::Reads | Reach::Writes | Reach::Loads | Reach::Python | Reach::Network
+    )
+}
+
 /// A format of protocol buffers and what recognises it: there is no magic number.
 type Mark = (Format, fn(&mut Proto<'_>, &Outline) -> bool);
 
@@ -102,7 +114,9 @@ const MARKS: [Mark; 6] = [
 /// A format that has a magic number.
 type Magic = (Format, fn(&Glance<'_>) -> bool);
 
-const MAGICS: [Magic; 4] = [
+const MAGICS: [Magic; 6] = [
+    (Format::Arrow, arrow::recognise),
+    (Format::Parquet, arrow::recognise_parquet),
     (Format::TfLite, tflite::recognise),
     (Format::Executorch, executorch::recognise),
     (Format::Paddle, paddle::recognise_parameters),
@@ -124,6 +138,8 @@ pub(crate) fn read(
         Format::CoreMl => coreml::read(source, scan),
         Format::Paddle => paddle::read(source, scan),
         Format::TensorRt => tensorrt::read(scan),
+        Format::Arrow => arrow::read(source, scan),
+        Format::Parquet => arrow::read_parquet(source, scan),
         _ => return None,
     };
     let broken = matches!(outcome, Err(Halt::Malformed { .. } | Halt::Truncated { .. }));

@@ -31,12 +31,15 @@ pub(super) fn escape(path: &str) -> Option<&'static str> {
 ///
 /// Exported graphs keep the paths that vocabularies had where the model was trained, which nothing opens any more: an
 /// absolute path alone says little.
-pub(super) fn is_of_host(path: &str) -> bool {
+pub(crate) fn is_of_host(path: &str) -> bool {
+    /// Containers train as root, and libraries keep what they fetched there.
+    const CACHES: &[&str] = &["/root/.keras/", "/root/.cache/", "/root/.kaggle/"];
     const PLACES: &[&str] =
         &["/etc/", "/proc/", "/sys/", "/dev/", "/root/", "/boot/", "/var/run/", "/run/", "/var/log/"];
     let path = path.strip_prefix("file://").unwrap_or(path).replace('\\', "/");
     let upward = path.split('/').filter(|part| part.trim() == "..").count();
-    PLACES.iter().any(|place| path.starts_with(place))
+    let cached = CACHES.iter().any(|cache| path.starts_with(cache));
+    PLACES.iter().any(|place| path.starts_with(place)) && !cached
         || ["/.ssh/", "/.aws/", "/.kube/", "/.gnupg/", "/.docker/", "/.netrc", "/.config/", "/Windows/"]
             .iter()
             .any(|place| path.contains(place))
@@ -63,6 +66,7 @@ mod tests {
             "/home/user/model/vocab.txt",
             "assets/vocab.txt",
             "../vocab.txt",
+            "/root/.keras/datasets/vocab.txt",
             "gs://b/etc/x",
         ] {
             assert!(!is_of_host(path), "{path:?}");

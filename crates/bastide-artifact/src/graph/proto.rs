@@ -26,6 +26,8 @@ pub(super) enum Value {
     Fixed64(u64),
     Bytes(Span),
     Fixed32(u32),
+    /// A group, by where it ends: no schema of a model has any, and parsers pass over it.
+    Group(u64),
 }
 
 /// One field.
@@ -57,8 +59,7 @@ impl<'a> Proto<'a> {
     ///
     /// # Errors
     ///
-    /// [`Halt::Truncated`] where the file ends before the field does, [`Halt::Malformed`] where the message does, and at
-    /// groups, which no schema of a model has.
+    /// [`Halt::Truncated`] where the file ends before the field does, [`Halt::Malformed`] where the message does.
     pub(super) fn next(&mut self, message: &mut Span) -> Parsed<Option<Field>> {
         if message.start >= message.end {
             return Ok(None);
@@ -71,6 +72,8 @@ impl<'a> Proto<'a> {
             return Err(Halt::malformed(at, "a field has an impossible number"));
         }
         let value = match tag & 7 {
+            // Parsers pass over groups that they do not know.
+            3 => self.group(number, message.end)?,
             0 => Value::Varint(self.varint()?),
             1 => Value::Fixed64(self.cursor.u64_le()?),
             2 => Value::Bytes(self.bytes()?),
@@ -79,6 +82,7 @@ impl<'a> Proto<'a> {
         };
         message.start = match value {
             Value::Bytes(span) => span.end,
+            Value::Group(end) => end,
             _ => self.cursor.position(),
         };
         if message.start > message.end {
@@ -89,6 +93,38 @@ impl<'a> Proto<'a> {
             });
         }
         Ok(Some(Field { number, value, at }))
+    }
+
+    /// The fields up to the end of a group, as bytes.
+    fn group(&mut self, number: u64, end: u64) -> Parsed<Value> {
+        const DEEPEST: usize = 64;
+        let start = self.cursor.position();
+        let mut open = vec![number];
+        while let Some(&innermost) = open.last() {
+            let at = self.cursor.position();
+            if at >= end {
+                return Err(Halt::malformed(start, "a group has no end"));
+            }
+            let tag = self.varint()?;
+            match tag & 7 {
+                0 => {
+                    self.varint()?;
+                }
+                1 => self.cursor.skip(8)?,
+                2 => {
+                    let span = self.bytes()?;
+                    self.cursor.skip(span.size())?;
+                }
+                3 if open.len() >= DEEPEST => return Err(Halt::limit(format!("{DEEPEST} levels of groups"))),
+                3 => open.push(tag >> 3),
+                4 if tag >> 3 == innermost => {
+                    open.pop();
+                }
+                5 => self.cursor.skip(4)?,
+                _ => return Err(Halt::malformed(at, "a group ends wrongly")),
+            }
+        }
+        Ok(Value::Group(self.cursor.position()))
     }
 
     /// The next number of a packed field.
@@ -249,10 +285,18 @@ mod tests {
     }
 
     #[test]
-    fn groups_field_zero_and_long_numbers_are_refused() {
-        for bytes in
-            [b"\x0b\x0c".as_slice(), b"\x00\x01", b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"]
-        {
+    fn groups_are_passed_over() {
+        // Field 1: a group with a number, a text, and a group of its own; then field 2.
+        let bytes = b"\x0b\x08\x07\x12\x02hi\x1b\x1c\x0c\x10\x05";
+        assert_eq!(fields(bytes).unwrap(), [(1, Value::Group(10)), (2, Value::Varint(5))]);
+        for bytes in [b"\x0b\x08\x07".as_slice(), b"\x0b\x14", b"\x0c"] {
+            assert!(fields(bytes).is_err(), "{bytes:x?}");
+        }
+    }
+
+    #[test]
+    fn field_zero_and_long_numbers_are_refused() {
+        for bytes in [b"\x00\x01".as_slice(), b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"] {
             assert!(matches!(fields(bytes), Err(Halt::Malformed { .. })), "{bytes:x?}");
         }
         assert!(matches!(fields(b"\x12\x05hi"), Err(Halt::Truncated { .. })));

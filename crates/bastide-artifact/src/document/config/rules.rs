@@ -87,6 +87,30 @@ pub(crate) const UNKNOWN_TARGET: Rule = Rule {
     atlas: &["AML.T0010.003"],
 };
 
+/// A command line that attacks.
+pub(crate) const COMMAND: Rule = Rule {
+    id: "config.command",
+    severity: Severity::Critical,
+    effect: Assessment::Malicious,
+    title: "configuration runs a hostile command",
+    why: "editors, package managers, pipelines and agents run what stands under this key, some of them when the folder is opened",
+    fix: "do not open or build the folder with such tools; distrust what came with it",
+    cwe: &[78, 494],
+    atlas: &["AML.T0010.003", "AML.T0011.000"],
+};
+
+/// A secret that the document asks its loader for.
+pub(crate) const ASKS_SECRET: Rule = Rule {
+    id: "config.asks-secret",
+    severity: Severity::High,
+    effect: Assessment::Malicious,
+    title: "document takes a secret of the host into its data",
+    why: "LangChain puts the variable of the environment that is named there into an ordinary field, which prompts, logs and servers then show (CVE-2025-68664)",
+    fix: "do not load the document; load with `secrets_from_env=False`",
+    cwe: &[200, 502],
+    atlas: &["AML.T0010.003", "AML.T0055"],
+};
+
 /// A path out of the model's folder.
 pub(crate) const TRAVERSAL: Rule = Rule {
     id: "index.traversal",

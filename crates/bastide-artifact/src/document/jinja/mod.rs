@@ -4,6 +4,8 @@
 //! it Python's object graph (CVE-2024-34359), and sandboxes have been escaped through attribute filters and string
 //! formatting (CVE-2019-10906, CVE-2024-56326, CVE-2025-27516). No honest template names Python's internals.
 
+mod apply;
+mod bombs;
 mod fold;
 mod names;
 mod tokens;
@@ -57,7 +59,7 @@ pub(crate) const COMPUTED: Rule = Rule {
     id: "template.computed-name",
     severity: Severity::Medium,
     effect: Assessment::Review,
-    title: "template looks up a name that it computes, or an object that chat templates are not given",
+    title: "template looks up or fills in a name that it computes, or an object that chat templates are not given",
     why: "a name put together while rendering hides from readers which attribute is reached",
     fix: "render the template in a sandbox and see which names it makes",
     cwe: &[1336],
@@ -110,6 +112,33 @@ pub(crate) fn template(text: &str, offset: u64, scan: &mut Scan<'_>) {
     }
     if !found {
         scan.find(&UNREADABLE, offset, "the template does not parse; its words are harmless");
+    }
+}
+
+/// Looks through a text whose fields are filled in by `str.format`, which looks up attributes of what it is given.
+pub(crate) fn fields(text: &str, offset: u64, scan: &mut Scan<'_>) {
+    for (at, _) in text.match_indices('{') {
+        let field =
+            text.get(at + 1..).and_then(|rest| rest.split(['}', '{', '\n']).next()).unwrap_or_default();
+        let name = field.split(['.', '[', ']']).skip(1).find(|name| names::dunder(name));
+        if let Some(name) = name {
+            let shown = crate::scan::shown(name);
+            scan.find(&INJECTION, offset + at as u64, format!("a field of the text reaches for `{shown}`"));
+        }
+    }
+}
+
+/// Looks through a text that may hold a template, without any other sign that it is one: only what no text for people
+/// says is told.
+pub(crate) fn text(text: &str, offset: u64, scan: &mut Scan<'_>) {
+    const LONGEST_TEXT: usize = 1 << 20;
+    let opens = text.contains("{{") || text.contains("{%");
+    if !opens || text.len() > LONGEST_TEXT {
+        return;
+    }
+    let internal = |tag: &tokens::Tag<'_>| tag.names().iter().any(|(_, name)| names::dunder(name));
+    if tokens::tags(text).iter().any(internal) {
+        template(text, offset, scan);
     }
 }
 

@@ -70,9 +70,13 @@ const STEPPING_STONES: &[&str] = &[
     "url_for",
 ];
 
+/// Dunder names that no object of Python has, or that only tell what a thing is called: keys of tools and schemas.
+const INERT: &[&str] =
+    &["__doc__", "__len__", "__name__", "__qualname__", "__type__", "__typename__", "__version__"];
+
 /// Whether `name` is a dunder name (`__class__`), or a private one that Jinja or Python mangles.
 pub(super) fn dunder(name: &str) -> bool {
-    name.len() > 4 && name.starts_with("__") && name.ends_with("__")
+    name.len() > 4 && name.starts_with("__") && name.ends_with("__") && !INERT.contains(&name)
         || name.starts_with("_TemplateReference__")
         || name.starts_with("_Macro__")
 }

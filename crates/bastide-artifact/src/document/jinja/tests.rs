@@ -30,6 +30,8 @@ const HONEST: &[&str] = &[
     "{%- macro json_to_python_type(json_spec) %}\n{%- set basic_type_map = {\n    \"string\": \"str\",\n    \"number\": \"float\",\n    \"integer\": \"int\",\n    \"boolean\": \"bool\"\n} %}\n{%- if basic_type_map[json_spec.type] is defined %}\n    {{- basic_type_map[json_spec.type] }}\n{%- elif json_spec.type == \"array\" %}\n    {{- \"list[\" +  json_to_python_type(json_spec|items) + \"]\"}}\n{%- elif json_spec.type is iterable %}\n    {{- \"Union[\" }}\n    {%- for t in json_spec.type %}\n      {{- json_to_python_type({\"type\": t}) }}\n      {%- if not loop.last %}{{- \",\" }}{%- endif %}\n    {%- endfor %}\n    {{- \"]\" }}\n{%- else %}\n    {{- \"Any\" }}\n{%- endif %}\n{%- endmacro %}{{ json_to_python_type(tools[0]) }}{{ 'a' if tools|length > 1 else 'b' }}",
     // Command R with a system prompt about tools
     "{{ bos_token }}{% set default_system_message = '## Task and Context\\nYou help people answer their questions. You may use tools such as `os.system` only when told.' %}{% for tool in tools %}{{ 'def ' + tool.name + '(' }}{% for name, field in (tool.parameter_definitions|items) %}{{ name }}: {{ field.type }}{% if not loop.last %}, {% endif %}{% endfor %}{{ ') -> List[Dict]:\\n    \"\"\"' }}{% endfor %}",
+    // Schemas of tools with macros, namespaces of lists, and keys named like methods
+    "{%- macro typescript(spec, indent='') -%}{%- set ns = namespace(parts=[]) -%}{%- for key, value in spec.properties | dictsort -%}{%- set ns.parts = ns.parts + [key ~ ': ' ~ typescript(value, indent + '  ')] -%}{%- endfor -%}{%- if spec.format or spec.get('format') in ['date'] -%}{{ spec['format'] }}{%- endif -%}{{ ns.parts | join(', ') }}{{ spec.items | map('upper') | list }}{%- endmacro -%}{% set intro = 'You are {}.' %}{{ intro.format(name) }}{{ '{:02d}'.format(loop.index) }}{% for kind in ['a', 'b'] %}{{ message[kind] }}{{ message[kind ~ '_calls'] }}{% endfor %}{{ typescript(tools[0]) | indent(2) }}{{ messages | map(attribute='role') | unique | list }}",
     // What Hugging Face adds for training
     "{% for message in messages %}{%- if message.role == 'assistant' %}{%- generation %}{{ message.content }}{%- endgeneration %}{%- endif %}{% if loop.index > 3 %}{% break %}{% else %}{% continue %}{% endif %}{% endfor %}",
     "{% for m in messages if m.role not in ['system'] %}{{ '%s: %s' | format(m.role, m.content) }}{{ m['name'] | default('user', true) | upper }}{% endfor %}{{ messages | map(attribute='content') | join('\n') }}",
@@ -70,6 +72,25 @@ fn python_internals_are_seen_however_they_are_spelled() {
         "{{ open('/etc/hostname').read() }}",
         "{% macro m() %}{% if true %}{{ lipsum.__globals__ }}{% endif %}{% endmacro %}",
         "{% include '../../secret' %}",
+        "{% include ['a', '/etc/passwd'] %}",
+        "{% set ns = namespace(a='__cla') %}{{ x[ns.a ~ 'ss__'] }}",
+        "{% set ns = namespace() %}{% set ns.a = '__cla' %}{{ x|attr(ns.a ~ 'ss__') }}",
+        "{% set d = {'a': '__cla', 'b': 'ss__'} %}{{ x[d.a ~ d['b']] }}",
+        "{% set d = {'a': '__cla', 'b': 'ss__'} %}{{ x[d.values()|join] }}",
+        "{% set n = namespace(s='') %}{% for c in ['__cla', 'ss__'] %}{% set n.s = n.s ~ c %}{% endfor %}{{ x[n.s] }}",
+        "{% for c in ['class'] %}{{ x[('_' * 2) ~ c ~ ('_' * 2)] }}{% endfor %}",
+        "{{ m('_class_') }}{% macro m(n) %}{{ x['_' ~ n ~ '_'] }}{% endmacro %}",
+        "{{ x|attr('class'.center(9, '_')) }}",
+        "{{ x|attr('_x_xcxlxaxsxsx_x_'[::2]) }}",
+        "{{ x|attr(['__cla', 'ss__']|sum(start='')) }}",
+        "{{ x|attr('xx__class__xx'.strip('x')) }}",
+        "{{ x|attr('__CLASS__'|lower) }}",
+        "{{ x|attr('__a b class__'.split()|last|replace('class', '__class')) }}",
+        "{{ x|attr(['__CLA', 'SS__']|map('lower')|join) }}",
+        "{{ x|attr('{a}class{a}'.format(a='__')) }}",
+        "{{ x|attr(y|default('__cla') ~ 'ss__') }}",
+        "{% set k %}__{{ 'class' }}__{% endset %}{{ x[k] }}",
+        "{{ ('{0.__cla' ~ 'ss__}').format(x) }}",
     ] {
         assert!(ids(text).contains(&"template.injection"), "{text}: {:?}", ids(text));
     }
@@ -89,9 +110,21 @@ fn ranges_and_repetitions_are_counted() {
         "{% set n = 99999 %}{% for i in range(n) %}{% for j in range(n) %}x{% endfor %}{% endfor %}",
         "{{ 'a' * 1000000000 }}",
         "{{ 10 ** 10 ** 10 }}",
+        "{{ 'a'.ljust(10**9) }}",
+        "{{ messages|string|indent(10**9) }}",
+        "{{ '{:>999999999}'.format(x) }}",
+        "{{ '%999999999d' % 1 }}",
+        "{% set ns = namespace(s='a') %}{% for m in messages %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+        "{% set ns = namespace(s='a') %}{% for m in messages %}{% set ns.s = [ns.s, ns.s]|join %}{% endfor %}",
     ] {
         assert_eq!(ids(text), ["template.bomb"], "{text}");
     }
+    let doubled = format!("{{% set a = 'a' %}}{}", "{% set a = a ~ a %}".repeat(30));
+    assert!(ids(&doubled).contains(&"template.bomb"));
+    assert!(
+        ids("{% set ns = namespace(s='') %}{% for m in messages %}{% set ns.s = ns.s ~ m %}{% endfor %}")
+            .is_empty()
+    );
     assert!(
         ids("{% for i in range(10) %}{% for j in range(messages|length) %}x{% endfor %}{% endfor %}")
             .is_empty()
@@ -102,7 +135,28 @@ fn ranges_and_repetitions_are_counted() {
 fn other_files_and_foreign_objects_are_shown() {
     assert_eq!(ids("{% import 'macros.jinja' as m %}{{ m.x() }}"), ["template.include"]);
     assert_eq!(ids("{{ config.items() }}"), ["template.computed-name"]);
-    assert_eq!(ids("{{ x|attr(messages[0].content) }}"), ["template.computed-name"]);
+    for text in [
+        "{{ x|attr(messages[0].content) }}",
+        "{{ [x]|map(attribute=bos_token)|list }}",
+        "{{ messages|groupby(eos_token) }}",
+        "{{ messages|sort(attribute=bos_token) }}",
+        "{{ messages[0].content.format(x) }}",
+        "{% set f = '{}'.format %}{{ f(x) }}",
+        "{{ x['636c617373'|unhex] }}",
+    ] {
+        assert_eq!(ids(text), ["template.computed-name"], "{text}");
+    }
+}
+
+#[test]
+fn long_expressions_and_loops_cost_little() {
+    let started = "{{ ('x' * 500)".to_owned();
+    let filters = format!("{started}{} }}}}", "|reverse".repeat(190) + &"|novel".repeat(190)).repeat(60);
+    assert!(judge(&filters).assessment() <= bastide_types::Assessment::Review);
+    let list = format!("[{}]", "'a',".repeat(60));
+    let inner = "{{ ('x' * 400)|reverse|reverse }}".repeat(2_000);
+    let loops = format!("{{% for a in {list} %}}{{% for b in {list} %}}{inner}{{% endfor %}}{{% endfor %}}");
+    assert!(judge(&loops).assessment() <= bastide_types::Assessment::Review);
 }
 
 #[test]

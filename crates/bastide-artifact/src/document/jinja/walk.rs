@@ -1,16 +1,18 @@
 //! The walk over a template's tree.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use minijinja::machinery::Span;
 use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
 
 use super::fold::{Known, Knowns, fold};
-use super::{BOMB, COMPUTED, INCLUDE, INJECTION, names};
+use super::{COMPUTED, INCLUDE, INJECTION, names};
 use crate::scan::{Scan, shown};
 
-/// The longest range that Jinja's own sandbox allows.
-const LONGEST_RANGE: i128 = 100_000;
-/// Rounds of nested loops over ranges; honest templates loop over messages.
-const MOST_ROUNDS: i128 = 10_000_000;
+/// Rounds of loops over known lists that are walked one by one, in the whole template.
+const MOST_WALKED: usize = 256;
+/// Expressions after which each loop is walked once.
+const MOST_VISITED: u64 = 100_000;
 
 /// Filters that look up the attribute that their first argument names.
 const LOOKING_UP: &[&str] =
@@ -19,18 +21,41 @@ const LOOKING_UP: &[&str] =
 /// A walk under way.
 pub(super) struct Walk<'s, 'l> {
     offset: u64,
-    scan: &'s mut Scan<'l>,
-    set: Knowns,
+    pub(super) scan: &'s mut Scan<'l>,
+    pub(super) set: Knowns,
     /// Rounds of the loops around.
-    rounds: i128,
+    pub(super) rounds: i128,
+    /// Loops around.
+    pub(super) loops: u32,
+    /// Variables that were set to themselves twice over.
+    pub(super) doublings: u32,
+    /// Rounds walked one by one so far.
+    walked: usize,
+    /// Expressions looked at so far.
+    visited: u64,
+    /// Variables that the template sets.
+    assigned: BTreeSet<String>,
+    /// What macros are called with, by their name and the place of the argument.
+    given: BTreeMap<(String, usize), Known>,
 }
 
 impl<'s, 'l> Walk<'s, 'l> {
     pub(super) fn new(offset: u64, scan: &'s mut Scan<'l>) -> Self {
-        Walk { offset, scan, set: Knowns::new(), rounds: 1 }
+        Walk {
+            offset,
+            scan,
+            set: Knowns::default(),
+            rounds: 1,
+            loops: 0,
+            doublings: 0,
+            walked: 0,
+            visited: 0,
+            assigned: BTreeSet::new(),
+            given: BTreeMap::new(),
+        }
     }
 
-    fn at(&self, span: Span) -> u64 {
+    pub(super) fn at(&self, span: Span) -> u64 {
         self.offset + u64::from(span.start_offset)
     }
 
@@ -41,6 +66,7 @@ impl<'s, 'l> Walk<'s, 'l> {
     }
 
     pub(super) fn statement(&mut self, statement: &Stmt<'_>) {
+        self.set.forget();
         match statement {
             Stmt::Template(it) => self.statements(&it.children),
             Stmt::EmitExpr(it) => self.expression(&it.expr),
@@ -49,16 +75,10 @@ impl<'s, 'l> Walk<'s, 'l> {
                 self.expression(&it.iter);
                 it.filter_expr.iter().for_each(|filter| self.expression(filter));
                 let before = self.rounds;
-                self.rounds = before.saturating_mul(self.range(&it.iter).unwrap_or(1).max(1));
-                if before > 1 && self.rounds > MOST_ROUNDS {
-                    let rounds = self.rounds;
-                    self.scan.find(
-                        &BOMB,
-                        self.at(it.span()),
-                        format!("loops over ranges make {rounds} rounds"),
-                    );
-                }
-                self.statements(&it.body);
+                self.loop_over(&it.iter, it.span());
+                self.loops += 1;
+                self.each(&it.target, &it.iter, &it.body);
+                self.loops -= 1;
                 self.rounds = before;
                 self.statements(&it.else_body);
             }
@@ -74,10 +94,9 @@ impl<'s, 'l> Walk<'s, 'l> {
             Stmt::Set(it) => self.assign(&it.target, &it.expr),
             Stmt::SetBlock(it) => {
                 it.filter.iter().for_each(|filter| self.expression(filter));
-                if let (Expr::Var(var), [Stmt::EmitRaw(raw)]) = (&it.target, it.body.as_slice()) {
-                    self.set.insert(var.id.to_owned(), Known::Text(raw.raw.chars().take(1024).collect()));
-                }
                 self.statements(&it.body);
+                let known = self.emitted(&it.body).filter(|_| it.filter.is_none());
+                self.assign_one(&it.target, known);
             }
             Stmt::AutoEscape(it) => self.statements(&it.body),
             Stmt::FilterBlock(it) => {
@@ -91,6 +110,10 @@ impl<'s, 'l> Walk<'s, 'l> {
             Stmt::Include(it) => self.include(&it.name, it.span()),
             Stmt::Macro(it) => {
                 it.defaults.iter().for_each(|default| self.expression(default));
+                for (at, argument) in it.args.iter().enumerate() {
+                    let known = self.given.get(&(it.name.to_owned(), at)).cloned();
+                    self.assign_one(argument, known);
+                }
                 self.statements(&it.body);
             }
             Stmt::CallBlock(it) => {
@@ -101,9 +124,45 @@ impl<'s, 'l> Walk<'s, 'l> {
         }
     }
 
+    /// Walks the body of a loop, once for each element where these are known.
+    fn each(&mut self, target: &Expr<'_>, iter: &Expr<'_>, body: &[Stmt<'_>]) {
+        let items = fold(iter, &self.set).map(|known| known.items()).unwrap_or_default();
+        if items.is_empty() || self.walked.saturating_add(items.len()) > MOST_WALKED {
+            self.unpack(target, None);
+            return self.statements(body);
+        }
+        self.walked += items.len();
+        for item in items {
+            let enough = self.visited > MOST_VISITED;
+            self.unpack(target, Some(item).filter(|_| !enough));
+            self.statements(body);
+            if enough {
+                break;
+            }
+        }
+    }
+
+    /// What the body of a `set` block gives, where all of it is known.
+    fn emitted(&self, body: &[Stmt<'_>]) -> Option<Known> {
+        let mut text = String::new();
+        for statement in body {
+            match statement {
+                Stmt::EmitRaw(raw) => text.push_str(raw.raw),
+                Stmt::EmitExpr(emitted) => text.push_str(&fold(&emitted.expr, &self.set)?.spelled()),
+                _ => return None,
+            }
+        }
+        Known::text(text.trim())
+    }
+
     fn assign(&mut self, target: &Expr<'_>, expr: &Expr<'_>) {
         self.expression(expr);
+        self.doubled(target, expr);
         let known = fold(expr, &self.set);
+        self.unpack(target, known);
+    }
+
+    fn unpack(&mut self, target: &Expr<'_>, known: Option<Known>) {
         let targets = match target {
             Expr::List(targets) => targets.items.as_slice(),
             Expr::Tuple(targets) => targets.items.as_slice(),
@@ -118,21 +177,38 @@ impl<'s, 'l> Walk<'s, 'l> {
     }
 
     fn assign_one(&mut self, target: &Expr<'_>, known: Option<Known>) {
+        if let Expr::Var(var) = target {
+            self.assigned.insert(var.id.to_owned());
+        }
         match (target, known) {
-            (Expr::Var(var), Some(known)) => drop(self.set.insert(var.id.to_owned(), known)),
-            (Expr::Var(var), None) => drop(self.set.remove(var.id)),
+            (Expr::Var(var), known) => self.set.set(var.id, known),
+            // An attribute of a namespace.
+            (Expr::GetAttr(attribute), known) => {
+                if let Expr::Var(space) = &attribute.expr {
+                    self.set.put(space.id, attribute.name, known);
+                }
+                self.expression(target);
+            }
             _ => self.expression(target),
         }
     }
 
     fn include(&mut self, name: &Expr<'_>, span: Span) {
         let known = fold(name, &self.set);
-        let name = known.as_ref().and_then(Known::as_text).unwrap_or("a computed name");
-        let rule = if name.starts_with(['/', '\\']) || name.contains("..") { &INJECTION } else { &INCLUDE };
+        let names = match &known {
+            Some(Known::List(names)) => names.as_slice(),
+            Some(name) => std::slice::from_ref(name),
+            None => &[],
+        };
+        let leaves = |name: &&str| name.starts_with(['/', '\\']) || name.contains("..");
+        let mut names = names.iter().filter_map(Known::as_text);
+        let first = names.clone().next().unwrap_or("a computed name");
+        let (rule, name) = names.find(leaves).map_or((&INCLUDE, first), |name| (&INJECTION, name));
         self.scan.find(rule, self.at(span), format!("the template takes in `{}`", shown(name)));
     }
 
     fn expression(&mut self, expr: &Expr<'_>) {
+        self.visited += 1;
         // A template of one megabyte spends far less than a file may.
         let _ = self.scan.spend(1);
         self.spelled(expr);
@@ -180,6 +256,12 @@ impl<'s, 'l> Walk<'s, 'l> {
                         format!("the template looks up the private `{}`", shown(it.name)),
                     );
                 }
+                // `format` alone is also a key of JSON schemas.
+                if matches!(it.name, "format" | "format_map")
+                    && matches!(fold(&it.expr, &self.set), Some(Known::Text(_)))
+                {
+                    self.computed("takes a method that looks up names in its text", it.span());
+                }
                 self.stepping_stone(&it.expr, it.name, it.span());
                 self.expression(&it.expr);
             }
@@ -189,6 +271,8 @@ impl<'s, 'l> Walk<'s, 'l> {
                     known.as_ref().and_then(Known::as_text).filter(|name| names::internal(name))
                 {
                     self.names(name, it.span());
+                } else if known.is_none() && is_made(&it.subscript_expr) {
+                    self.computed("looks up a name that it puts together", it.span());
                 }
                 self.expression(&it.expr);
                 self.expression(&it.subscript_expr);
@@ -214,26 +298,51 @@ impl<'s, 'l> Walk<'s, 'l> {
     fn call(&mut self, callee: &Expr<'_>, arguments: &[CallArg<'_>], span: Span) {
         match callee {
             Expr::Var(var) if names::function(var.id) => self.names(var.id, span),
-            Expr::Var(var) if var.id == "range" => {
-                let longest = self.arguments_of_range(arguments).unwrap_or(0);
-                if longest > LONGEST_RANGE {
-                    self.scan.find(&BOMB, self.at(span), format!("a range of {longest} elements"));
-                }
-            }
+            Expr::Var(var) if var.id == "range" => self.ranged(arguments, span),
+            Expr::Var(var) if var.id == "lipsum" => self.wide(var.id, arguments, span),
             Expr::GetAttr(method) if names::runs(method.name) => self.names(method.name, span),
             Expr::GetAttr(method) if matches!(method.name, "format" | "format_map") => {
-                // `'{0.__class__}'.format(x)` looks up attributes (CVE-2016-10745).
-                let known = fold(&method.expr, &self.set);
-                if let Some(format) = known.as_ref().and_then(Known::as_text)
-                    && (format.contains("__") || fields_reach_in(format))
-                {
-                    self.names(format, span);
-                }
+                self.expression(&method.expr);
+                self.arguments(arguments);
+                return self.format(&method.expr, span);
             }
+            Expr::Var(var) => self.give(var.id, arguments),
             _ => {}
+        }
+        if let Expr::GetAttr(method) = callee {
+            self.wide(method.name, arguments, span);
         }
         self.expression(callee);
         self.arguments(arguments);
+    }
+
+    /// `'{0.__class__}'.format(x)` looks up attributes (CVE-2016-10745).
+    fn format(&mut self, format: &Expr<'_>, span: Span) {
+        match fold(format, &self.set).as_ref().and_then(Known::as_text) {
+            Some(format) if format.contains("__") || fields_reach_in(format) => self.names(format, span),
+            Some(format) => self.widths(format, span),
+            // What the template itself says is only too long to be known.
+            None if matches!(format, Expr::Const(_)) => {}
+            None if matches!(format, Expr::Var(var) if self.assigned.contains(var.id)) => {}
+            None => self.computed("fills in a text that it computes", span),
+        }
+    }
+
+    /// Notes what a macro is called with.
+    fn give(&mut self, callee: &str, arguments: &[CallArg<'_>]) {
+        const MOST_GIVEN: usize = 1024;
+        for (at, argument) in arguments.iter().enumerate() {
+            if let CallArg::Pos(expr) = argument
+                && let Some(known) = fold(expr, &self.set)
+                && self.given.len() < MOST_GIVEN
+            {
+                self.given.entry((callee.to_owned(), at)).or_insert(known);
+            }
+        }
+    }
+
+    fn computed(&mut self, what: &str, span: Span) {
+        self.scan.find(&COMPUTED, self.at(span), format!("the template {what}"));
     }
 
     /// `x|attr(name)`, `x|map(attribute=name)` and the like.
@@ -241,6 +350,7 @@ impl<'s, 'l> Walk<'s, 'l> {
         if names::function(filter) || names::dunder(filter) {
             self.names(filter, span);
         }
+        self.wide(filter, arguments, span);
         if !LOOKING_UP.contains(&filter) {
             return;
         }
@@ -265,14 +375,8 @@ impl<'s, 'l> Walk<'s, 'l> {
         match fold(name, &self.set).as_ref().and_then(Known::as_text) {
             Some(name) if names::leads_out(name) || name.starts_with('_') => self.names(name, span),
             Some(_) => {}
-            None if filter == "attr" || mapped.is_some() => {
-                self.scan.find(
-                    &COMPUTED,
-                    self.at(span),
-                    "the template looks up an attribute whose name it computes",
-                );
-            }
-            None => {}
+            None if matches!(name, Expr::Const(_)) => {}
+            None => self.computed("looks up an attribute whose name it computes", span),
         }
     }
 
@@ -280,77 +384,13 @@ impl<'s, 'l> Walk<'s, 'l> {
     fn stepping_stone(&mut self, object: &Expr<'_>, name: &str, span: Span) {
         if let Expr::Var(var) = object
             && names::stepping_stone(var.id)
-            && !self.set.contains_key(var.id)
+            && !self.set.has(var.id)
         {
             self.scan.find(
                 &COMPUTED,
                 self.at(span),
                 format!("the template looks up `{}.{}`", shown(var.id), shown(name)),
             );
-        }
-    }
-
-    /// `'a' * 10**9`, `10 ** 10 ** 10`.
-    fn repeated(&mut self, op: BinOpKind, left: &Expr<'_>, right: &Expr<'_>, span: Span) {
-        if matches!(op, BinOpKind::Pow) {
-            return self.power(left, right, span);
-        }
-        if !matches!(op, BinOpKind::Mul) {
-            return;
-        }
-        let times = match (fold(left, &self.set), fold(right, &self.set)) {
-            (Some(Known::Text(_) | Known::List(_)), Some(Known::Int(times)))
-            | (Some(Known::Int(times)), Some(Known::Text(_) | Known::List(_))) => times,
-            _ => return,
-        };
-        if times.saturating_mul(self.rounds) > MOST_ROUNDS {
-            self.scan.find(&BOMB, self.at(span), format!("a text repeated {times} times"));
-        }
-    }
-
-    fn power(&mut self, left: &Expr<'_>, right: &Expr<'_>, span: Span) {
-        // Python takes `a ** b ** c` from the right, the parser from the left.
-        let (base, inner) = match left {
-            Expr::BinOp(inner) if matches!(inner.op, BinOpKind::Pow) => {
-                (&inner.left, fold(&inner.right, &self.set))
-            }
-            base => (base, None),
-        };
-        let (Some(Known::Int(base)), Some(Known::Int(mut exponent))) =
-            (fold(base, &self.set), fold(right, &self.set))
-        else {
-            return;
-        };
-        if let Some(Known::Int(inner)) = inner {
-            exponent = inner.saturating_pow(u32::try_from(exponent).unwrap_or(u32::MAX));
-        }
-        if base.unsigned_abs() > 1 && exponent > LONGEST_RANGE {
-            self.scan.find(&BOMB, self.at(span), format!("a power of {exponent}"));
-        }
-    }
-
-    /// How many rounds a loop over this makes, where it is a range.
-    fn range(&self, iter: &Expr<'_>) -> Option<i128> {
-        match iter {
-            Expr::Call(call) if matches!(&call.expr, Expr::Var(var) if var.id == "range") => {
-                self.arguments_of_range(&call.args)
-            }
-            Expr::Filter(filter) => self.range(filter.expr.as_ref()?),
-            _ => None,
-        }
-    }
-
-    fn arguments_of_range(&self, arguments: &[CallArg<'_>]) -> Option<i128> {
-        let bound = |at: usize| match arguments.get(at)? {
-            CallArg::Pos(expr) => match fold(expr, &self.set)? {
-                Known::Int(int) => Some(int),
-                _ => None,
-            },
-            _ => None,
-        };
-        match arguments.len() {
-            1 => bound(0),
-            _ => bound(1)?.checked_sub(bound(0)?)?.checked_div(bound(2).unwrap_or(1)),
         }
     }
 
@@ -361,6 +401,8 @@ impl<'s, 'l> Walk<'s, 'l> {
         {
             let texts = match &known {
                 Known::List(items) => items.as_slice(),
+                // Names of a namespace or dictionary are looked up where they are used.
+                Known::Map(_) => &[],
                 one => std::slice::from_ref(one),
             };
             for text in texts.iter().filter_map(Known::as_text) {
@@ -386,4 +428,35 @@ fn fields_reach_in(format: &str) -> bool {
                 .split('.')
                 .all(|part| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_'))
     })
+}
+
+/// Whether a subscript is put together from texts alone, so that an honest author would have written the name.
+fn is_made(expr: &Expr<'_>) -> bool {
+    let has_text = |args: &[CallArg<'_>]| {
+        args.iter().all(|arg| matches!(arg, CallArg::Pos(expr) | CallArg::Kwarg(_, expr) if is_fixed(expr)))
+    };
+    match expr {
+        Expr::BinOp(op) => {
+            matches!(op.op, BinOpKind::Concat | BinOpKind::Add | BinOpKind::Rem | BinOpKind::Mul)
+                && is_fixed(&op.left)
+                && is_fixed(&op.right)
+        }
+        Expr::Filter(filter) => filter.expr.as_ref().is_some_and(is_fixed) && has_text(&filter.args),
+        Expr::Call(call) => match &call.expr {
+            Expr::GetAttr(method) => is_fixed(&method.expr) && has_text(&call.args),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether nothing in an expression comes from outside of the template.
+fn is_fixed(expr: &Expr<'_>) -> bool {
+    match expr {
+        Expr::Const(_) => true,
+        Expr::List(list) => list.items.iter().all(is_fixed),
+        Expr::Slice(slice) => is_fixed(&slice.expr),
+        Expr::GetItem(item) => is_fixed(&item.expr),
+        _ => is_made(expr),
+    }
 }

@@ -114,9 +114,42 @@ pub(super) fn xgboost(root: &Node<'_>, scan: &mut Scan<'_>) {
     });
 }
 
+/// Numbers of a list that the JSON tree holds in full.
+fn numbers(node: Option<&Node<'_>>) -> Vec<i64> {
+    let numbers = node.map(Node::list).unwrap_or_default().iter();
+    numbers
+        .map(|child| if let Value::Number(text) = child.value { text.parse().unwrap_or(-1) } else { -1 })
+        .collect()
+}
+
+/// Whether a walk from the root comes to a node twice: predictors walk until a leaf, and a circle has none.
+fn comes_back(left: &[i64], right: &[i64]) -> bool {
+    let mut seen = vec![false; left.len().max(right.len())];
+    let mut open = vec![0_usize];
+    while let Some(node) = open.pop() {
+        match seen.get_mut(node) {
+            Some(seen) if !*seen => *seen = true,
+            Some(_) => return true,
+            None => continue,
+        }
+        let children = [left.get(node), right.get(node)].into_iter().flatten();
+        open.extend(children.filter_map(|child| usize::try_from(*child).ok()));
+    }
+    false
+}
+
 fn tree(tree: &Node<'_>, nodes: usize, scan: &mut Scan<'_>) {
     /// The longest list that the JSON tree holds in full.
     const COMPLETE: usize = 65_536;
+    if nodes < COMPLETE
+        && comes_back(&numbers(tree.get("left_children")), &numbers(tree.get("right_children")))
+    {
+        scan.find(
+            &OVERRUN,
+            tree.offset as u64,
+            "the branches of a tree lead back to a node that they come from",
+        );
+    }
     for key in ["left_children", "right_children", "parents"] {
         let Some(children) = tree.get(key) else { continue };
         let list = children.list();

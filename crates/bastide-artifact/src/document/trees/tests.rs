@@ -29,6 +29,37 @@ fn ubjson(value: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn branches_that_come_back_are_malicious() {
+    let json = |left: &str, right: &str| {
+        format!(
+            r#"{{"learner": {{"learner_model_param": {{}}, "gradient_booster": {{"trees": [{{"left_children": {left},
+               "right_children": {right}, "tree_param": {{"num_nodes": "3"}}}}]}}}}}}"#
+        )
+    };
+    let list = |name: &str, values: &[i32]| {
+        let mut bytes = b"L\0\0\0\0\0\0\0".to_vec();
+        bytes.push(u8::try_from(name.len()).unwrap());
+        bytes.extend(name.as_bytes());
+        bytes.extend(b"[$l#L\0\0\0\0\0\0\0");
+        bytes.push(u8::try_from(values.len()).unwrap());
+        bytes.extend(values.iter().flat_map(|value| value.to_be_bytes()));
+        bytes
+    };
+    for (left, right, assessment) in [
+        ([1, -1, -1], [2, -1, -1], Assessment::Clean),
+        ([1, -1, 0], [2, -1, -1], Assessment::Malicious),
+        ([1, -1, -1], [1, -1, -1], Assessment::Malicious),
+        ([1, 1, -1], [2, -1, -1], Assessment::Malicious),
+    ] {
+        let text = json(&format!("{left:?}"), &format!("{right:?}"));
+        assert_eq!(judge(text.as_bytes()).assessment(), assessment, "{text}");
+        let tree =
+            [b"{".to_vec(), list("left_children", &left), list("right_children", &right), b"}".to_vec()];
+        assert_eq!(judge(&ubjson(&tree.concat())).assessment(), assessment, "{left:?} {right:?}");
+    }
+}
+
+#[test]
 fn ubjson_lengths_are_checked() {
     for (value, assessment) in [
         (b"{L\0\0\0\0\0\0\0\x01aSL\0\0\0\0\0\0\0\x02hi}".as_slice(), Assessment::Clean),

@@ -1,6 +1,6 @@
 //! Universal Binary JSON, as XGBoost writes it: walked for its lengths.
 
-use super::{OVERRUN, malformed};
+use super::{OVERRUN, comes_back, malformed};
 use crate::halt::{Halt, Parsed};
 use crate::scan::Scan;
 use crate::source::{Cursor, Source};
@@ -35,7 +35,7 @@ enum Open {
 
 /// Walks a file.
 pub(super) fn read(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
-    let mut walk = Walk { cursor: Cursor::new(source), open: Vec::new() };
+    let mut walk = Walk { cursor: Cursor::new(source), open: Vec::new(), key: Vec::new(), left: Vec::new() };
     let kind = walk.cursor.u8()?;
     walk.value(kind, scan)?;
     while let Some(open) = walk.open.last_mut() {
@@ -59,7 +59,7 @@ pub(super) fn read(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
                 object
             }
         };
-        if object && !walk.text(scan)? {
+        if object && !walk.key(scan)? {
             return Ok(());
         }
         let kind = walk.cursor.u8()?;
@@ -73,7 +73,14 @@ pub(super) fn read(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
 struct Walk<'s> {
     cursor: Cursor<'s>,
     open: Vec<Open>,
+    /// The innermost key, if it is short.
+    key: Vec<u8>,
+    /// The left children of the tree that is read; they come before the right ones.
+    left: Vec<i64>,
 }
+
+/// Nodes of a tree whose branches are followed.
+const MOST_NODES: u64 = 1 << 22;
 
 impl Walk<'_> {
     /// Passes over a value, or opens it; false where it runs past the file.
@@ -115,7 +122,11 @@ impl Walk<'_> {
                     scan.find(&OVERRUN, at, format!("a list is said to have {count} elements"));
                     return Ok(false);
                 }
-                self.cursor.skip(count * size)?;
+                if kind == Some(b'l') && count <= MOST_NODES {
+                    self.branches(count, scan)?;
+                } else {
+                    self.cursor.skip(count * size)?;
+                }
             }
             _ if kind.is_some() => return Err(malformed(at, "a typed list of containers")),
             _ if count > self.cursor.left() => {
@@ -125,6 +136,48 @@ impl Walk<'_> {
             _ => self.open.push(Open::Counted { left: count, object }),
         }
         Ok(true)
+    }
+
+    /// Reads the key of an entry.
+    fn key(&mut self, scan: &mut Scan<'_>) -> Parsed<bool> {
+        const SHORT: u64 = 32;
+        let at = self.cursor.position();
+        let length = self.length()?;
+        self.key.clear();
+        if length <= SHORT.min(self.cursor.left()) {
+            self.key.extend_from_slice(self.cursor.take(usize::try_from(length).unwrap_or(0))?);
+            return Ok(true);
+        }
+        self.cursor.seek(at);
+        self.text(scan)
+    }
+
+    /// Reads a list of 32-bit numbers, and holds the branches of a tree against its count of nodes and each other.
+    fn branches(&mut self, count: u64, scan: &mut Scan<'_>) -> Parsed<()> {
+        let (is_left, is_right) = (self.key == b"left_children", self.key == b"right_children");
+        if !is_left && !is_right {
+            return self.cursor.skip(4 * count);
+        }
+        let at = self.cursor.position();
+        let mut list = Vec::new();
+        for _ in 0..count {
+            list.push(i64::from(i32::from_be_bytes(self.cursor.array()?)));
+        }
+        scan.spend(count)?;
+        let outside = list.iter().any(|child| {
+            *child < -1
+                || *child != i64::from(i32::MAX)
+                    && usize::try_from(*child).is_ok_and(|child| child >= list.len())
+        });
+        if outside {
+            scan.find(&OVERRUN, at, format!("the branches of a tree lead outside of its {count} nodes"));
+        }
+        if is_left {
+            self.left = list;
+        } else if comes_back(&std::mem::take(&mut self.left), &list) {
+            scan.find(&OVERRUN, at, "the branches of a tree lead back to a node that they come from");
+        }
+        Ok(())
     }
 
     fn text(&mut self, scan: &mut Scan<'_>) -> Parsed<bool> {

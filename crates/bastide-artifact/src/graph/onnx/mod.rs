@@ -77,6 +77,22 @@ pub(super) const STRUCTURE: Rule = Rule {
     atlas: &["AML.T0010.003"],
 };
 
+/// Functions that multiply.
+pub(super) const BOMB: Rule = Rule {
+    id: "onnx.function-bomb",
+    severity: Severity::High,
+    effect: Assessment::Malicious,
+    title: "functions that call functions multiply without measure",
+    why: "runtimes put every function in the place of its call before they run a model, and never end with this one",
+    fix: "do not load it",
+    cwe: &[400, 674],
+    atlas: &["AML.T0029"],
+};
+
+/// Nodes that functions may stand for.
+const MOST_EXPANDED: u64 = 10_000_000;
+/// Calls kept of one function.
+const MOST_CALLS: usize = 1 << 16;
 /// Longer than the name of any operator or domain.
 const OPERATOR: usize = 256;
 /// Names of operators and functions remembered; no model has as many.
@@ -105,8 +121,14 @@ pub(super) fn recognise(proto: &mut Proto<'_>, outline: &Outline) -> bool {
 
 /// Reads the file.
 pub(super) fn read(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
-    let mut reader =
-        Reader { proto: Proto::new(source), scan, own: HashSet::new(), foreign: BTreeMap::new() };
+    let mut reader = Reader {
+        proto: Proto::new(source),
+        scan,
+        own: HashSet::new(),
+        foreign: BTreeMap::new(),
+        calls: BTreeMap::new(),
+        inner: None,
+    };
     let result = reader.model();
     reader.settle();
     result
@@ -119,6 +141,9 @@ struct Reader<'a, 's, 'l> {
     own: HashSet<(String, String)>,
     /// Domain and name of operators that are not known, and where they first stand. They may be functions of the model.
     foreign: BTreeMap<(String, String), u64>,
+    /// What the functions that were read call, and what the one that is read does.
+    calls: BTreeMap<(String, String), Vec<(String, String)>>,
+    inner: Option<Vec<(String, String)>>,
 }
 
 impl Reader<'_, '_, '_> {
@@ -147,6 +172,15 @@ impl Reader<'_, '_, '_> {
 
     /// Reports the operators that neither a known library nor the model itself has.
     fn settle(&mut self) {
+        let mut sizes = BTreeMap::new();
+        for name in self.calls.keys() {
+            if expanded(name, &self.calls, &mut sizes, 0) > MOST_EXPANDED {
+                let what =
+                    format!("function `{}` stands for more than {MOST_EXPANDED} nodes", shown(&name.1));
+                self.scan.find(&BOMB, None, what);
+                break;
+            }
+        }
         let foreign = std::mem::take(&mut self.foreign);
         for ((domain, name), at) in foreign {
             if !self.own.contains(&(domain.clone(), name.clone())) {
@@ -213,6 +247,7 @@ impl Reader<'_, '_, '_> {
 
     fn function(&mut self, mut message: Span) -> Parsed<()> {
         let (mut domain, mut name) = (String::new(), String::new());
+        self.inner = Some(Vec::new());
         while let Some(field) = self.proto.next(&mut message)? {
             self.scan.spend(1)?;
             let Value::Bytes(span) = field.value else { continue };
@@ -224,6 +259,8 @@ impl Reader<'_, '_, '_> {
                 _ => {}
             }
         }
+        let calls = self.inner.take().unwrap_or_default();
+        self.calls.insert((domain.clone(), name.clone()), calls);
         self.own.insert((domain, name));
         self.remember()
     }
@@ -280,6 +317,9 @@ impl Reader<'_, '_, '_> {
                 }
             }
             Verdict::Foreign => {
+                if let Some(calls) = self.inner.as_mut().filter(|calls| calls.len() < MOST_CALLS) {
+                    calls.push((domain.clone(), operator.clone()));
+                }
                 self.foreign.entry((domain, operator)).or_insert(at);
                 self.remember()?;
             }
@@ -316,6 +356,30 @@ impl Reader<'_, '_, '_> {
         }
         Ok(())
     }
+}
+
+/// How many calls stand for `name` when every function is put in the place of its call, as runtimes do.
+fn expanded(
+    name: &(String, String),
+    calls: &BTreeMap<(String, String), Vec<(String, String)>>,
+    sizes: &mut BTreeMap<(String, String), u64>,
+    depth: usize,
+) -> u64 {
+    /// Functions within functions; deeper ones were counted before or make a circle, which runtimes refuse.
+    const DEEPEST: usize = 256;
+    let Some(inner) = calls.get(name) else { return 1 };
+    if let Some(size) = sizes.get(name) {
+        return *size;
+    }
+    if depth > DEEPEST {
+        return 1;
+    }
+    // A function that calls itself counts once.
+    sizes.insert(name.clone(), 1);
+    let size =
+        inner.iter().fold(1_u64, |sum, call| sum.saturating_add(expanded(call, calls, sizes, depth + 1)));
+    sizes.insert(name.clone(), size);
+    size
 }
 
 #[cfg(test)]

@@ -61,6 +61,60 @@ const DOMAINS: &[&str] = &[
     "trt.plugins",
 ];
 
+/// Operators of onnxruntime-extensions that work on the texts, sounds and pictures they are given. Others of its domain
+/// call services or open files.
+const EXTENSIONS: &[&str] = &[
+    "AudioDecoder",
+    "BasicTokenizer",
+    "BertTokenizer",
+    "BertTokenizerDecoder",
+    "BlingFireSentenceBreaker",
+    "BpeDecoder",
+    "BpeTokenizer",
+    "CLIPTokenizer",
+    "DecodeImage",
+    "DrawBoundingBoxes",
+    "EncodeImage",
+    "GPT2Tokenizer",
+    "GaussianBlur",
+    "HfBertTokenizer",
+    "HfJsonTokenizer",
+    "Inverse",
+    "MaskedFill",
+    "NegPos",
+    "RaggedTensorToDense",
+    "RaggedTensorToSparse",
+    "RobertaTokenizer",
+    "SegmentExtraction",
+    "SegmentSum",
+    "SentencepieceDecoder",
+    "SentencepieceTokenizer",
+    "SpmTokenizer",
+    "StftNorm",
+    "StringConcat",
+    "StringECMARegexReplace",
+    "StringECMARegexSplitWithOffsets",
+    "StringEqual",
+    "StringHash",
+    "StringHashFast",
+    "StringJoin",
+    "StringLength",
+    "StringLower",
+    "StringMapping",
+    "StringRaggedTensorToDense",
+    "StringRegexReplace",
+    "StringRegexSplitWithOffsets",
+    "StringSplit",
+    "StringStrip",
+    "StringToVector",
+    "StringUpper",
+    "TrieDetokenizer",
+    "TrieTokenizer",
+    "UnescapeJson",
+    "VectorToString",
+    "WordpieceTokenizer",
+];
+
 /// Domains of functions that PyTorch's exporter writes into the model.
 const EXPORTER: &[&str] = &["pkg.onnxscript.", "pkg.torch.", "pkg.transformers.", "pkg.timm."];
 
@@ -78,6 +132,7 @@ pub(super) fn verdict(domain: &str, name: &str) -> Verdict {
         _ => {}
     }
     let known = match domain {
+        "ai.onnx.contrib" => EXTENSIONS.contains(&name),
         "" | "ai.onnx" => is_standard(name) || FORMER.contains(&name),
         _ => DOMAINS.contains(&domain) || EXPORTER.iter().any(|prefix| domain.starts_with(prefix)),
     };
@@ -97,5 +152,7 @@ mod tests {
         assert_eq!(verdict("com.evil", "Conv"), Verdict::Foreign);
         assert_eq!(verdict("com.microsoft", "PythonOp"), Verdict::Runs);
         assert_eq!(verdict("ai.onnx.contrib", "PyOp"), Verdict::Runs);
+        assert_eq!(verdict("ai.onnx.contrib", "BpeTokenizer"), Verdict::Known);
+        assert_eq!(verdict("ai.onnx.contrib", "AzureTextToText"), Verdict::Foreign);
     }
 }

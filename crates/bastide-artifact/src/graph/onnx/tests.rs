@@ -37,6 +37,21 @@ fn effect(bytes: &[u8]) -> Assessment {
 }
 
 #[test]
+fn functions_that_multiply_are_malicious() {
+    let function = |level: usize, calls: usize| {
+        let call = message(7, &[text(4, &format!("F{}", level + 1)), text(7, "mine")]);
+        message(25, &[text(1, &format!("F{level}")), call.repeat(calls), text(10, "mine")])
+    };
+    let functions = |calls: usize| (0..12).map(|level| function(level, calls)).collect::<Vec<_>>();
+    let last = message(25, &[text(1, "F12"), text(10, "mine")]);
+    let graph = [node("mine", "F0", &[]), text(2, "g")];
+    for (calls, assessment) in [(1, Assessment::Clean), (20, Assessment::Malicious)] {
+        let rest = [functions(calls).concat(), last.clone()];
+        assert_eq!(effect(&model(&graph, &rest)), assessment, "{calls}");
+    }
+}
+
+#[test]
 fn standard_models_are_clean_and_described() {
     let tensor = message(5, &[varint(1, 2), varint(1, 3), varint(2, 10), message(9, &[vec![0; 12]])]);
     let bytes = model(&[node("", "Relu", &[]), text(2, "g"), tensor], &[]);

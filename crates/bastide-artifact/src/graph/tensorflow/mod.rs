@@ -4,8 +4,11 @@
 //! session that runs the graph lets them. Savers write and read checkpoints in every honest model, so that operations on
 //! checkpoints count only where the graph itself names a file outside.
 
+mod flow;
 mod node;
 mod operations;
+mod program;
+mod roles;
 mod text;
 mod walk;
 
@@ -13,7 +16,7 @@ use bastide_types::{Assessment, Rule, Severity};
 
 pub(super) use operations::{Reach, outward, reach};
 
-use super::proto::{Outline, Proto, Value};
+use super::proto::{Outline, Proto, Span, Value};
 use crate::format::{Format, Glance};
 use crate::halt::Parsed;
 use crate::scan::Scan;
@@ -119,6 +122,8 @@ pub(super) const ASSET: Rule = Rule {
 const GRAPH: &[u64] = &[1, 2, 4, 5];
 /// How many nodes are looked at for one of TensorFlow's operations.
 const LOOKED_AT: usize = 64;
+/// How many further ones are looked at for an operation that reaches out.
+const MOST_NODES: usize = 20_000;
 
 /// Whether the outline is that of a `SavedModel`, or of the `SavedMetadata` that Keras puts beside it.
 ///
@@ -167,6 +172,14 @@ fn has_node(proto: &mut Proto<'_>, graph: &Outline, within_a_model: bool) -> boo
             || (alike
                 && node.only(&[1, 2, 3, 4, 5, 6, 7], &[])
                 && (within_a_model || node.bytes(3).is_some() || node.bytes(5).is_some()))
+    }) || graph.all_bytes(1).skip(LOOKED_AT).take(MOST_NODES).any(|node| reaches_out(proto, node))
+}
+
+/// Whether a node has an operation that reaches out by itself: its name alone is no chance.
+fn reaches_out(proto: &mut Proto<'_>, node: Span) -> bool {
+    let operation = Outline::of(proto, node, 256).and_then(|node| node.bytes(2));
+    operation.filter(|operation| proto.is_name(*operation)).is_some_and(|operation| {
+        proto.text(operation, 256).is_ok_and(|operation| outward().any(|known| known == operation))
     })
 }
 

@@ -1,153 +1,82 @@
-//! Nodes of one graph or function, judged once all of them are read: a path may come from a constant that stands later.
+//! The judgement on nodes that reach out of the graph.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::super::path;
+use super::flow::{Flow, Texts};
 use super::operations::{Reach, reach};
-use super::{COMPILED, CUSTOM, EXECUTION, FILES, NETWORK};
-use crate::halt::{Halt, Parsed};
+use super::program::{Node, Program};
+use super::{COMPILED, CUSTOM, EXECUTION, FILES, INDIRECT, NETWORK, READS};
+use crate::halt::Parsed;
 use crate::scan::{Scan, shown};
 
-/// One node, as far as it matters.
-#[derive(Default)]
-pub(super) struct Node {
-    pub(super) name: String,
-    pub(super) operation: String,
-    pub(super) inputs: Vec<String>,
-    /// Attributes that hold texts, with the first of them.
-    pub(super) texts: Vec<(String, String)>,
-    pub(super) at: u64,
-}
-
-impl Node {
-    /// About the bytes that keeping it takes.
-    fn size(&self) -> usize {
-        let texts = self.texts.iter().map(|(key, text)| key.len() + text.len() + 48);
-        let inputs = self.inputs.iter().map(|input| input.len() + 24);
-        256 + self.name.len() + self.operation.len() + texts.sum::<usize>() + inputs.sum::<usize>()
+/// Judges every node of the program.
+///
+/// # Errors
+///
+/// When the budget of the scan is spent.
+pub(super) fn settle(program: &Program, scan: &mut Scan<'_>) -> Parsed<()> {
+    let mut flow = Flow::new(program);
+    let mut outcome = Ok(());
+    for (at, body) in program.bodies.iter().enumerate() {
+        for node in &body.nodes {
+            let judged = judge(at, node, &mut flow, scan);
+            outcome = outcome.and(judged);
+        }
     }
-}
-
-/// Inputs kept of one node: paths come first.
-pub(super) const INPUTS: usize = 16;
-/// Texts kept of one node.
-pub(super) const TEXTS: usize = 64;
-/// Bytes of names and texts kept of one graph or function; no model has as many.
-const MOST_TEXT: usize = 48 << 20;
-/// Functions and operations remembered; no model has as many.
-const MOST_NAMES: usize = 1 << 16;
-
-/// The nodes of one graph or function that matter.
-#[derive(Default)]
-pub(super) struct Nodes {
-    /// Texts of constants by the name of their node.
-    constants: HashMap<String, Vec<String>>,
-    /// Nodes that reach out of the graph, with how.
-    outward: Vec<(Node, Reach)>,
-    /// Bytes in both.
-    text: usize,
-}
-
-/// Operations that TensorFlow does not register, and where they first stand. They may be functions of the graph.
-pub(super) type Foreign = BTreeMap<String, u64>;
-
-/// Names of the functions that the graph defines.
-#[derive(Default)]
-pub(super) struct Functions(HashSet<String>);
-
-impl Functions {
-    pub(super) fn add(&mut self, mut name: String) -> Parsed<()> {
-        name.truncate(name.floor_char_boundary(512));
-        self.0.insert(name);
-        few(self.0.len())
+    let own: HashSet<&str> = program.bodies.iter().map(|body| body.name.as_str()).collect();
+    for (operation, at) in &program.foreign {
+        if !own.contains(operation.as_str()) {
+            scan.find(&CUSTOM, *at, format!("operation `{}`", shown(operation)));
+        }
     }
+    outcome
 }
 
-fn few(names: usize) -> Parsed<()> {
-    if names > MOST_NAMES {
-        return Err(Halt::limit(format!("{MOST_NAMES} names of operations and functions")));
+fn judge<'p>(body: usize, node: &'p Node, flow: &mut Flow<'p>, scan: &mut Scan<'_>) -> Parsed<()> {
+    let reach = reach(&node.operation);
+    let operation = shown(&node.operation);
+    let what = format!("operation `{operation}` in node `{}`", shown(&node.name));
+    match reach {
+        Reach::None | Reach::Foreign => attributes(node, scan),
+        Reach::Python => scan.find(&EXECUTION, node.at, what),
+        Reach::Compiled => scan.find(&COMPILED, node.at, what),
+        Reach::Indirect => scan.find(&INDIRECT, node.at, what),
+        Reach::Files | Reach::Network => {
+            let rule = if reach == Reach::Files { &FILES } else { &NETWORK };
+            // Without the path where it cannot be followed: the operation alone decides.
+            let texts = flow.paths(body, node, scan);
+            let path = texts.as_ref().ok().and_then(|texts| texts.known.first()).map(|path| shown(path));
+            let path = path.map_or_else(String::new, |path| format!(", with `{path}`"));
+            scan.find(rule, node.at, what + &path);
+            texts?;
+        }
+        Reach::Reads | Reach::Writes | Reach::Loads => {
+            attributes(node, scan);
+            named(node, reach, &flow.paths(body, node, scan)?, what, scan);
+        }
     }
     Ok(())
 }
 
-impl Nodes {
-    /// Keeps `node` if it matters.
-    ///
-    /// # Errors
-    ///
-    /// [`Halt::Limit`] where there are more than any model has.
-    pub(super) fn add(&mut self, mut node: Node, foreign: &mut Foreign) -> Parsed<()> {
-        let reach = reach(&node.operation);
-        if reach == Reach::Foreign {
-            node.operation.truncate(node.operation.floor_char_boundary(512));
-            foreign.entry(node.operation).or_insert(node.at);
-            return few(foreign.len());
-        }
-        if reach == Reach::None && node.texts.is_empty() {
-            return Ok(());
-        }
-        self.text += node.size();
-        if self.text > MOST_TEXT {
-            return Err(Halt::limit(format!("{MOST_TEXT} bytes of texts in one graph")));
-        }
-        if reach == Reach::None && node.operation == "Const" {
-            self.constants.insert(node.name, node.texts.into_iter().map(|(_, text)| text).collect());
-        } else {
-            self.outward.push((node, reach));
-        }
-        Ok(())
-    }
-
-    /// Judges the nodes.
-    pub(super) fn settle(self, scan: &mut Scan<'_>) {
-        for (node, reach) in &self.outward {
-            let operation = shown(&node.operation);
-            let name = shown(&node.name);
-            let what = format!("operation `{operation}` in node `{name}`");
-            match reach {
-                Reach::Files => scan.find(&FILES, node.at, self.with_path(node, what)),
-                Reach::Python => scan.find(&EXECUTION, node.at, what),
-                Reach::Network => scan.find(&NETWORK, node.at, self.with_path(node, what)),
-                Reach::Compiled => scan.find(&COMPILED, node.at, what),
-                Reach::Reads | Reach::Writes => self.named(node, *reach, what, scan),
-                Reach::Indirect => scan.find(&super::INDIRECT, node.at, what),
-                Reach::Loads => {
-                    if let Some(path) = self.paths(node).find(|path| path::is_of_host(path)) {
-                        scan.find(&FILES, node.at, format!("{what}, with `{}`", shown(path)));
-                    }
-                }
-                Reach::None | Reach::Foreign => attributes(node, scan),
-            }
-        }
-    }
-
-    /// The constants that `node` takes as inputs.
-    fn paths<'n>(&'n self, node: &'n Node) -> impl Iterator<Item = &'n String> {
-        node.inputs
-            .iter()
-            .filter_map(|input| self.constants.get(input.split(':').next().unwrap_or(input)))
-            .flatten()
-            .chain(node.texts.iter().map(|(_, text)| text))
-    }
-
-    fn with_path(&self, node: &Node, what: String) -> String {
-        match self.paths(node).next() {
-            Some(path) => format!("{what}, with `{}`", shown(path)),
-            None => what,
-        }
-    }
-
-    /// An operation on a file that is honest unless the graph itself names a file outside of the model.
-    fn named(&self, node: &Node, reach: Reach, what: String, scan: &mut Scan<'_>) {
-        if let Some((path, why)) = self.paths(node).find_map(|path| Some((path, path::escape(path)?))) {
-            scan.find(&FILES, node.at, format!("{what}: the path `{}` {why}", shown(path)));
-        } else if reach == Reach::Reads {
-            scan.find(&super::READS, node.at, what);
-        }
+/// An operation on a file that is honest unless the graph itself names a file outside of the model.
+fn named(node: &Node, reach: Reach, texts: &Texts, what: String, scan: &mut Scan<'_>) {
+    let mut paths = texts.known.iter();
+    let hostile = if reach == Reach::Loads {
+        paths.find(|path| path::is_of_host(path)).map(|path| (path, "is of the host"))
+    } else {
+        paths.find_map(|path| Some((path, path::escape(path)?)))
+    };
+    if let Some((path, why)) = hostile {
+        scan.find(&FILES, node.at, format!("{what}: the path `{}` {why}", shown(path)));
+    } else if texts.hidden {
+        scan.find(&INDIRECT, node.at, format!("{what}: its path is computed"));
+    } else if reach == Reach::Reads {
+        scan.find(&READS, node.at, what);
     }
 }
 
-/// Attributes of operations that otherwise compute.
+/// Attributes by which operations reach out that otherwise compute.
 fn attributes(node: &Node, scan: &mut Scan<'_>) {
     let operation = shown(&node.operation);
     for (key, text) in &node.texts {
@@ -162,6 +91,8 @@ fn attributes(node: &Node, scan: &mut Scan<'_>) {
             "descriptor_source" => {
                 !text.is_empty() && !text.starts_with("local:") && !text.starts_with("bytes:")
             }
+            // RecordInput, SnapshotDataset, DumpTensor, CalibrationStatisticsSaver.
+            key if PATHS.contains(&key) => path::escape(text).is_some(),
             _ => false,
         };
         if outward {
@@ -170,11 +101,23 @@ fn attributes(node: &Node, scan: &mut Scan<'_>) {
     }
 }
 
-/// Reports operations that neither TensorFlow nor the graph's own functions define.
-pub(super) fn settle_foreign(foreign: Foreign, own: &Functions, scan: &mut Scan<'_>) {
-    for (operation, at) in foreign {
-        if !own.0.contains(&operation) {
-            scan.find(&CUSTOM, at, format!("operation `{}`", shown(&operation)));
-        }
-    }
+/// Attributes that hold the path of a file.
+const PATHS: &[&str] =
+    &["file_pattern", "log_dir_path", "output_file_path", "reader_path_prefix", "writer_path_prefix"];
+
+/// Whether the text of the attribute `key` decides something: the others are names of shapes, shards and devices.
+pub(super) fn decides(key: &str) -> bool {
+    const OTHERS: &[&str] = &[
+        "debug_urls",
+        "descriptor_source",
+        "memory_region_name",
+        "output_stream",
+        "pattern",
+        "placeholder",
+        "rewrite",
+        "separator",
+        "template",
+        "value",
+    ];
+    OTHERS.contains(&key) || PATHS.contains(&key)
 }

@@ -98,11 +98,39 @@ const NETWORK: &[&str] = &[
     "KafkaDataset",
     "GcsConfigureCredentials",
     "GcsConfigureBlockCache",
+    "FileSystemSetConfiguration",
+];
+/// Make texts without an attribute that says so.
+const TEXTUAL: &[&str] = &[
+    "AsString",
+    "DecodeBase64",
+    "DecodeCompressed",
+    "EncodeBase64",
+    "ReduceJoin",
+    "RegexReplace",
+    "StaticRegexReplace",
+    "StringFormat",
+    "StringJoin",
+    "StringLower",
+    "StringNGrams",
+    "StringSplit",
+    "StringSplitV2",
+    "StringStrip",
+    "StringUpper",
+    "Substr",
+    "UnicodeEncode",
+    "UnicodeTranscode",
+    "UnsortedSegmentJoin",
 ];
 
 /// Every operation that reaches out by itself, whatever it is given.
 pub(in crate::graph) fn outward() -> impl Iterator<Item = &'static str> {
     [FILES, PYTHON, NETWORK].into_iter().flatten().copied()
+}
+
+/// Whether `operation` makes texts whatever its attributes say.
+pub(super) fn makes_text(operation: &str) -> bool {
+    TEXTUAL.contains(&operation)
 }
 
 /// What `operation` does.
@@ -132,13 +160,18 @@ pub(in crate::graph) fn reach(operation: &str) -> Reach {
             | "FixedLengthRecordReaderV2"
             | "LMDBReader"
             | "AvroRecordDataset"
-            | "ParquetDataset" => Reach::Reads,
+            | "ParquetDataset"
+            | "RecordInput"
+            | "SnapshotChunkDataset"
+            | "SnapshotDatasetReader"
+            | "SnapshotNestedDatasetReader" => Reach::Reads,
             "Save"
             | "SaveV2"
             | "SaveSlices"
             | "ShardedFilename"
             | "ShardedFilespec"
             | "MergeV2Checkpoints"
+            | "DatasetToTFRecord"
             | "DistributedSave"
             | "SaveDataset"
             | "SaveDatasetV2"
@@ -150,14 +183,51 @@ pub(in crate::graph) fn reach(operation: &str) -> Reach {
             | "CreateSummaryDbWriter" => Reach::Writes,
             "InitializeTableFromTextFile"
             | "InitializeTableFromTextFileV2"
+            | "GenerateVocabRemapping"
             | "LoadAndRemapMatrix"
             | "Restore"
             | "RestoreSlice"
             | "RestoreV2" => Reach::Loads,
             "RemoteCall" | "GeneratorDataset" => Reach::Indirect,
+            operation if operation.starts_with("IO>") => of_io(operation),
             _ if is_known(operation) => Reach::None,
             _ => Reach::Foreign,
         },
+    }
+}
+
+/// Operations of tensorflow-io, whose names say which file or service they open.
+fn of_io(operation: &str) -> Reach {
+    const SERVICES: &[&str] = &[
+        "Azure",
+        "BigQuery",
+        "Bigtable",
+        "Elasticsearch",
+        "GRPC",
+        "Grpc",
+        "Http",
+        "Ignite",
+        "Kafka",
+        "Kinesis",
+        "Mongo",
+        "Mqtt",
+        "OSS",
+        "Oss",
+        "Prometheus",
+        "PubSub",
+        "Pulsar",
+        "Redis",
+        "S3",
+        "Sql",
+        "Video",
+    ];
+    const FILES: &[&str] = &["FileInit", "FileRead", "FileResource", "FileSync", "FileWrite", "FileCall"];
+    if SERVICES.iter().any(|service| operation.contains(service)) {
+        Reach::Network
+    } else if FILES.iter().any(|name| operation.contains(name)) {
+        Reach::Files
+    } else {
+        Reach::Foreign
     }
 }
 
@@ -183,6 +253,10 @@ mod tests {
             ("ExperimentalSqlDataset", Reach::Reads),
             ("SaveV2", Reach::Writes),
             ("ShellExec", Reach::Foreign),
+            ("IO>FileRead", Reach::Files),
+            ("IO>KafkaReadableInit", Reach::Network),
+            ("IO>DecodeDicomImage", Reach::Foreign),
+            ("ExperimentalGenerateVocabRemapping", Reach::Loads),
         ] {
             assert_eq!(reach(operation), expected, "{operation}");
         }

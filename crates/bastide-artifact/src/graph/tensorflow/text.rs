@@ -1,6 +1,7 @@
 //! The text form of graphs (`.pbtxt`): read word by word, for the operations and the texts beside them.
 
-use super::node::{Foreign, Functions, INPUTS, Node, Nodes, TEXTS, settle_foreign};
+use super::node::{decides, settle};
+use super::program::{Body, INPUTS, Node, Program, TEXTS};
 use crate::format::Format;
 use crate::halt::{Halt, Parsed};
 use crate::scan::Scan;
@@ -35,21 +36,22 @@ pub(super) fn recognise(head: &[u8]) -> Option<Format> {
 pub(super) fn read(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
     let mut reader = Reader {
         cursor: Cursor::new(source),
-        nodes: Nodes::default(),
-        own: Functions::default(),
-        foreign: Foreign::new(),
+        program: Program::default(),
+        graph: Body::default(),
+        function: Body::default(),
     };
     let result = reader.words(scan);
-    reader.nodes.settle(scan);
-    settle_foreign(reader.foreign, &reader.own, scan);
-    result
+    let Reader { mut program, graph, function, .. } = reader;
+    let kept = program.body(graph).and(program.body(function));
+    result.and(kept).and(settle(&program, scan))
 }
 
 struct Reader<'a> {
     cursor: Cursor<'a>,
-    nodes: Nodes,
-    own: Functions,
-    foreign: Foreign,
+    program: Program,
+    graph: Body,
+    /// The function that is being read.
+    function: Body,
 }
 
 /// One word of the text.
@@ -70,31 +72,42 @@ impl Reader<'_> {
         while let Some(word) = self.word()? {
             scan.spend(1)?;
             match word {
-                Word::Name(name) => last = name,
+                Word::Name(name) => {
+                    node.textual |= last == "type" && name == "DT_STRING";
+                    last = name;
+                }
                 Word::Open => {
                     if open.len() >= 256 {
                         return Err(Halt::limit("256 levels of messages"));
                     }
-                    if matches!(last.as_str(), "node" | "node_def") {
-                        node = Node { at: self.cursor.position(), ..Node::default() };
+                    match last.as_str() {
+                        "node" | "node_def" => {
+                            node = Node { at: self.cursor.position(), ..Node::default() };
+                        }
+                        "function" => self.end_function()?,
+                        _ => {}
                     }
                     open.push(std::mem::take(&mut last));
                 }
-                Word::Close => {
-                    if open.pop().is_some_and(|name| matches!(name.as_str(), "node" | "node_def")) {
-                        self.nodes.add(std::mem::take(&mut node), &mut self.foreign)?;
-                    }
-                }
+                Word::Close => match open.pop().as_deref() {
+                    Some("node") => self.program.node(&mut self.graph, std::mem::take(&mut node))?,
+                    Some("node_def") => self.program.node(&mut self.function, std::mem::take(&mut node))?,
+                    Some("function") => self.end_function()?,
+                    _ => {}
+                },
                 Word::Text(text) => match (open.last().map(String::as_str), last.as_str()) {
                     (Some("node" | "node_def"), "name") => node.name = text,
                     (Some("node" | "node_def"), "op") => node.operation = text,
                     (Some("node" | "node_def"), "input") if node.inputs.len() < INPUTS => {
-                        node.inputs.push(text)
+                        node.inputs.push(text);
                     }
-                    (Some("signature"), "name") => self.own.add(text)?,
+                    (Some("signature"), "name") => self.function.name = text,
+                    (Some("input_arg"), "name") => self.function.arguments.push(text),
+                    (Some("ret"), "value") => self.function.results.push(text),
+                    (Some("func"), "name") if node.functions.len() < TEXTS => node.functions.push(text),
                     (Some("attr"), "key") => key = text,
                     (_, "s" | "string_val") if decides(&key) && node.texts.len() < TEXTS => {
-                        node.texts.push((key.clone(), text))
+                        node.texts.push((key.clone(), text));
                     }
                     _ => {}
                 },
@@ -102,6 +115,14 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    fn end_function(&mut self) -> Parsed<()> {
+        let function = std::mem::take(&mut self.function);
+        if function.name.is_empty() && function.nodes.is_empty() {
+            return Ok(());
+        }
+        self.program.body(function)
     }
 
     fn byte(&mut self) -> Parsed<Option<u8>> {
@@ -195,8 +216,4 @@ impl Reader<'_> {
         }
         Ok(value.to_le_bytes()[0])
     }
-}
-
-fn decides(key: &str) -> bool {
-    matches!(key, "value" | "output_stream" | "debug_urls" | "memory_region_name" | "descriptor_source")
 }

@@ -3,7 +3,8 @@
 use super::super::path;
 use super::super::proto::{NAME, Proto, Span, Value};
 use super::ASSET;
-use super::node::{Foreign, Functions, INPUTS, Node, Nodes, TEXTS, settle_foreign};
+use super::node::{decides, settle};
+use super::program::{Body, INPUTS, Node, Program, TEXTS};
 use crate::format::Format;
 use crate::halt::Parsed;
 use crate::scan::{Scan, shown};
@@ -12,14 +13,12 @@ use crate::source::Part;
 pub(super) struct Walk<'a, 's, 'l> {
     proto: Proto<'a>,
     scan: &'s mut Scan<'l>,
-    /// Names of the functions in the library.
-    own: Functions,
-    foreign: Foreign,
+    program: Program,
 }
 
 impl<'a, 's, 'l> Walk<'a, 's, 'l> {
     pub(super) fn new(proto: Proto<'a>, scan: &'s mut Scan<'l>) -> Self {
-        Walk { proto, scan, own: Functions::default(), foreign: Foreign::new() }
+        Walk { proto, scan, program: Program::default() }
     }
 
     pub(super) fn read(mut self, format: Format) -> Parsed<()> {
@@ -29,8 +28,8 @@ impl<'a, 's, 'l> Walk<'a, 's, 'l> {
             Format::MetaGraph => self.meta_graph(whole),
             _ => self.graph(whole),
         };
-        settle_foreign(self.foreign, &self.own, self.scan);
-        result
+        // What was read before a reader stopped counts.
+        result.and(settle(&self.program, self.scan))
     }
 
     fn saved_model(&mut self, mut message: Span) -> Parsed<()> {
@@ -95,30 +94,21 @@ impl<'a, 's, 'l> Walk<'a, 's, 'l> {
     }
 
     fn graph(&mut self, mut message: Span) -> Parsed<()> {
-        let mut nodes = Nodes::default();
-        let result = self.nodes(&mut message, 1, Some(2), &mut nodes);
-        nodes.settle(self.scan);
-        result
+        let mut body = Body::default();
+        let result = self.graph_nodes(&mut message, &mut body);
+        result.and(self.program.body(body))
     }
 
-    /// Reads the nodes in field `number` of `message` and the functions in field `library`.
-    fn nodes(
-        &mut self,
-        message: &mut Span,
-        number: u64,
-        library: Option<u64>,
-        nodes: &mut Nodes,
-    ) -> Parsed<()> {
+    fn graph_nodes(&mut self, message: &mut Span, body: &mut Body) -> Parsed<()> {
         while let Some(field) = self.proto.next(message)? {
             self.scan.spend(1)?;
-            let Value::Bytes(span) = field.value else { continue };
-            if field.number == number {
-                let node = self.node(span, field.at)?;
-                nodes.add(node, &mut self.foreign)?;
-            } else if Some(field.number) == library {
-                self.library(span)?;
-            } else if library.is_none() && field.number == 1 {
-                self.signature(span)?;
+            match (field.number, field.value) {
+                (1, Value::Bytes(span)) => {
+                    let node = self.node(span, field.at)?;
+                    self.program.node(body, node)?;
+                }
+                (2, Value::Bytes(span)) => self.library(span)?,
+                _ => {}
             }
         }
         Ok(())
@@ -127,24 +117,59 @@ impl<'a, 's, 'l> Walk<'a, 's, 'l> {
     fn library(&mut self, mut message: Span) -> Parsed<()> {
         while let Some(field) = self.proto.next(&mut message)? {
             if let (1, Value::Bytes(mut function)) = (field.number, field.value) {
-                let mut nodes = Nodes::default();
-                let result = self.nodes(&mut function, 3, None, &mut nodes);
-                nodes.settle(self.scan);
+                let mut body = Body::default();
+                let result = self.function(&mut function, &mut body);
+                self.program.body(body)?;
                 result?;
             }
         }
         Ok(())
     }
 
-    /// The name of a function.
-    fn signature(&mut self, mut message: Span) -> Parsed<()> {
-        while let Some(field) = self.proto.next(&mut message)? {
-            if let (1, Value::Bytes(span)) = (field.number, field.value) {
-                let name = self.proto.text(span, NAME)?;
-                self.own.add(name)?;
+    /// A `FunctionDef`.
+    fn function(&mut self, message: &mut Span, body: &mut Body) -> Parsed<()> {
+        while let Some(field) = self.proto.next(message)? {
+            self.scan.spend(1)?;
+            let Value::Bytes(span) = field.value else { continue };
+            match field.number {
+                1 => self.signature(span, body)?,
+                3 => {
+                    let node = self.node(span, field.at)?;
+                    self.program.node(body, node)?;
+                }
+                4 => body.results.extend(self.last_text(span, 2)?),
+                _ => {}
             }
         }
         Ok(())
+    }
+
+    /// The name of a function, and those of its arguments.
+    fn signature(&mut self, mut message: Span, body: &mut Body) -> Parsed<()> {
+        while let Some(field) = self.proto.next(&mut message)? {
+            match (field.number, field.value) {
+                (1, Value::Bytes(span)) => body.name = self.proto.text(span, NAME)?,
+                (2, Value::Bytes(span)) => {
+                    let name = self.last_text(span, 1)?.unwrap_or_default();
+                    body.arguments.push(name);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The text in field `number` of a message.
+    fn last_text(&mut self, mut message: Span, number: u64) -> Parsed<Option<String>> {
+        let mut text = None;
+        while let Some(field) = self.proto.next(&mut message)? {
+            if let Value::Bytes(span) = field.value
+                && field.number == number
+            {
+                text = Some(self.proto.text(span, NAME)?);
+            }
+        }
+        Ok(text)
     }
 
     fn node(&mut self, mut message: Span, at: u64) -> Parsed<Node> {
@@ -171,18 +196,17 @@ impl<'a, 's, 'l> Walk<'a, 's, 'l> {
                 _ => {}
             }
         }
-        // Names of shapes, shards and devices; only these texts decide.
-        let decides = matches!(
-            key.as_str(),
-            "value" | "output_stream" | "debug_urls" | "memory_region_name" | "descriptor_source"
-        );
-        let Some(mut value) = value.filter(|_| decides) else { return Ok(()) };
+        let Some(mut value) = value else { return Ok(()) };
         let mut texts = Vec::new();
         while let Some(field) = self.proto.next(&mut value)? {
             match (field.number, field.value) {
-                (1, Value::Bytes(span)) => self.texts(span, 2, &mut texts)?,
-                (2, Value::Bytes(span)) if texts.len() < TEXTS => texts.push(self.proto.text(span, NAME)?),
-                (8, Value::Bytes(span)) => self.texts(span, 8, &mut texts)?,
+                (1, Value::Bytes(span)) => self.list(span, decides(&key), &mut texts, node)?,
+                (2, Value::Bytes(span)) if decides(&key) && texts.len() < TEXTS => {
+                    texts.push(self.proto.text(span, NAME)?);
+                }
+                (6, Value::Varint(kind)) => node.textual |= kind == DT_STRING,
+                (8, Value::Bytes(span)) if decides(&key) => self.tensor(span, &mut texts)?,
+                (10, Value::Bytes(span)) => node.functions.extend(self.last_text(span, 1)?),
                 _ => {}
             }
         }
@@ -190,20 +214,85 @@ impl<'a, 's, 'l> Walk<'a, 's, 'l> {
         Ok(())
     }
 
-    /// The texts in field `number` of a list or tensor.
-    fn texts(&mut self, mut message: Span, number: u64, texts: &mut Vec<String>) -> Parsed<()> {
+    /// A list of texts, types or functions.
+    fn list(
+        &mut self,
+        mut message: Span,
+        decides: bool,
+        texts: &mut Vec<String>,
+        node: &mut Node,
+    ) -> Parsed<()> {
         while let Some(field) = self.proto.next(&mut message)? {
             self.scan.spend(1)?;
-            if let Value::Bytes(span) = field.value
-                && field.number == number
-                && texts.len() < TEXTS
-            {
-                texts.push(self.proto.text(span, NAME)?);
+            match (field.number, field.value) {
+                (2, Value::Bytes(span)) if decides && texts.len() < TEXTS => {
+                    texts.push(self.proto.text(span, NAME)?);
+                }
+                (6, Value::Varint(kind)) => node.textual |= kind == DT_STRING,
+                (6, Value::Bytes(mut kinds)) => {
+                    while let Some(kind) = self.proto.packed(&mut kinds)? {
+                        node.textual |= kind == DT_STRING;
+                    }
+                }
+                (9, Value::Bytes(span)) if node.functions.len() < TEXTS => {
+                    node.functions.extend(self.last_text(span, 1)?);
+                }
+                _ => {}
             }
         }
         Ok(())
     }
+
+    /// The texts of a tensor, each in a field of its own or all behind their lengths.
+    fn tensor(&mut self, mut message: Span, texts: &mut Vec<String>) -> Parsed<()> {
+        let (mut kind, mut content) = (0, None);
+        while let Some(field) = self.proto.next(&mut message)? {
+            self.scan.spend(1)?;
+            match (field.number, field.value) {
+                (1, Value::Varint(number)) => kind = number,
+                (4, Value::Bytes(span)) => content = Some(span),
+                (8, Value::Bytes(span)) if texts.len() < 2 * TEXTS => {
+                    let text = self.proto.text(span, NAME)?;
+                    // Of the many, those that lead out count.
+                    if texts.len() < TEXTS || path::escape(&text).is_some() {
+                        texts.push(text);
+                    }
+                }
+                _ => {}
+            }
+        }
+        match content.filter(|_| kind == DT_STRING) {
+            Some(content) => self.packed_texts(content, texts),
+            None => Ok(()),
+        }
+    }
+
+    /// Texts behind all of their lengths, which is how TensorFlow packs a list of them. How many there are is in the
+    /// tensor's shape; they fit in one way only.
+    fn packed_texts(&mut self, content: Span, texts: &mut Vec<String>) -> Parsed<()> {
+        let mut lengths = Vec::new();
+        let mut rest = content;
+        while let Ok(Some(length)) = self.proto.packed(&mut rest) {
+            lengths.push(length);
+            let all = lengths.iter().fold(0_u64, |sum, length| sum.saturating_add(*length));
+            if all > rest.size() || lengths.len() > TEXTS {
+                return Ok(());
+            }
+            if all == rest.size() {
+                break;
+            }
+        }
+        for length in lengths {
+            let end = rest.start.saturating_add(length);
+            texts.push(self.proto.text(Span { start: rest.start, end }, NAME)?);
+            rest.start = end;
+        }
+        Ok(())
+    }
 }
+
+/// TensorFlow's number for texts.
+const DT_STRING: u64 = 7;
 
 /// Scans the configuration of a Keras object, which field `number` holds as JSON.
 pub(super) fn keras(

@@ -39,9 +39,9 @@ impl Walk<'_, '_> {
         let [name, kind, space] = parts.as_mut_slice() else { return Ok(()) };
         let name = name.until_zero()?;
         self.attributes += 1;
-        // The type is stored elsewhere, with other objects: only tools for science do so.
-        if version > 1 && flags & 1 != 0 {
-            return Ok(());
+        // The type or space is stored elsewhere, as an object of its own.
+        if version > 1 && flags & 3 != 0 {
+            return self.untyped(&name, body);
         }
         let kind = Kind::read(kind)?;
         let elements = elements(space)?;
@@ -69,13 +69,31 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
+    /// An attribute whose type is not at hand: a text there is known by how it begins.
+    fn untyped(&mut self, name: &str, body: &mut Block<'_>) -> Parsed<()> {
+        let at = body.address + body.at as u64;
+        let bytes = body.take(body.left().min(LONGEST))?.to_vec();
+        if bytes.trim_ascii_start().starts_with(b"{") {
+            return self.text(name, &bytes, at);
+        }
+        // A text of any length is its length, the address of a heap, and a number there.
+        let mut rest = body.file.block(at, bytes.len())?;
+        rest.skip(4)?;
+        let (collection, index) = (rest.offset()?, rest.u32()?);
+        if collection != 0 && body.file.is_address(collection) {
+            let text = heap::global(body.file, collection, index)?;
+            self.text(name, &text.bytes, text.address)?;
+        }
+        Ok(())
+    }
+
     /// The text of an attribute.
     fn text(&mut self, name: &str, bytes: &[u8], at: u64) -> Parsed<()> {
         let bytes = bytes.get(..LONGEST).unwrap_or(bytes);
         // PyTables unpickles attributes that look like pickles.
         let pickle = matches!(bytes, [0x80, 2..=5, ..])
             || bytes.starts_with(b"(") && bytes.contains(&b'\n')
-            || bytes.starts_with(b"cos\n");
+            || is_global(bytes);
         if pickle {
             let end = bytes.iter().rposition(|byte| *byte == b'.').map_or(bytes.len(), |end| end + 1);
             let pickled: &dyn Source = &bytes.get(..end).unwrap_or(bytes);
@@ -90,7 +108,9 @@ impl Walk<'_, '_> {
             "h5py_version" => self.scan.facts.library("h5py", text),
             _ => {}
         }
-        if text.starts_with(['{', '[']) && text.contains("class_name") {
+        // Escapes of JSON spell any name.
+        let holds_config = text.contains("class_name") || text.contains("\\u00");
+        if text.starts_with(['{', '[']) && holds_config {
             keras::config(text, at, self.scan).map_err(|halt| match halt {
                 Halt::Limit { what } => Halt::Limit { what },
                 _ => Halt::malformed(at, format!("the attribute `{name}` is no JSON")),
@@ -159,11 +179,13 @@ impl Walk<'_, '_> {
         let version = sources.u8()?;
         let count = sources.length()?;
         let at = sources.address + sources.at as u64;
-        if version >= 1 {
-            sources.skip(1)?;
+        // Since version 1, a flag says that the source is this file.
+        const SAME_FILE: u8 = 4;
+        let flags = if version >= 1 { sources.u8()? } else { 0 };
+        if flags & SAME_FILE == 0 {
+            let name = sources.until_zero()?;
+            self.other_file("a virtual dataset reads its values from", &name, at);
         }
-        let name = sources.until_zero()?;
-        self.other_file("a virtual dataset reads its values from", &name, at);
         if count > 1 {
             self.further_sources(&sources);
         }
@@ -177,10 +199,12 @@ impl Walk<'_, '_> {
         for text in rest.split(|byte| *byte == 0).filter(|text| text.len() > 3) {
             let path = text.iter().all(|byte| byte.is_ascii_graphic())
                 && (text.starts_with(b"/") || text.starts_with(b".."));
-            let file = [b".h5".as_slice(), b".hdf5", b"/etc/", b"/proc/"]
-                .iter()
-                .any(|mark| memchr::memmem::find(text, mark).is_some());
-            if path && file {
+            // Names of data sets begin with a slash as well.
+            let file =
+                [b".h5".as_slice(), b".hdf5", b"/etc/", b"/proc/", b"/root/", b"/home/", b"/var/", b"/."]
+                    .iter()
+                    .any(|mark| memchr::memmem::find(text, mark).is_some());
+            if path && (file || text.starts_with(b"../")) {
                 self.other_file(
                     "a virtual dataset reads its values from",
                     &String::from_utf8_lossy(text),
@@ -256,4 +280,15 @@ fn elements(space: &mut Block<'_>) -> Parsed<u64> {
         elements = elements.saturating_mul(space.length()?);
     }
     Ok(elements)
+}
+
+/// Whether a pickle of protocol 0 begins with a name here: `c`, its module and its function on a line each.
+fn is_global(bytes: &[u8]) -> bool {
+    let mut lines = bytes.strip_prefix(b"c").unwrap_or_default().splitn(3, |byte| *byte == b'\n');
+    let is_name = |line: Option<&[u8]>| {
+        line.is_some_and(|line| {
+            !line.is_empty() && line.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(byte))
+        })
+    };
+    is_name(lines.next()) && is_name(lines.next()) && lines.next().is_some_and(|rest| rest.contains(&b'.'))
 }

@@ -103,8 +103,10 @@ impl Walk<'_, '_> {
             blocks.push((at, length));
             return Ok(());
         }
-        // Shared messages are named by an address: types and filters that other objects hold in full.
+        // Shared messages are named by an address: types and filters that other objects hold in full. An attribute there is
+        // found by what it says.
         if flags & 2 != 0 {
+            self.unread |= kind == 0x0c;
             return Ok(());
         }
         let outcome = match kind {

@@ -109,6 +109,19 @@ fn configurations_are_found_in_attributes_of_both_kinds_of_header() {
 }
 
 #[test]
+fn types_stored_elsewhere_and_escapes_hide_no_configuration() {
+    let escaped = LAMBDA.replace("class_name", "class\\u005fname").replace("Lambda", "\\u004cambda");
+    let mut shared = attribute("model_config", &escaped);
+    shared[1] = 1;
+    for message in [attribute("model_config", &escaped), shared] {
+        assert_eq!(ids(&second(&[(12, message)])), ["keras.lambda"]);
+    }
+    let mut note = attribute("note", "hello");
+    note[1] = 1;
+    assert_eq!(ids(&second(&[(12, note)])), Vec::<&str>::new());
+}
+
+#[test]
 fn a_superblock_may_come_later() {
     let mut file = vec![0; 1024];
     file.extend(second(&[(12, attribute("model_config", LAMBDA))]));

@@ -12,6 +12,8 @@ const LONGEST_KEY: usize = (1 << 16) - 1;
 /// Lists of lists are in the specification, and no writer nests them further.
 const DEEPEST_LIST: u32 = 4;
 const DEFAULT_ALIGNMENT: u64 = 32;
+/// Texts of other keys beyond this are data.
+const LONGEST_TEXT: usize = 1 << 20;
 
 const UINT32: u32 = 4;
 const BOOL: u32 = 7;
@@ -22,6 +24,7 @@ const ARRAY: u32 = 9;
 pub(super) fn read(wire: &mut Wire<'_>, keys: u64, scan: &mut Scan<'_>) -> Proof<u64> {
     let mut alignment = DEFAULT_ALIGNMENT;
     let mut seen = Keys::default();
+    let mut vocabulary = Vocabulary::default();
     for _ in 0..keys {
         scan.spend(1)?;
         let at = wire.cursor.position();
@@ -38,6 +41,14 @@ pub(super) fn read(wire: &mut Wire<'_>, keys: u64, scan: &mut Scan<'_>) -> Proof
                 return flaw(value_at, "`general.architecture` is not a string");
             }
             (_, STRING) => string(wire, &key, scan)?,
+            (key, ARRAY) if vocabulary.has(key) => {
+                let start = wire.cursor.position();
+                wire.u32()?;
+                vocabulary.note(key, wire.count()?, value_at);
+                wire.cursor.seek(start);
+                list(wire, 0, scan)?;
+            }
+            (_, ARRAY) if is_template(&key) => templates(wire, scan)?,
             _ => skip(wire, kind, 0, scan)?,
         }
         if !alignment.is_power_of_two() || !alignment.is_multiple_of(8) {
@@ -45,21 +56,53 @@ pub(super) fn read(wire: &mut Wire<'_>, keys: u64, scan: &mut Scan<'_>) -> Proof
         }
         seen.add(&key, at)?;
     }
+    vocabulary.prove()?;
     match seen.twice() {
         Some(at) => flaw(at, "a metadata key stands twice"),
         None => Ok(alignment),
     }
 }
 
+/// The lists that describe the same tokens: loaders read the others as far as there are tokens.
+#[derive(Default)]
+struct Vocabulary {
+    tokens: Option<u64>,
+    /// Scores and types, with where they stand.
+    others: [Option<(u64, u64)>; 2],
+}
+
+impl Vocabulary {
+    fn has(&self, key: &str) -> bool {
+        matches!(key, "tokenizer.ggml.tokens" | "tokenizer.ggml.scores" | "tokenizer.ggml.token_type")
+    }
+
+    fn note(&mut self, key: &str, count: u64, at: u64) {
+        let [scores, types] = &mut self.others;
+        match key {
+            "tokenizer.ggml.tokens" => self.tokens = Some(count),
+            "tokenizer.ggml.scores" => *scores = Some((count, at)),
+            _ => *types = Some((count, at)),
+        }
+    }
+
+    fn prove(&self) -> Proof<()> {
+        let Some(tokens) = self.tokens else { return Ok(()) };
+        match self.others.iter().flatten().find(|(count, _)| *count < tokens) {
+            Some((count, at)) => flaw(*at, format!("{tokens} tokens have {count} scores or types")),
+            None => Ok(()),
+        }
+    }
+}
+
 fn string(wire: &mut Wire<'_>, key: &str, scan: &mut Scan<'_>) -> Proof<()> {
     let property = property(key);
-    let is_template = key.contains("chat_template");
-    if property.is_none() && !is_template {
-        return wire.skip_string();
-    }
+    let is_template = is_template(key);
     let length = wire.length()?;
     let at = wire.cursor.position();
     let size = usize::try_from(length).unwrap_or(usize::MAX);
+    if property.is_none() && !is_template && size > LONGEST_TEXT {
+        return Ok(wire.cursor.skip(length)?);
+    }
     if size > scan.limits.structure_bytes {
         return Err(Halt::limit(format!("{} bytes of one text", scan.limits.structure_bytes)).into());
     }
@@ -69,8 +112,15 @@ fn string(wire: &mut Wire<'_>, key: &str, scan: &mut Scan<'_>) -> Proof<()> {
     }
     if is_template {
         document::template(&text, at, scan);
+    } else {
+        document::template_text(&text, at, scan);
     }
     Ok(())
+}
+
+/// Whether a program renders the text under this key: `tokenizer.chat_template.NAME`, `adapter.prompt_template`.
+fn is_template(key: &str) -> bool {
+    key.contains("template")
 }
 
 /// The place of a key in a bill of materials.
@@ -119,6 +169,21 @@ fn skip(wire: &mut Wire<'_>, kind: u32, depth: u32, scan: &mut Scan<'_>) -> Proo
         },
         _ => Ok(wire.cursor.skip(size)?),
     }
+}
+
+/// A list under a key of templates.
+fn templates(wire: &mut Wire<'_>, scan: &mut Scan<'_>) -> Proof<()> {
+    let start = wire.cursor.position();
+    let (kind, count) = (wire.u32()?, wire.list(least(STRING, wire.short_counts).unwrap_or(8)));
+    if kind != STRING {
+        wire.cursor.seek(start);
+        return list(wire, 0, scan);
+    }
+    for _ in 0..count? {
+        scan.spend(1)?;
+        string(wire, "template", scan)?;
+    }
+    Ok(())
 }
 
 fn list(wire: &mut Wire<'_>, depth: u32, scan: &mut Scan<'_>) -> Proof<()> {

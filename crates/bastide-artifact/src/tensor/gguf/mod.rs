@@ -4,6 +4,7 @@
 //! and Python and C++ programs that render the chat template (CVE-2024-34359). The structure is proved from front to
 //! end: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
+mod legacy;
 mod metadata;
 mod table;
 mod types;
@@ -52,8 +53,9 @@ const MOST_TENSORS: u64 = 200_000;
 
 fn prove(source: &dyn Source, scan: &mut Scan<'_>) -> Proof<()> {
     let mut cursor = Cursor::new(source);
-    if cursor.array::<4>()? != *b"GGUF" {
-        return Err(Halt::malformed(0, "a predecessor of GGUF whose tensors are not described").into());
+    let magic = cursor.array::<4>()?;
+    if magic != *b"GGUF" {
+        return Ok(legacy::read(magic, &mut cursor, scan)?);
     }
     let version = cursor.array::<4>()?;
     let little = u32::from_le_bytes(version);

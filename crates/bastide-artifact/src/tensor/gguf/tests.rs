@@ -57,6 +57,36 @@ fn scanned(bytes: &[u8]) -> Report {
     scan(&bytes, "model.gguf", &Limits::default())
 }
 
+#[test]
+fn tokens_without_scores_are_a_flaw_and_predecessors_are_read() {
+    let lists = |tokens: u64, scores: u64| {
+        let mut writer = Writer::new(3, false, 0, 2);
+        writer.string("tokenizer.ggml.tokens").u32(9).u32(8).count(tokens);
+        for _ in 0..tokens {
+            writer.string("a");
+        }
+        writer.string("tokenizer.ggml.scores").u32(9).u32(6).count(scores);
+        for _ in 0..scores {
+            writer.u32(0);
+        }
+        writer.data(0)
+    };
+    assert_eq!(scanned(&lists(3, 3)).assessment(), Assessment::Clean, "{:?}", scanned(&lists(3, 3)).findings);
+    assert_eq!(scanned(&lists(3, 2)).assessment(), Assessment::Malicious);
+
+    let old = |magic: &[u8], numbers: &[u32]| {
+        let numbers = numbers.iter().flat_map(|number| number.to_le_bytes());
+        magic.iter().copied().chain(numbers).chain([0; 64]).collect::<Vec<u8>>()
+    };
+    for (bytes, assessment) in [
+        (old(b"lmgg", &[51_865, 1500, 512, 8, 6, 448, 1]), Assessment::Clean),
+        (old(b"tjgg", &[3, 2, 512, 8, 6, 448, 1, 1, 1, 0, 1, 0]), Assessment::Clean),
+        (old(b"tjgg", &[3, 2, 512, 8, 6, 448, 1, 1, u32::MAX]), Assessment::Unfinished),
+    ] {
+        assert_eq!(scanned(&bytes).assessment(), assessment, "{:?}", scanned(&bytes).findings);
+    }
+}
+
 fn flawed(bytes: &[u8], part: &str) {
     let report = scanned(bytes);
     assert_eq!(report.assessment(), Assessment::Malicious, "{part}: {:?}", report.findings);
@@ -215,6 +245,33 @@ fn predecessors_and_later_versions_are_not_called_clean() {
     old.resize(64, 0);
     assert_eq!(scanned(&old).assessment(), Assessment::Unfinished);
     assert_eq!(scanned(&Writer::new(9, false, 0, 0).data(0)).assessment(), Assessment::Unfinished);
+}
+
+#[test]
+fn templates_are_read_under_any_key() {
+    let hostile = "{{ x.__class__.__mro__ }}";
+    let file = |key: &str, text: &str, list: bool| {
+        let mut writer = Writer::new(3, false, 0, 1);
+        writer.string(key);
+        if list {
+            writer.u32(9).u32(8).count(1).string(text);
+        } else {
+            writer.u32(8).string(text);
+        }
+        scanned(&writer.data(0)).assessment()
+    };
+    for key in [
+        "tokenizer.chat_template",
+        "tokenizer.chat_template.rag",
+        "adapter.prompt_template",
+        "my.prompt",
+        "general.name",
+    ] {
+        assert_eq!(file(key, hostile, false), Assessment::Malicious, "{key}");
+        assert_eq!(file(key, "{{ messages[0].content }}", false), Assessment::Clean, "{key}");
+    }
+    assert_eq!(file("tokenizer.chat_templates", hostile, true), Assessment::Malicious);
+    assert_eq!(file("tokenizer.chat_templates", "default", true), Assessment::Clean);
 }
 
 proptest! {

@@ -77,23 +77,40 @@ impl Parser<'_> {
             match byte {
                 byte if byte == quote => break,
                 None | Some(b'\n') => return self.wrong(),
-                // `repr` of the names that numpy writes: quotes, backslashes and numbered characters.
-                Some(b'\\') => {
-                    let escaped = self.text.get(self.at).copied();
-                    self.at += 1;
-                    match escaped {
-                        Some(byte @ (b'\\' | b'\'' | b'"')) => text.push(byte),
-                        Some(b'n') => text.push(b'\n'),
-                        Some(b't') => text.push(b'\t'),
-                        Some(b'r') => text.push(b'\r'),
-                        Some(byte @ (b'x' | b'u' | b'U')) => text.extend([b'\\', byte]),
-                        _ => return self.wrong(),
-                    }
-                }
+                Some(b'\\') => self.escape(&mut text)?,
                 Some(byte) => text.push(byte),
             }
         }
         Ok(Literal::Text(String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    /// `repr` of the names that numpy writes: quotes, backslashes and numbered characters, which may spell a type as well.
+    fn escape(&mut self, text: &mut Vec<u8>) -> Proof<()> {
+        let escaped = self.text.get(self.at).copied();
+        self.at += 1;
+        let digits = match escaped {
+            Some(b'x') => 2,
+            Some(b'u') => 4,
+            Some(b'U') => 8,
+            Some(byte) => {
+                text.push(match byte {
+                    b'\\' | b'\'' | b'"' => byte,
+                    b'n' => b'\n',
+                    b't' => b'\t',
+                    b'r' => b'\r',
+                    _ => return self.wrong(),
+                });
+                return Ok(());
+            }
+            None => return self.wrong(),
+        };
+        let hex = self.text.get(self.at..self.at + digits).and_then(|hex| std::str::from_utf8(hex).ok());
+        let Some(c) = hex.and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32) else {
+            return self.wrong();
+        };
+        self.at += digits;
+        text.extend(c.encode_utf8(&mut [0; 4]).bytes());
+        Ok(())
     }
 
     fn number(&mut self) -> Proof<Literal> {

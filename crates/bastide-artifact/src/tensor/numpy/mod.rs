@@ -156,6 +156,8 @@ fn elements(
         return flaw(at, "the shape is no tuple of sizes, or their product overflows");
     };
     let Some(dtype) = dtype::of(descr) else {
+        // A type that is new here may still be one of objects.
+        scan.nested("array", &Part::from(source, data));
         return Err(Halt::malformed(at, "the element type is unknown").into());
     };
     let name = match descr {

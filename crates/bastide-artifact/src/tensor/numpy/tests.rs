@@ -3,6 +3,8 @@ use proptest::prelude::*;
 
 use crate::{Format, Limits, Report, scan};
 
+const PICKLE: &[u8] = b"cos\nsystem\n(S'echo harmless'\ntR.";
+
 fn file(version: u8, header: &str, data: &[u8]) -> Vec<u8> {
     let mut bytes = b"\x93NUMPY".to_vec();
     bytes.extend([version, 0]);
@@ -52,9 +54,24 @@ fn arrays_are_held_against_the_file() {
 
 #[test]
 fn objects_are_said_wherever_they_stand() {
-    for descr in
-        ["'|O'", "'O'", "[('a', '<f4'), ('b', '|O')]", "[('a', [('b', '|O', (2,))])]", "('|O', (2,))"]
-    {
+    for descr in [
+        "'|O'",
+        "'O'",
+        "'O8'",
+        "'object'",
+        "'object_'",
+        "'Object0'",
+        "'\\x4f'",
+        "b'|O'",
+        "'f4, O'",
+        "'(2,)O'",
+        "'2O,f4'",
+        "[('a', '<f4'), ('b', '|O')]",
+        "[('a', [('b', 'object', (2,))])]",
+        "[(('title', 'a'), 'object')]",
+        "('|O', (2,))",
+        "('|O', 2L)",
+    ] {
         let report = with(descr, "(1,)", 8);
         assert!(
             report.findings.iter().any(|f| f.rule.id == "numpy.objects"),
@@ -62,6 +79,31 @@ fn objects_are_said_wherever_they_stand() {
             report.findings
         );
     }
+}
+
+#[test]
+fn types_by_their_names_are_held_against_the_file() {
+    for (descr, size) in [
+        ("'float32'", 4),
+        ("'int64'", 8),
+        ("'bool'", 1),
+        ("'complex128'", 16),
+        ("'f4,i2'", 6),
+        ("'(2,3)u1'", 6),
+        ("'f'", 4),
+        ("'i'", 4),
+        ("'datetime64[ns]'", 8),
+        ("'\\x3cf8'", 8),
+    ] {
+        assert_eq!(with(descr, "(1,)", size).assessment(), Assessment::Clean, "{descr}");
+        assert_eq!(with(descr, "(1,)", size - 1).assessment(), Assessment::Unfinished, "{descr}");
+    }
+}
+
+#[test]
+fn the_data_of_unknown_types_is_looked_at() {
+    let report = file(1, "{'descr': 'novel', 'fortran_order': False, 'shape': (1,), }", PICKLE);
+    assert_eq!(scanned(&report).assessment(), Assessment::Malicious);
 }
 
 #[test]
