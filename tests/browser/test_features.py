@@ -37,11 +37,15 @@ def test_an_exchange_says_what_was_replaced_and_shows_it_on_record_only(server, 
     expect(main).to_contain_text("CREDIT_CARD")
     expect(main).to_contain_text("EMAIL_ADDRESS")
     assert CARD not in admin_page.content()
-    admin_page.get_by_role("button", name="Show without masks").click()
+    admin_page.locator("summary", has_text="Show without masks").click()
+    dialog = admin_page.locator("dialog[open]")
+    expect(dialog.get_by_label("Why")).to_be_focused()
+    dialog.get_by_label("Why").fill("ticket 4711")
+    dialog.get_by_role("button", name="Show without masks").click()
     expect(main).to_contain_text(CARD)
     expect(main).to_contain_text(re.compile("entry \\d+"))
     admin_page.goto(server.url("/console/log?kind=revealed"))
-    expect(admin_page.locator("main")).to_contain_text("revealed")
+    expect(admin_page.locator("main")).to_contain_text("because: ticket 4711")
 
 
 def test_a_key_lives_from_its_making_to_its_end(server, admin_page):
@@ -96,3 +100,19 @@ def test_paper_and_forced_colours_lose_nothing(server, admin_page):
     badge = admin_page.locator("main .badge").first
     expect(badge).to_be_visible()
     assert badge.evaluate("e => getComputedStyle(e).borderTopStyle") == "solid", "its colour alone would say nothing"
+
+
+def test_narrow_lists_keep_their_words_apart_and_their_filters_closed(server, admin_page):
+    admin_page.set_viewport_size({"width": 390, "height": 844})
+    admin_page.goto(server.url("/console/log"))
+    cell = admin_page.locator("td[data-label=What]").first
+    label = cell.evaluate("e => getComputedStyle(e, '::before').width")
+    inner = cell.evaluate(
+        "e => [...e.children].map(c => c.getBoundingClientRect()).every(r => r.left >= e.getBoundingClientRect().left + 100)"
+    )
+    assert label == "112px" and inner, "what is said stands beside its label"
+    assert admin_page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    admin_page.goto(server.url("/console/exchanges"))
+    expect(admin_page.locator("select[name=verdict]")).to_be_hidden()
+    admin_page.locator("summary", has_text="Filters").click()
+    expect(admin_page.locator("select[name=verdict]")).to_be_visible()

@@ -22,7 +22,7 @@ use crate::names::Names;
 use crate::node::Node;
 use crate::providers::FIXED;
 use crate::request::{CredentialGiven, KeyWanted, ProviderWanted, Request};
-use crate::time::{expiry, show_time};
+use crate::time::{key_expiry, show_time};
 use crate::usage;
 
 /// Executes requests on a node.
@@ -73,14 +73,9 @@ impl Admin {
             Request::ProjectList => {
                 Ok(self.node.store.projects().map_err(could_not)?.iter().map(show_project).collect())
             }
-            Request::PolicyShow => {
-                let active = self.node.store.active_policy().map_err(could_not)?;
-                Ok(json!({
-                    "version": active.as_ref().map(|p| p.version),
-                    "text": active.map_or_else(|| PolicySet::starter().text().to_owned(), |p| p.text),
-                }))
-            }
-            Request::GuardShow => self.guard_shown(),
+            Request::PolicyShow { version } => self.policies_shown(version),
+            Request::PolicyHistory => self.policy_history(),
+            Request::GuardShow { version } => self.guard_shown(version),
             Request::GuardHistory => self.guard_history(),
             Request::PolicyNames { text } => Ok(json!({ "missing": self.names()?.missing_in(&text) })),
             Request::LogPublish => {
@@ -171,8 +166,7 @@ impl Admin {
 
     async fn key_create(&self, turn: &mut Turn<'_>, wanted: KeyWanted) -> Result<Value, Failure> {
         let project = self.project(wanted.project.as_deref())?;
-        let expires_at =
-            wanted.expires.as_deref().map(|text| expiry(text, self.node.identity.now())).transpose()?;
+        let expires_at = key_expiry(wanted.expires.as_deref(), self.node.identity.now())?;
         let limits = KeyLimits {
             requests_per_minute: wanted.requests_per_minute,
             tokens_per_minute: wanted.tokens_per_minute,

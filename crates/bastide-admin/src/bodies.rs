@@ -3,6 +3,7 @@
 //! Nothing that was not asked for in clear leaves this process in clear, and what is leaves it only once the log has the
 //! look at it on disk.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use bastide_audit::{
 use bastide_inspect::{Engine, standard_detectors};
 use bastide_types::{ActorRef, Event, ExchangeId, KeyId, Pseudonym, Reveal, Timestamp};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::admin::{Admin, no_such};
@@ -73,6 +74,9 @@ pub struct ExchangeShown {
     pub revealed: Option<u64>,
     /// Every body that the log speaks of.
     pub bodies: Vec<BodyShown>,
+    /// Why each detector that masked something found it, by its id: what it says of the kept text now, for the log does
+    /// not have it.
+    pub reasons: BTreeMap<&'static str, String>,
 }
 
 /// A key behind an exchange.
@@ -123,11 +127,38 @@ pub struct BodyShown {
     pub said: Vec<Said>,
 }
 
+/// A look without masks, which the log records first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevealWanted {
+    /// Why, in a line of at most 200 characters. The log keeps it: no value belongs into it.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// The longest reason for a look, in characters.
+const MOST_REASON: usize = 200;
+
+impl RevealWanted {
+    /// The reason, where one is given.
+    fn into_reason(self) -> Result<Option<String>, Failure> {
+        let reason = self.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+        let long =
+            |reason: &String| reason.chars().count() > MOST_REASON || reason.contains(char::is_control);
+        if reason.as_ref().is_some_and(long) {
+            return Err(Failure::usage(format!(
+                "give the reason in one line of at most {MOST_REASON} characters"
+            )));
+        }
+        Ok(reason)
+    }
+}
+
 /// How an exchange is looked at.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Look {
     /// Without masks; recorded first.
-    pub reveal: bool,
+    pub reveal: Option<RevealWanted>,
     /// Texts by who said what.
     pub segments: bool,
 }
@@ -159,11 +190,13 @@ impl Admin {
             // Late ones are then missing from what is shown, which says so.
             let _ = off_the_runtime(move || bodies.flush(FLUSH)).await?;
         }
+        let reveal = look.reveal.map(RevealWanted::into_reason).transpose()?;
         let node = Arc::clone(&self.node);
         let found = off_the_runtime(move || find(&node, exchange)).await??;
         let mut revealed = None;
-        if look.reveal && !found.bodies.is_empty() {
-            let event = Event::Revealed(Box::new(Reveal { at: self.node.clock.now(), actor, exchange }));
+        if let (Some(reason), false) = (reveal, found.bodies.is_empty()) {
+            let reveal = Reveal { at: self.node.clock.now(), actor, exchange, reason };
+            let event = Event::Revealed(Box::new(reveal));
             revealed = Some(self.node.log.record(event).await.map_err(could_not)?.index());
         }
         let (node, guard) = (Arc::clone(&self.node), self.gateway.as_ref().map(|g| g.guard()));
@@ -307,6 +340,7 @@ fn show(
         outcome: found.entries.outcome.as_ref().zip(outcome).map(|(log, value)| entry(log, value)),
         revealed,
         bodies,
+        reasons: masker.map(Masker::into_reasons).unwrap_or_default(),
     })
 }
 

@@ -73,6 +73,9 @@ pub enum Says {
         actor: Actor,
         /// Whose bodies.
         exchange: String,
+        /// Why, in their own words.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// The server began.
     Started {
@@ -266,7 +269,11 @@ impl Entry {
                 phase: text(&value, "phase"),
                 intent: value.get("intent").and_then(Value::as_uint),
             },
-            "revealed" => Says::Revealed { actor: actor(&value), exchange: text(&value, "exchange") },
+            "revealed" => Says::Revealed {
+                actor: actor(&value),
+                exchange: text(&value, "exchange"),
+                reason: value.get("reason").and_then(Value::as_text).map(str::to_owned),
+            },
             "started" => Says::Started { version: text(&value, "version") },
             "stopped" => Says::Stopped,
             _ => Says::Unknown,

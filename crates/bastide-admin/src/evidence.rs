@@ -1,5 +1,6 @@
 //! The log as evidence: its entries by pages, proofs that one is in it, and whether a receipt holds.
 
+use aho_corasick::AhoCorasick;
 use bastide_audit::{LogReader, LogStats, Receipt};
 use bastide_types::Timestamp;
 use schemars::JsonSchema;
@@ -25,7 +26,7 @@ const MOST_TEXT: usize = 200;
 pub struct EntryFilter {
     /// Of this kind.
     pub kind: Option<String>,
-    /// With this text in it, letter by letter.
+    /// With this text in it, letter by letter, or about a key or person whose name has it.
     pub text: Option<String>,
 }
 
@@ -49,6 +50,8 @@ pub struct Proof {
     pub entry: Entry,
     /// All that the entry says, as JSON.
     pub json: String,
+    /// The entry as it is hashed, in hexadecimal.
+    pub bytes: String,
     /// Its leaf hash, in hexadecimal.
     pub leaf: String,
     /// The hashes from the leaf to the root, in hexadecimal.
@@ -108,21 +111,22 @@ impl Admin {
         before: Option<u64>,
         most: usize,
     ) -> Result<EntryPage, Failure> {
+        let text = filter.text.filter(|t| !t.is_empty());
+        if text.as_ref().is_some_and(|t| t.len() > MOST_TEXT) {
+            return Err(Failure::usage(format!("search for at most {MOST_TEXT} characters")));
+        }
+        let sought = text.map(|text| self.sought(&text)).transpose()?;
         let node = std::sync::Arc::clone(&self.node);
         off_the_runtime(move || {
-            let text = filter.text.filter(|t| !t.is_empty());
-            if text.as_ref().is_some_and(|t| t.len() > MOST_TEXT) {
-                return Err(Failure::usage(format!("search for at most {MOST_TEXT} characters")));
-            }
-            let finder = text.as_ref().map(memchr::memmem::Finder::new);
             let kind = filter.kind.as_deref().map(kind_field);
             let kind = kind.as_ref().map(memchr::memmem::Finder::new);
             let (mut entries, mut read) = (Vec::new(), 0);
             let most = most.clamp(1, MOST_ENTRIES);
             let all = Entries::open(&node)?;
             let came_to = all.walk_back(before.unwrap_or(u64::MAX), MOST_SEARCHED, |entry| {
-                let holds = |f: &memchr::memmem::Finder<'_>| f.find(&entry.bytes).is_some();
-                if !finder.iter().chain(&kind).all(holds) {
+                if sought.as_ref().is_some_and(|sought| !sought.is_match(&entry.bytes))
+                    || kind.as_ref().is_some_and(|kind| kind.find(&entry.bytes).is_none())
+                {
                     return true;
                 }
                 let Some(entry) = Entry::read(&entry) else { return true };
@@ -136,6 +140,13 @@ impl Admin {
             Ok(EntryPage { entries, next: (came_to > 0).then_some(came_to), searched_to })
         })
         .await?
+    }
+
+    /// What an entry has one of that a search for this text finds.
+    fn sought(&self, text: &str) -> Result<AhoCorasick, Failure> {
+        let mut sought = self.who_is_who()?.written_for(text);
+        sought.push(text.as_bytes().to_vec());
+        AhoCorasick::new(sought).map_err(could_not)
     }
 
     /// Proof that the entry at this index is in the log, under a checkpoint of now.
@@ -159,6 +170,7 @@ impl Admin {
             Ok(Proof {
                 entry: Entry::read(&log_entry).ok_or_else(none)?,
                 json: log_entry.value().map_err(could_not)?.to_json(),
+                bytes: to_hex(&log_entry.bytes),
                 leaf: to_hex(&leaf.0),
                 path: path.iter().map(|hash| to_hex(&hash.0)).collect(),
                 origin: checkpoint.origin.clone(),

@@ -80,6 +80,12 @@ impl Failure {
         self
     }
 
+    /// The same failure, with what there is to know first.
+    pub fn after(mut self, first: impl fmt::Display) -> Self {
+        self.message = format!("{first}: {}", self.message);
+        self
+    }
+
     /// The same failure, of one thing among those that were given: a form says it there.
     pub fn at(self, field: &'static str) -> Self {
         Failure { field: Some(field), ..self }

@@ -3,23 +3,23 @@
 use std::collections::{BTreeSet, HashMap};
 
 use bastide_crypto::sha256;
-use bastide_inspect::{From, GuardProfile, Rule, standard_detectors};
+use bastide_inspect::{From, GuardProfile, Rule, Target, standard_detectors};
 use bastide_store::{GuardProfileRow, NewGuardProfile};
 use bastide_types::{
-    Category, Digest, Direction, Finding, GuardMode, Origin, Score, Severity, Span, Timestamp, Verdict, View,
+    Category, Digest, Direction, Finding, GuardMode, Guarded as Family, Origin, Score, Severity, Span,
+    Timestamp, Verdict, View,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::admin::Admin;
 use crate::change::{Turn, What};
-use crate::entries::{Found, Guarded};
+use crate::entries::{Found, Guarded, to_hex};
 use crate::exchanges::{ExchangeFilter, ExchangeRow};
 use crate::failure::{Failure, could_not, store_refused};
 use crate::rules::GuardDraft;
+use crate::versions::{BUILT_IN, GuardVersion};
 
-/// Versions that a list shows.
-const MOST_VERSIONS: u32 = 200;
 /// Exchanges that another profile is tried on.
 const PREVIEWED: usize = 1_000;
 /// Exchanges of a page of the log.
@@ -61,8 +61,10 @@ fn verdict_name<S: serde::Serializer>(verdict: &Verdict, serializer: S) -> Resul
 }
 
 /// One answer of the matrix: from this score on, this is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// Of this detector alone; `None`: of every other one.
+    pub detector: Option<String>,
     /// From this score on, in per mille.
     pub min_score: u16,
     /// What is done.
@@ -124,18 +126,50 @@ fn rule_shown(rule: &Rule, yours: bool) -> RuleShown {
     }
 }
 
-/// What a profile does about a category in one column of [`MATRIX`], the highest score first.
+/// What a profile does about a category in one column of [`MATRIX`]: that of single detectors that have rules of their
+/// own, then that of the others, the highest score first. Empty: the guard does not look for it there.
 #[must_use]
 pub fn steps(profile: &GuardProfile, category: Category, origin: Origin, direction: Direction) -> Vec<Step> {
+    if !looks_for(category, direction) {
+        return Vec::new();
+    }
+    let others = steps_of(profile, category, "", origin, direction);
+    let named = standard_detectors().into_iter().filter(|detector| detector.category() == category);
+    let named = named.filter(|detector| {
+        let its = |rule: &Rule| matches!(&rule.target, Target::Detector(id) if **id == *detector.id());
+        profile.rules().iter().any(its)
+    });
+    let alone = named.flat_map(|detector| {
+        let steps = steps_of(profile, category, detector.id(), origin, direction);
+        let same = steps.iter().map(|s| s.verdict).eq(others.iter().map(|s| s.verdict));
+        if same { Vec::new() } else { steps }
+    });
+    alone.chain(others.iter().cloned()).collect()
+}
+
+/// Towards a caller the guard looks for what leaves: personal data and secrets. An attack on a model has come to its end
+/// there, and fewer patterns hold back less of a stream.
+fn looks_for(category: Category, direction: Direction) -> bool {
+    direction == Direction::Request || category.family() != Family::Attack
+}
+
+fn steps_of(
+    profile: &GuardProfile,
+    category: Category,
+    detector: &'static str,
+    origin: Origin,
+    direction: Direction,
+) -> Vec<Step> {
     let defaults = GuardProfile::default_profile();
     let scores: BTreeSet<u16> = profile.rules().iter().map(|r| r.min_score.get()).chain([0]).collect();
     let mut found: Vec<Step> = Vec::new();
     // Upwards: a step that says what the one below says is none.
     for score in scores {
-        let judged = profile.consider(&sample(category, score), origin, origin.trust(), direction);
+        let judged = profile.consider(&finding(category, score, detector), origin, origin.trust(), direction);
         let rule = judged.rule.and_then(|at| profile.rules().get(at));
         let yours = rule.is_some_and(|rule| !defaults.rules().contains(rule));
-        let step = Step { min_score: score, verdict: judged.verdict, yours };
+        let detector = (!detector.is_empty()).then(|| detector.to_owned());
+        let step = Step { detector, min_score: score, verdict: judged.verdict, yours };
         if found.last().is_none_or(|last| (last.verdict, last.yours) != (step.verdict, step.yours)) {
             found.push(step);
         }
@@ -144,9 +178,17 @@ pub fn steps(profile: &GuardProfile, category: Category, origin: Origin, directi
     found
 }
 
-/// A finding that no rule for a detector speaks of.
-fn sample(category: Category, score: u16) -> Finding {
-    finding(category, score, "")
+/// The rule of a profile that decides about a recorded finding.
+#[must_use]
+pub fn rule_for(profile: &GuardProfile, found: &Found, direction: Direction) -> Option<RuleShown> {
+    let category: Category = found.category.parse().ok()?;
+    let origin = Origin::ALL.iter().copied().find(|o| o.as_str() == found.origin)?;
+    let score = u16::try_from(found.score).unwrap_or(u16::MAX);
+    let all = standard_detectors();
+    let detector = all.iter().map(|d| d.id()).find(|id| *id == found.detector).unwrap_or_default();
+    let judged = profile.consider(&finding(category, score, detector), origin, origin.trust(), direction);
+    let rule = profile.rules().get(judged.rule?)?;
+    Some(rule_shown(rule, !GuardProfile::default_profile().rules().contains(rule)))
 }
 
 fn finding(category: Category, score: u16, detector: &'static str) -> Finding {
@@ -190,6 +232,8 @@ pub struct GuardPreview {
     pub findings: usize,
     /// Exchanges with more findings than the log lists: theirs are judged by those it does.
     pub cut: usize,
+    /// Exchanges that a policy refused: they end like that with either guard.
+    pub denied: usize,
     /// Exchanges by verdict with the guard in force, in the order of [`Verdict::ALL`].
     pub before: Vec<usize>,
     /// The same with the other one.
@@ -216,6 +260,21 @@ impl Admin {
             None => GuardDraft::read(None, "", GuardMode::default())?,
         };
         Ok(GuardNow { mode: draft.mode, profile: draft.profile, stored })
+    }
+
+    /// The rules that had this digest, in hexadecimal: those in force, or of a version of before; `None`: neither.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn profile_of(&self, digest: &str) -> Result<Option<GuardProfile>, Failure> {
+        let is_it = |profile: &GuardProfile| to_hex(&sha256(&profile.digest_input())) == digest;
+        let now = self.guard_now()?.profile;
+        if is_it(&now) {
+            return Ok(Some(now));
+        }
+        let before = self.guard_versions()?.into_iter().find(|version| to_hex(&version.digest.0) == digest);
+        let read = |version: GuardVersion| GuardDraft::read(Some(version.mode), &version.text, version.mode);
+        Ok(before.and_then(|version| read(version).ok()).map(|draft| draft.profile).filter(is_it))
     }
 
     /// A guard to be: what is left out stays as it was stored last.
@@ -259,47 +318,28 @@ impl Admin {
         Ok(json!({"version": version, "mode": draft.mode.as_str(), "rules": draft.tables.len()}))
     }
 
-    /// The guard in force, for a program.
-    pub(crate) fn guard_shown(&self) -> Result<Value, Failure> {
-        let now = self.guard_now()?;
-        let stored = now.stored.as_ref();
+    /// The guard in force, or one of before, for a program.
+    pub(crate) fn guard_shown(&self, version: Option<u64>) -> Result<Value, Failure> {
+        let (mode, profile, version, text) = match version {
+            None => {
+                let now = self.guard_now()?;
+                let (version, text) =
+                    now.stored.map_or((BUILT_IN, String::new()), |row| (row.version, row.text));
+                (now.mode, now.profile, version, text)
+            }
+            Some(version) => {
+                let GuardVersion { version, mode, text, .. } = self.guard_version(version)?;
+                let draft = GuardDraft::read(Some(mode), &text, mode)?;
+                (mode, draft.profile, version, text)
+            }
+        };
         Ok(json!({
-            "mode": now.mode.as_str(),
-            "rules": rules_shown(&now.profile),
-            "version": stored.map(|row| row.version),
-            "text": stored.map(|row| row.text.clone()).unwrap_or_default(),
-            "profile": crate::entries::to_hex(&sha256(&now.profile.digest_input())),
+            "mode": mode.as_str(),
+            "rules": rules_shown(&profile),
+            "version": version,
+            "text": text,
+            "profile": to_hex(&sha256(&profile.digest_input())),
         }))
-    }
-
-    pub(crate) fn guard_history(&self) -> Result<Value, Failure> {
-        let shown = self.guard_versions()?.into_iter().map(|row| {
-            json!({
-                "version": row.version.to_string(),
-                "mode": row.mode.as_str(),
-                "set": crate::time::show_time(row.set_at),
-                "set_by": row.set_by,
-                "state": if row.active { "stored" } else { "before" },
-                "text": row.text,
-            })
-        });
-        Ok(shown.collect())
-    }
-
-    /// The newest versions, newest first.
-    ///
-    /// # Errors
-    /// When the records cannot be read.
-    pub fn guard_versions(&self) -> Result<Vec<GuardProfileRow>, Failure> {
-        self.node.store.guard_profiles(MOST_VERSIONS).map_err(could_not)
-    }
-
-    /// One version.
-    ///
-    /// # Errors
-    /// When the records cannot be read.
-    pub fn guard_version(&self, version: u64) -> Result<Option<GuardProfileRow>, Failure> {
-        self.node.store.guard_profile(version).map_err(could_not)
     }
 
     /// What a guard would make of the findings of the newest exchanges, beside what the one in force makes of them.
@@ -336,7 +376,10 @@ fn preview(rows: &[ExchangeRow], in_force: &GuardProfile, draft: &GuardProfile) 
         ..GuardPreview::default()
     };
     for row in rows {
-        let (mut from, mut to) = (Verdict::Allow, Verdict::Allow);
+        // What a policy refused is refused whatever the guard says.
+        let least = if row.is_denied() { Verdict::Block } else { Verdict::Allow };
+        preview.denied += usize::from(row.is_denied());
+        let (mut from, mut to) = (least, least);
         let mut categories = BTreeSet::new();
         let mut cut = false;
         for (guarded, direction) in halves(row) {
@@ -454,5 +497,24 @@ mod tests {
         );
         let shown: Vec<_> = steps.iter().map(|s| (s.min_score, s.verdict, s.yours)).collect();
         assert_eq!(shown, [(700, Verdict::Block, false), (0, Verdict::Flag, false)]);
+    }
+
+    #[test]
+    fn the_matrix_says_what_holds_for_one_detector_and_what_is_not_looked_for() {
+        let profile = GuardProfile::default_profile();
+        let in_tools = steps(&profile, Category::InvisibleText, Origin::ToolResult, Direction::Request);
+        let shown: Vec<_> = in_tools.iter().map(|s| (s.detector.as_deref(), s.verdict)).collect();
+        assert_eq!(shown, [(Some("invisible.tag"), Verdict::Block), (None, Verdict::Flag)]);
+        let by_user = steps(&profile, Category::InvisibleText, Origin::User, Direction::Request);
+        assert_eq!(by_user.len(), 1, "what does not differ is not said twice");
+        let back = |category| steps(&profile, category, Origin::Assistant, Direction::Response);
+        assert!(back(Category::PromptInjection).is_empty() && !back(Category::CreditCard).is_empty());
+    }
+
+    #[test]
+    fn the_rule_that_decided_about_a_recorded_finding_is_told() {
+        let profile = GuardProfile::default_profile();
+        let rule = rule_for(&profile, &found("user", "tokenise"), Direction::Request).expect("a rule");
+        assert_eq!((rule.verdict, rule.min_score, rule.yours), (Verdict::Tokenise, 500, false));
     }
 }

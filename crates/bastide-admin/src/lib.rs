@@ -37,12 +37,13 @@ mod time;
 mod tokens;
 mod usage;
 mod users;
+mod versions;
 mod who;
 
 pub use admin::{Admin, no_such};
 pub use bastide_identity::Authorized;
-pub use bastide_store::{GuardProfileRow, PolicyRow};
-pub use bodies::{BodyShown, EntryShown, ExchangeShown, KeyShown, Look};
+pub use bastide_store::GuardProfileRow;
+pub use bodies::{BodyShown, EntryShown, ExchangeShown, KeyShown, Look, RevealWanted};
 pub use change::{Changes, Made, Turn, What};
 pub use clock::SystemClock;
 pub use demo::DemoExchange;
@@ -52,12 +53,12 @@ pub use exchanges::{ExchangeFilter, ExchangePage, ExchangeRow, KeyName};
 pub use failure::{Failure, Kind, chain, could_not};
 pub use folder::{Folder, KeyFile, Locked, shell_word};
 pub use guard::{
-    DetectorShown, GuardNow, GuardPreview, MATRIX, RuleShown, Step, WouldChange, detectors, rules_shown,
-    steps,
+    DetectorShown, GuardNow, GuardPreview, MATRIX, RuleShown, Step, WouldChange, detectors, rule_for,
+    rules_shown, steps,
 };
 pub use keys::{KeyFacts, KeyState};
 pub use models::{KNOWN, Known, ProviderFacts, ProviderState};
-pub use node::Node;
+pub use node::{ACTIONS, Node};
 pub use people::{Credentials, NotIn, UserChange};
 pub use places::{Place, Places};
 pub use playground::{MAX_TRIED_BYTES, Tried, TriedFinding, TriedReading};
@@ -65,13 +66,14 @@ pub use policies::{PolicyChecked, PolicyInForce, Remark};
 pub use providers::{FIXED, Fixed};
 pub use question::{Answer, Looked, Question};
 pub use recall::recall_traffic_beside;
-pub use report::{Explained, Finding, Health, Origin};
+pub use report::{Explained, Finding, Health, Origin, Pending};
 pub use request::{CredentialGiven, KeyWanted, PasswordGiven, ProviderWanted, Request, TokenWanted};
-pub use rules::{GuardDraft, GuardTable, RuleTable, guard_profile, rules_text, score, setting};
+pub use rules::{GuardDraft, GuardTable, RuleTable, guard_profile, guard_rule, rules_text, score, setting};
 pub use segments::{Mark, MarkKind, Said};
 pub use server::{Answering, Server};
-pub use time::show_time;
+pub use time::{KEY_LASTS, NEVER, TOKEN_LASTS, show_time};
 pub use usage::{
     note_sessions, note_sessions_while_running, restore_usage, save_usage, save_usage_while_running,
 };
+pub use versions::{BUILT_IN, GuardVersion, PolicyVersion, WasSet};
 pub use who::{Names, Who};

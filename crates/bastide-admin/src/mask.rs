@@ -24,6 +24,7 @@ const EVENT_BYTES: usize = 1 << 20;
 pub(crate) struct Masker {
     engine: Arc<Engine>,
     scratch: Scratch,
+    reasons: BTreeMap<&'static str, String>,
 }
 
 /// Places in a text and what goes there instead.
@@ -48,7 +49,12 @@ const HIDDEN: &str = "[not shown: a value may go on behind the cut]";
 impl Masker {
     /// With the engine of all detectors.
     pub(crate) fn new(engine: Arc<Engine>) -> Masker {
-        Masker { engine, scratch: Scratch::default() }
+        Masker { engine, scratch: Scratch::default(), reasons: BTreeMap::new() }
+    }
+
+    /// Why each detector that found something says it did, the first time.
+    pub(crate) fn into_reasons(self) -> BTreeMap<&'static str, String> {
+        self.reasons
     }
 
     /// A body with masks, `cut` when its end is missing.
@@ -112,6 +118,9 @@ impl Masker {
             findings.iter_mut().skip(known).for_each(|f| f.span = text.place(&reading, f.span));
         }
         findings.retain(|f| !f.span.is_empty());
+        for finding in &findings {
+            self.reasons.entry(finding.detector).or_insert_with(|| finding.reason.to_string());
+        }
         findings.sort_by_key(|f| (f.span.start, Reverse(f.span.end)));
         let mut masks: Masks = Vec::new();
         for finding in findings {

@@ -225,8 +225,8 @@ impl Node {
 /// Entries read at a time.
 const BATCH: u64 = 256;
 
-/// The changes there are.
-const ACTIONS: &[&str] = &[
+/// The changes there are, by their names in the log.
+pub const ACTIONS: &[&str] = &[
     "organisation.create",
     "project.create",
     "key.create",

@@ -4,22 +4,17 @@ use std::sync::Arc;
 
 use bastide_identity::Authorized;
 use bastide_policy::PolicySet;
-use bastide_store::PolicyRow;
 
 use crate::admin::Admin;
 use crate::bodies::off_the_runtime;
 use crate::failure::{Failure, could_not};
-
-/// Versions that a list shows.
-const MOST_VERSIONS: u32 = 200;
+use crate::versions::PolicyVersion;
 
 /// The policies in force.
 #[derive(Clone, Debug)]
 pub struct PolicyInForce {
-    /// The version; `None`: the starter policy, which nobody set.
-    pub row: Option<PolicyRow>,
-    /// The text.
-    pub text: String,
+    /// The version, with its text.
+    pub version: PolicyVersion,
     /// What is probably not meant, and what is named that there is not.
     pub warnings: Vec<Remark>,
 }
@@ -55,13 +50,12 @@ impl Admin {
     /// # Errors
     /// When the records cannot be read.
     pub async fn policy_in_force(self: &Arc<Self>) -> Result<PolicyInForce, Failure> {
-        let row = self.node.store.active_policy().map_err(could_not)?;
-        let text = text_of(row.as_ref());
-        let warnings = match self.check_policies(text.clone()).await? {
+        let version = self.policies_now()?;
+        let warnings = match self.check_policies(version.text.clone()).await? {
             PolicyChecked::Holds { warnings, .. } => warnings,
             PolicyChecked::Wrong(problems) => problems,
         };
-        Ok(PolicyInForce { row, text, warnings })
+        Ok(PolicyInForce { version, warnings })
     }
 
     /// The text of the policies in force.
@@ -69,7 +63,7 @@ impl Admin {
     /// # Errors
     /// When the records cannot be read.
     pub fn policy_text(&self) -> Result<String, Failure> {
-        Ok(text_of(self.node.store.active_policy().map_err(could_not)?.as_ref()))
+        Ok(self.policies_now()?.text)
     }
 
     /// Checks a text against the schema and the names that there are. Nothing is put in force.
@@ -106,22 +100,6 @@ impl Admin {
         Ok(PolicyChecked::Holds { policies: set.len(), warnings: lints.chain(missing).collect() })
     }
 
-    /// The newest versions, newest first.
-    ///
-    /// # Errors
-    /// When the records cannot be read.
-    pub fn policy_versions(&self) -> Result<Vec<PolicyRow>, Failure> {
-        self.node.store.policies(MOST_VERSIONS).map_err(could_not)
-    }
-
-    /// One version.
-    ///
-    /// # Errors
-    /// When the records cannot be read.
-    pub fn policy_version(&self, version: u64) -> Result<Option<PolicyRow>, Failure> {
-        self.node.store.policy(version).map_err(could_not)
-    }
-
     /// The name of whoever asks; `None`: the operator on this machine.
     ///
     /// # Errors
@@ -131,8 +109,4 @@ impl Admin {
         let users = self.node.accounts.users().map_err(could_not)?;
         Ok(users.into_iter().find(|user| user.id == id).map(|user| user.name))
     }
-}
-
-fn text_of(row: Option<&PolicyRow>) -> String {
-    row.map_or_else(|| PolicySet::starter().text().to_owned(), |row| row.text.clone())
 }

@@ -63,7 +63,8 @@ impl Node {
             CredentialSource::None => return Ok(None),
             CredentialSource::Env(name) => std::env::var(name).map(Secret::new).map_err(|_| {
                 Failure::could_not(format!(
-                    "the environment variable `{name}` is not set where the server runs"
+                    "the environment variable `{name}` is not set where the server runs; restart the server with it, or \
+                     give the credential with `--key-file FILE` or `--key-stdin`"
                 ))
             })?,
             CredentialSource::File(path) => std::fs::read_to_string(path)

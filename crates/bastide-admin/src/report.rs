@@ -17,6 +17,28 @@ pub struct Explained {
     pub origin: Origin,
     /// Whether a change takes effect only with the next start.
     pub needs_restart: bool,
+    /// What was written since and is not in force, as far as it was looked at: at a reload, and when a command asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
+}
+
+/// A value that waits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Pending {
+    /// The value.
+    pub value: Value,
+    /// Who says so.
+    pub origin: Origin,
+    /// Whether it waits for the next start; else for a reload.
+    pub restart: bool,
+}
+
+impl Pending {
+    /// What it waits for, in words.
+    #[must_use]
+    pub const fn needs(&self) -> &'static str {
+        if self.restart { "needs restart" } else { "needs reload" }
+    }
 }
 
 /// Where a value comes from.

@@ -6,6 +6,7 @@ use bastide_types::Permission;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::bodies::RevealWanted;
 use crate::failure::Failure;
 
 /// A request.
@@ -44,8 +45,13 @@ pub enum Request {
     },
     /// All projects.
     ProjectList,
-    /// The policies in force.
-    PolicyShow,
+    /// Policies.
+    PolicyShow {
+        /// Of which version, where 0 is the built-in one; those in force when left out.
+        version: Option<u64>,
+    },
+    /// The versions of the policies, the newest first.
+    PolicyHistory,
     /// What a policy text names that there is not.
     PolicyNames {
         /// The text.
@@ -56,8 +62,11 @@ pub enum Request {
         /// The text.
         text: String,
     },
-    /// The guard in force.
-    GuardShow,
+    /// A guard.
+    GuardShow {
+        /// Of which version, where 0 is the built-in one; the one in force when left out.
+        version: Option<u64>,
+    },
     /// The versions of the guard profile, the newest first.
     GuardHistory,
     /// Put a guard in force.
@@ -87,7 +96,7 @@ pub enum Request {
         /// Its id.
         exchange: String,
         /// Without masks; the look is recorded first.
-        reveal: bool,
+        reveal: Option<RevealWanted>,
     },
     /// Make an API token for somebody; the answer is the only place where it ever stands. For the operator on the machine.
     TokenCreate(TokenWanted),
@@ -162,16 +171,17 @@ impl Request {
             Request::ProjectCreate { .. } => Permission::ProjectsManage,
             Request::PolicySet { .. } => Permission::PoliciesManage,
             Request::GuardSet { .. } => Permission::GuardManage,
-            Request::GuardShow
+            Request::GuardShow { .. }
             | Request::GuardHistory
             | Request::KeyList
             | Request::ProviderList
             | Request::ProjectList
-            | Request::PolicyShow
+            | Request::PolicyShow { .. }
+            | Request::PolicyHistory
             | Request::PolicyNames { .. } => Permission::ConfigView,
             Request::LogPublish => Permission::LogView,
-            Request::ExchangeShow { reveal: false, .. } => Permission::TrafficView,
-            Request::ExchangeShow { reveal: true, .. } => Permission::BodiesReveal,
+            Request::ExchangeShow { reveal: None, .. } => Permission::TrafficView,
+            Request::ExchangeShow { reveal: Some(_), .. } => Permission::BodiesReveal,
             Request::TokenCreate(_) | Request::TokenList | Request::TokenRevoke { .. } => {
                 Permission::UsersManage
             }
@@ -213,7 +223,8 @@ pub struct KeyWanted {
     pub name: String,
     /// Its project, by name or id; the first one when left out.
     pub project: Option<String>,
-    /// An RFC 3339 time or a span from now (`30d`).
+    /// When it ends: a day (`2027-01-31`), an RFC 3339 time, a span from now (`30d`), or `never`; after 90 days when left
+    /// out.
     pub expires: Option<String>,
     /// Requests in any minute.
     pub requests_per_minute: Option<u64>,
@@ -235,7 +246,7 @@ pub struct TokenWanted {
     pub name: String,
     /// What it may do at most.
     pub role: String,
-    /// An RFC 3339 time or a span from now (`30d`).
+    /// A day, an RFC 3339 time or a span from now (`30d`).
     pub expires: String,
 }
 

@@ -130,7 +130,8 @@ pub fn setting(name: &str, what: &str) -> Failure {
 /// # Errors
 /// What a rule says that cannot be meant.
 pub fn guard_profile(rules: &[RuleTable]) -> Result<GuardProfile, Failure> {
-    let given = rules.iter().enumerate().map(|(i, r)| rule(i, r)).collect::<Result<Vec<Rule>, Failure>>()?;
+    let given =
+        rules.iter().enumerate().map(|(i, r)| guard_rule(i, r)).collect::<Result<Vec<Rule>, Failure>>()?;
     let covered = |default: &Rule| {
         given.iter().any(|r| {
             r.target == default.target
@@ -150,7 +151,11 @@ pub fn guard_profile(rules: &[RuleTable]) -> Result<GuardProfile, Failure> {
     GuardProfile::from_rules(all).map_err(wrong)
 }
 
-fn rule(index: usize, table: &RuleTable) -> Result<Rule, Failure> {
+/// One rule, read; `index` is its number in the settings, from 0.
+///
+/// # Errors
+/// What it says that cannot be meant.
+pub fn guard_rule(index: usize, table: &RuleTable) -> Result<Rule, Failure> {
     let name = |part: &str| format!("guard.rules[{index}].{part}");
     let target = match (&table.category, &table.family, &table.detector) {
         (Some(category), None, None) => {
@@ -180,7 +185,7 @@ fn rule(index: usize, table: &RuleTable) -> Result<Rule, Failure> {
         (None, None) => From::Anyone,
         (Some(text), None) => {
             let origin = Origin::ALL.iter().copied().find(|o| o.as_str() == text).ok_or_else(|| {
-                let known: Vec<_> = Origin::ALL.iter().map(|o| o.as_str()).collect();
+                let known: Vec<_> = Origin::READ.iter().map(|o| o.as_str()).collect();
                 setting(
                     &name("origin"),
                     &format!("`{text}` is not an origin; use one of {}", known.join(", ")),

@@ -6,6 +6,13 @@ use bastide_types::Timestamp;
 
 use crate::failure::Failure;
 
+/// How long a key lasts unless somebody says otherwise, wherever it is made: one that nobody remembers ends by itself.
+pub const KEY_LASTS: &str = "90d";
+/// The same for an API token.
+pub const TOKEN_LASTS: &str = "90d";
+/// What is said of a key that does not end.
+pub const NEVER: &str = "never";
+
 /// A key that is to live longer is a typing error, or a key without expiry.
 const LONGEST: Duration = Duration::from_secs(3_653 * 86_400);
 
@@ -20,25 +27,35 @@ pub fn show_time(at: Timestamp) -> String {
         .map_or_else(|| at.as_micros().to_string(), |t| format!("{t:.3}"))
 }
 
-/// An expiry: an RFC 3339 time, or a span from now.
+/// When a key ends: never, or as [`expiry`] has it; [`KEY_LASTS`] where nothing is said.
+pub(crate) fn key_expiry(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
+    match text.unwrap_or(KEY_LASTS) {
+        NEVER => Ok(None),
+        text => expiry(text, now).map(Some),
+    }
+}
+
+/// An expiry: an RFC 3339 time, a day (UTC) that it lasts through, or a span from now.
 pub(crate) fn expiry(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
     let shown: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
     let wrong = || {
         Failure::usage(format!(
-            "`{shown}` is no time: write `2027-01-31T12:00:00Z`, or a span in seconds, minutes, hours, days or weeks: \
-             `90s`, `15m`, `12h`, `30d`, `8w`"
+            "`{shown}` is no time: write a day (`2027-01-31`), a time (`2027-01-31T12:00:00Z`), or a span in seconds, \
+             minutes, hours, days or weeks: `90s`, `15m`, `12h`, `30d`, `8w`"
         ))
     };
     let past = || Failure::usage(format!("`{shown}` is in the past: such a key would never work"));
     let far = || {
         Failure::usage(format!(
-            "`{shown}` is more than ten years away: choose an earlier time, or leave `--expires` out for a key that \
-             does not expire"
+            "`{shown}` is more than ten years away: choose an earlier time, or `never` for a key that does not \
+             end"
         ))
     };
     let at = if let Ok(time) = text.parse::<jiff::Timestamp>() {
         // Before 1970 is in the past too.
         Timestamp::from_micros(u64::try_from(time.as_microsecond()).map_err(|_| past())?)
+    } else if let Some(end) = end_of_day(text) {
+        Timestamp::from_micros(u64::try_from(end.as_microsecond()).map_err(|_| past())?)
     } else {
         let (number, seconds) = parts(text).ok_or_else(wrong)?;
         if let Some(digits) = number.strip_prefix('-')
@@ -60,6 +77,14 @@ pub(crate) fn expiry(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
         return Err(far());
     }
     Ok(at)
+}
+
+/// The end of a day (UTC): whoever says a day means all of it.
+fn end_of_day(text: &str) -> Option<jiff::Timestamp> {
+    // Nothing else that jiff reads as a date: `20270131` may be a slip of anything.
+    let written = text.len() == 10 && text.as_bytes().get(4) == Some(&b'-');
+    let day: jiff::civil::Date = text.parse().ok().filter(|_| written)?;
+    Some(day.tomorrow().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }
 
 /// The number of a span and how many seconds its unit has.
@@ -114,6 +139,16 @@ mod tests {
             assert_eq!(expiry(text, NOW).ok(), Some(NOW.plus(Duration::from_secs(seconds))), "{text}");
         }
         assert_eq!(expiry("2027-01-15T08:00:01Z", NOW).ok(), Some(NOW.plus(Duration::from_secs(1))));
+        // NOW is 8 o'clock of the day.
+        assert_eq!(expiry("2027-01-15", NOW).ok(), Some(NOW.plus(Duration::from_secs(16 * 3_600))));
+    }
+
+    #[test]
+    fn a_key_lasts_as_long_as_the_constant_says_unless_told_otherwise() {
+        assert_eq!(key_expiry(None, NOW).ok(), expiry(KEY_LASTS, NOW).ok().map(Some));
+        assert_eq!(key_expiry(Some("never"), NOW).ok(), Some(None));
+        assert_eq!(key_expiry(Some("1h"), NOW).ok(), Some(Some(NOW.plus(Duration::from_secs(3_600)))));
+        assert!(key_expiry(Some("Never"), NOW).is_err());
     }
 
     #[test]
@@ -137,6 +172,10 @@ mod tests {
             ("3 d", "is no time"),
             ("30é", "is no time"),
             ("tomorrow", "is no time"),
+            ("2027-02-30", "is no time"),
+            ("20270131", "is no time"),
+            ("2027-01-14", "in the past"),
+            ("9999-12-31", "is no time"),
             ("0s", "in the past"),
             ("-3d", "in the past"),
             ("2000-01-01T00:00:00Z", "in the past"),

@@ -13,8 +13,13 @@ use crate::failure::{Failure, could_not};
 /// The names behind pseudonyms.
 pub struct Names {
     keys: Arc<KeyNames>,
-    /// Name by pseudonym.
-    users: HashMap<[u8; 16], String>,
+    /// Id and name by pseudonym.
+    users: HashMap<[u8; 16], Person>,
+}
+
+struct Person {
+    id: String,
+    name: String,
 }
 
 /// Somebody by name.
@@ -52,12 +57,34 @@ impl Names {
                 None => Who::Gone { pseudonym: to_hex(&key.0) },
             },
             Actor::User { user } => match self.users.get(&user.0) {
-                Some(name) => Who::User { name: name.clone() },
+                Some(person) => Who::User { name: person.name.clone() },
                 None => Who::Gone { pseudonym: to_hex(&user.0) },
             },
             Actor::LocalOperator { uid } => Who::LocalOperator { uid },
             Actor::Unauthenticated => Who::Unauthenticated,
         }
+    }
+
+    /// The name of the key or person with this id, as entries write it where something is done to one.
+    #[must_use]
+    pub fn named(&self, id: &str) -> Option<&str> {
+        self.all().find(|(_, known, _)| *known == id).map(|(_, _, name)| name)
+    }
+
+    /// What entries have in the place of names with this text in them, in letters of either case: nobody's name is in
+    /// the log.
+    pub(crate) fn written_for(&self, text: &str) -> Vec<Vec<u8>> {
+        let text = text.to_lowercase();
+        let of_it = self.all().filter(|(.., name)| name.to_lowercase().contains(&text));
+        of_it.flat_map(|(pseudonym, id, _)| [pseudonym.to_vec(), id.as_bytes().to_vec()]).collect()
+    }
+
+    /// Pseudonym, id and name of everybody.
+    fn all(&self) -> impl Iterator<Item = (&[u8; 16], &str, &str)> {
+        let keys = self.keys.iter().map(|(pseudonym, key)| (pseudonym, key.id.as_str(), key.name.as_str()));
+        let users =
+            self.users.iter().map(|(pseudonym, user)| (pseudonym, user.id.as_str(), user.name.as_str()));
+        keys.chain(users)
     }
 }
 
@@ -68,8 +95,11 @@ impl Admin {
     /// When the records cannot be read.
     pub fn who_is_who(&self) -> Result<Names, Failure> {
         let users = self.node.accounts.users().map_err(could_not)?.into_iter();
-        let users = users.map(|user| (self.node.subjects.user_pseudonym(user.id).0, user.name)).collect();
-        Ok(Names { keys: self.key_names()?, users })
+        let users = users.map(|user| {
+            let person = Person { id: user.id.to_string(), name: user.name };
+            (self.node.subjects.user_pseudonym(user.id).0, person)
+        });
+        Ok(Names { keys: self.key_names()?, users: users.collect() })
     }
 
     /// Every key by name, revoked ones too, in the order of their names.

@@ -192,9 +192,12 @@ fn mutation(e: &Mutation, cbor: &mut Cbor<'_>) {
 }
 
 fn reveal(e: &Reveal, cbor: &mut Cbor<'_>) {
-    begin(cbor, 2, e.at);
+    begin(cbor, 2 + usize::from(e.reason.is_some()), e.at);
     cbor.text_at("kind", "revealed");
     actor(e.actor, cbor);
+    if let Some(reason) = &e.reason {
+        cbor.text_at("reason", reason);
+    }
     cbor.text_at("exchange", &e.exchange.to_string());
 }
 

@@ -4,6 +4,7 @@
 (() => {
   const all = (query, root = document) => [...root.querySelectorAll(query)];
   const MAX_ROWS = 200;
+  const narrow = matchMedia('(max-width: 40rem)');
 
   const fragment = (markup) => {
     const template = document.createElement('template');
@@ -57,6 +58,7 @@
     for (const details of all('details[data-dialog]', root)) toDialog(details);
     for (const refresh of all('[data-refresh]', root)) startRefresh(refresh);
     for (const form of all('form[data-preview]', root)) startPreview(form);
+    if (narrow.matches) for (const box of all('.filters-box:not([data-set])', root)) box.open = false;
     tick(root);
   };
 
@@ -72,6 +74,10 @@
       event.preventDefault();
       dialog.showModal();
     });
+    // Who opens a form wants to fill it in: without this, the button that closes it has the focus.
+    const fields = 'input:not([type=hidden]), select, textarea';
+    const first = body.querySelector('[aria-invalid]') ?? body.querySelector(fields);
+    if (first) first.autofocus = true;
     // An error inside: the server opened it.
     if (wasOpen || dialog.querySelector('[aria-invalid]')) dialog.showModal();
   };

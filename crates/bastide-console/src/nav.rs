@@ -37,7 +37,7 @@ pub(crate) fn nav(who: &SessionPrincipal) -> Nav {
             "Try",
             group(vec![
                 (P::TextInspect, entry(Icon::Playground, "Playground", "/console/playground", 't')),
-                (P::TrafficView, entry(Icon::Check, "First steps", "/console/guide", 'h')),
+                (P::TextInspect, entry(Icon::Check, "First steps", "/console/guide", 'h')),
             ]),
         )
         .group(

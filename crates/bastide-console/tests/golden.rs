@@ -31,7 +31,10 @@ fn words() {
         Html::join(Verdict::ALL.iter().map(|verdict| Badge::from(*verdict))).then(Badge::busy("rotating")),
     );
     golden("chip", Chip::new(Tone::Tokenise, "‹EMAIL_1›"));
-    golden("id", Html::from(Id::new("key_01")).then(Id::plain("key_02")));
+    golden(
+        "id",
+        Html::from(Id::new("key_01")).then(Id::plain("key_02")).then(Id::new("JBSWY3DPEH").grouped()),
+    );
     golden("icon-and-mark", Html::from(Icon::Keys).then(Mark));
     golden("times", Html::from(ago(301)).then(When::exact(NOW)));
 }
@@ -135,6 +138,10 @@ fn forms() {
         .button(Button::new("Save").primary())
         .link(Link::new(at("/console/keys"), "Cancel"));
     golden("form", form);
+    let code = Form::post(at("/console/account"), &Csrf::new("t"))
+        .wide()
+        .field(Field::code("code", "Code").required().focus());
+    golden("form-code", code);
 }
 
 #[test]
@@ -201,6 +208,10 @@ fn text() {
     golden(
         "code",
         Code::new("a.cedar", Language::Cedar, "// why\npermit(principal, action, resource);\n").at(2),
+    );
+    golden(
+        "code-around",
+        Code::new("Where", Language::Plain, "one\ntwo\nthree\nfour\nfive\nsix\n").at(4).around(1),
     );
     golden("diff", Diff::new("a.toml", "a = 1\nb = 2\nc = 3\n", "a = 1\nb = 4\nc = 3\nd = 5\n"));
     golden("diff-same", Diff::new("a.toml", "a\n", "a\n"));

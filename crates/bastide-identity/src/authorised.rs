@@ -78,7 +78,7 @@ impl fmt::Display for Denied {
         let roles: Vec<_> = self.permission.roles().iter().map(|r| format!("`{r}`")).collect();
         write!(
             f,
-            "this needs the permission `{}`, which has the role {}; ask an administrator",
+            "this needs the permission `{}`, which the role {} has; ask an administrator",
             self.permission,
             roles.join(" or ")
         )

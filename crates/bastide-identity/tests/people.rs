@@ -460,7 +460,7 @@ fn a_role_is_in_force_for_those_already_inside() {
     let denied = w.accounts.authorise(&inside, Permission::GuardManage).unwrap_err();
     assert_eq!(
         denied.to_string(),
-        "this needs the permission `guard.manage`, which has the role `administrator` or `security`; ask an \
+        "this needs the permission `guard.manage`, which the role `administrator` or `security` has; ask an \
          administrator"
     );
     assert_eq!(denied.to_problem().status, 403);

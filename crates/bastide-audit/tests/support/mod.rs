@@ -176,6 +176,13 @@ pub(crate) fn every_event() -> Vec<Event> {
             at: Timestamp::from_micros(3),
             actor: ActorRef::LocalOperator { uid: 0 },
             exchange: ExchangeId::from_bytes([7; 16]),
+            reason: None,
+        })),
+        Event::Revealed(Box::new(Reveal {
+            at: Timestamp::from_micros(4),
+            actor: ActorRef::User { user: Pseudonym([2; 16]) },
+            exchange: ExchangeId::from_bytes([7; 16]),
+            reason: Some("a caller asked what was sent".to_owned()),
         })),
     ]
 }

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use bastide_types::Timestamp;
 
+/// A score between 0 and 1, given in per mille, as people write it.
+#[must_use]
+pub fn score(per_mille: u16) -> String {
+    format!("{}.{:02}", per_mille / 1000, per_mille % 1000 / 10)
+}
+
 /// `1,234,567`.
 #[must_use]
 pub fn count(number: u64) -> String {

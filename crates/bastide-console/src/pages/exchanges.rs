@@ -34,7 +34,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     };
     let table = Table::new("Exchanges", rows::columns())
         .rows(found.rows.iter().map(|row| rows::row(row, visit.now())))
-        .empty(empty(&filter, &found))
+        .empty(empty(visit, &filter, &found))
         .pages(pages(visit, &found));
     let page = page.body(filters(visit, &filter)?).body(table);
     // A search that stopped before its page was full goes on from here, with rows or without.
@@ -117,7 +117,7 @@ fn pages(visit: &Visit<'_>, found: &ExchangePage) -> Pages {
     Pages { previous: None, next: found.next.map(|next| with(&visit.query, Some(next))), note: note.into() }
 }
 
-fn empty(filter: &ExchangeFilter, found: &ExchangePage) -> Empty {
+fn empty(visit: &Visit<'_>, filter: &ExchangeFilter, found: &ExchangePage) -> Empty {
     match (filter.is_empty(), found.next, found.searched_to) {
         (false, Some(_), Some(to)) => Empty::new(
             "None so far",
@@ -128,8 +128,11 @@ fn empty(filter: &ExchangeFilter, found: &ExchangePage) -> Empty {
         ),
         (false, ..) => Empty::new("None like that", "The whole log was searched."),
         (true, ..) => {
-            Empty::new("No exchanges yet", "Every request through this gateway comes here, with its verdict.")
-                .link(Link::button(Href::page("/console/guide"), "First steps").primary())
+            let none = Empty::new(
+                "No exchanges yet",
+                "Every request through this gateway comes here, with its verdict.",
+            );
+            super::with_first_steps(visit, none)
         }
     }
 }

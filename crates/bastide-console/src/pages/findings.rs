@@ -43,13 +43,13 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Reply, Refusal> {
         .lead(format!("What the guard found in requests and answers in {}.", span.words()))
         .tabs(tabs);
     let page = match newest.is_empty() {
-        true => page.body(
+        true => page.body(super::with_first_steps(
+            visit,
             Empty::new(
                 "Nothing was looked at yet",
                 "What the guard finds in requests and answers comes here.",
-            )
-            .link(Link::button(Href::page("/console/guide"), "First steps").primary()),
-        ),
+            ),
+        )),
         false => page
             .body(tiles(&figures))
             .body(Card::new("").body(figures.findings_map("Findings by category and time")))

@@ -7,8 +7,8 @@ use bastide_admin::{GuardNow, MATRIX, Origin as SaidBy, detectors, rules_shown, 
 use bastide_types::{Category, GuardMode, Guarded, Permission};
 
 use crate::design::{
-    Badge, Button, Callout, Card, Chip, Code, Column, Diff, Disclosure, Empty, Facts, Form, Hidden, Href,
-    Html, Id, Language, LineUp, Link, Paragraph, Row, Table, Tone, When,
+    Badge, Button, Callout, Card, Chip, Code, Column, Diff, Disclosure, Facts, Form, Hidden, Href, Html, Id,
+    Language, LineUp, Link, Paragraph, Row, Table, Tone, format,
 };
 use crate::web::{Refusal, Reply, Visit};
 
@@ -93,19 +93,26 @@ fn matrix(now: &GuardNow) -> Card {
         let first = Html::from(Id::plain(category.as_str()));
         let cells = MATRIX.iter().map(|(_, origin, direction)| {
             let steps = steps(&now.profile, *category, *origin, *direction);
+            if steps.is_empty() {
+                return Html::from("not looked for");
+            }
             let shown = steps
                 .iter()
                 .enumerate()
                 .filter(|(_, step)| steps.len() == 1 || step.verdict != bastide_types::Verdict::Allow);
-            let parts = shown.flat_map(|(nth, step)| {
+            let parts = shown.map(|(nth, step)| {
                 let above = nth.checked_sub(1).and_then(|above| steps.get(above));
+                let above = above.filter(|above| above.detector == step.detector);
                 let from = match (step.min_score, above) {
                     (0, None) => None,
-                    (0, Some(above)) => Some(Html::from(format!("below {}", score(above.min_score)))),
-                    (from, _) => Some(Html::from(format!("from {}", score(from)))),
+                    (0, Some(above)) => Some(Html::from(format!("below {}", format::score(above.min_score)))),
+                    (from, _) => Some(Html::from(format!("from {}", format::score(from)))),
                 };
+                let of = step.detector.as_deref().map(|id| Html::from(Id::plain(id)));
                 let yours = step.yours.then(|| Html::from(Chip::new(Tone::Accent, "yours")));
-                [Some(Html::from(Badge::from(step.verdict))), from, yours].into_iter().flatten()
+                let said = [Some(Html::from(Badge::from(step.verdict))), of, from, yours];
+                // What belongs together stays on one line.
+                LineUp::new(said.into_iter().flatten().collect::<Vec<Html>>()).into()
             });
             LineUp::new(parts.collect::<Vec<Html>>()).into()
         });
@@ -114,15 +121,11 @@ fn matrix(now: &GuardNow) -> Card {
     let table = Table::new("What is done about what is found", columns).rows(rows);
     Card::new("What is done")
         .note(
-            "By the score of the finding, between 0 and 1. What a rule for a single detector says is below.",
+            "By the score of the finding, between 0 and 1. Where a detector is named, that holds for it alone. Answers are \
+             searched for what leaves with them; attacks on a model are not looked for there.",
         )
         .flush()
         .body(table)
-}
-
-/// Between 0 and 1, as people write it.
-fn score(per_mille: u16) -> String {
-    format!("{}.{:02}", per_mille / 1000, per_mille % 1000 / 10)
 }
 
 fn rules(now: &GuardNow) -> Card {
@@ -141,7 +144,7 @@ fn rules(now: &GuardNow) -> Card {
             Html::from(&rule.finding),
             Html::from(&rule.from),
             Html::from(rule.direction.as_deref().unwrap_or("both")),
-            Html::from(format!("{}.{:03}", rule.min_score / 1000, rule.min_score % 1000)),
+            Html::from(format::score(rule.min_score)),
             Badge::from(rule.verdict).into(),
             whose.into(),
         ])
@@ -156,6 +159,7 @@ fn rules(now: &GuardNow) -> Card {
 
 fn history(visit: &Visit<'_>, locked: bool) -> Result<Card, Refusal> {
     let rows = visit.admin().guard_versions()?.into_iter().map(|row| {
+        let [when, by] = super::versions::cells(row.set.as_ref(), visit.now());
         let state: Html = match (row.active, locked) {
             (true, false) => Badge::new(Tone::Allow, "in force").into(),
             (true, true) => Badge::new(Tone::Neutral, "stored, not in force").into(),
@@ -163,8 +167,8 @@ fn history(visit: &Visit<'_>, locked: bool) -> Result<Card, Refusal> {
         };
         Row::new([
             Html::from(format!("version {}", row.version)),
-            When::new(row.set_at, visit.now()).into(),
-            Html::from(row.set_by.as_deref().unwrap_or("operator")),
+            when,
+            by,
             Badge::new(tone(row.mode), row.mode.as_str()).into(),
             state,
         ])
@@ -177,9 +181,7 @@ fn history(visit: &Visit<'_>, locked: bool) -> Result<Card, Refusal> {
         Column::text("Mode"),
         Column::text(""),
     ];
-    let table = Table::new("Versions of the guard, newest first", columns)
-        .rows(rows)
-        .empty(Empty::new("No versions yet", "What holds is the default, or what the settings file says."));
+    let table = Table::new("Versions of the guard, newest first", columns).rows(rows);
     Ok(Card::new("History").flush().body(table))
 }
 
@@ -199,20 +201,10 @@ fn detectors_table() -> Table {
 pub(super) async fn version(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     let no = || Refusal::no("version of the guard", visit.segment());
     let number: u64 = visit.segment().parse().map_err(|_| no())?;
-    let row = visit.admin().guard_version(number)?.ok_or_else(no)?;
-    let active = visit.admin().guard_now()?.stored;
-    let facts = Facts::new()
-        .fact("Mode", Badge::new(tone(row.mode), row.mode.as_str()))
-        .fact("Set", When::new(row.set_at, visit.now()))
-        .fact("By", Html::from(row.set_by.as_deref().unwrap_or("the operator on the machine")))
-        .fact("Digest", Id::new(bastide_admin::to_hex(&row.digest.0)))
-        .fact(
-            "Entry of the log",
-            Link::new(
-                Href::page("/console/log").segment(&row.intent_index.to_string()),
-                format!("#{}", row.intent_index),
-            ),
-        );
+    let row = visit.admin().guard_version(number)?;
+    let newest = visit.admin().guard_versions()?.into_iter().find(|version| version.active);
+    let facts = Facts::new().fact("Mode", Badge::new(tone(row.mode), row.mode.as_str()));
+    let facts = super::versions::facts(facts, row.set.as_ref(), &row.digest, visit.now());
     let mut page =
         visit.shell(format!("Guard, version {number}"), &here()).crumb("Guard", Some(here())).body(facts);
     let locked = locked_by(visit);
@@ -222,7 +214,7 @@ pub(super) async fn version(visit: &Visit<'_>) -> Result<Reply, Refusal> {
             Some(origin) => lock_notice(origin),
         });
     } else {
-        let now = active.map(|row| format!("# mode {}\n{}", row.mode, row.text)).unwrap_or_default();
+        let now = newest.map(|row| format!("# mode {}\n{}", row.mode, row.text)).unwrap_or_default();
         let then = format!("# mode {}\n{}", row.mode, row.text);
         page = page.body(Diff::new("From the newest version to this one", &now, &then));
         if visit.may(Permission::GuardManage) && locked.is_none() {

@@ -4,12 +4,12 @@ mod made;
 mod one;
 
 use bastide_admin::{Failure, KeyFacts, KeyState, KeyWanted, Kind, Request};
-use bastide_types::Permission;
+use bastide_types::{Permission, Timestamp};
 use http::StatusCode;
 
 use crate::design::{
-    Badge, Button, Card, Choice, Column, Dialog, Empty, Field, Filters, Form, Href, Html, Link, Paragraph,
-    Progress, Row, Table, Tone, When, format,
+    Badge, Button, Card, Chip, Choice, Column, Dialog, Empty, Field, Filters, Form, Href, Html, Link,
+    Paragraph, Progress, Row, Table, Tone, When, format,
 };
 use crate::web::{Fields, Refusal, Reply, Visit};
 
@@ -65,7 +65,6 @@ fn at_field(failure: &Failure) -> Wrong {
 fn wanted(form: &Fields) -> Result<KeyWanted, Wrong> {
     let number = |field: &'static str| form.number(field).map_err(|why| Wrong { field, why });
     let expires = match form.text("expires") {
-        "never" => None,
         "custom" => match form.given("expires_custom") {
             Some(text) => Some(text.to_owned()),
             None => {
@@ -74,7 +73,7 @@ fn wanted(form: &Fields) -> Result<KeyWanted, Wrong> {
                 return Err(Wrong { field: "expires_custom", why });
             }
         },
-        "" => Some("90d".to_owned()),
+        "" => None,
         span => Some(span.to_owned()),
     };
     if form.given("name").is_none() {
@@ -115,7 +114,7 @@ fn page<'v>(visit: &'v Visit<'_>, wrong: Option<&Wrong>) -> Result<crate::design
             && (state.is_empty() || key.state.as_str() == state)
             && (project.is_empty() || key.project == project)
     };
-    let rows: Vec<Row> = all.iter().filter(takes).map(|key| row(visit, key)).collect();
+    let rows: Vec<Row> = all.iter().filter(takes).map(|key| row(visit, key, &all)).collect();
     let columns = [
         Column::text("Name"),
         Column::text("Project"),
@@ -155,23 +154,47 @@ fn filters(projects: &[String], [query, state, project]: [&str; 3], filtered: bo
     if filtered { filters.clear(here()) } else { filters }
 }
 
-fn row(visit: &Visit<'_>, key: &KeyFacts) -> Row {
-    let when = |at: Option<bastide_types::Timestamp>| {
-        at.map(|at| When::new(at, visit.now()).into()).unwrap_or_default()
-    };
-    let ends: Html = match key.expires_at {
-        Some(at) => When::new(at, visit.now()).into(),
-        None => Html::from("never"),
-    };
+/// Which of two keys of the same name it is.
+fn twin(key: &KeyFacts, all: &[KeyFacts]) -> Html {
+    let chip = |tone, words| Html::from(" ").then(Chip::new(tone, words));
+    if key.successor.is_some() {
+        return chip(Tone::Neutral, "old");
+    }
+    match all.iter().any(|other| other.successor == Some(key.id) && other.state == KeyState::Active) {
+        true => chip(Tone::Accent, "successor"),
+        false => Html::new(),
+    }
+}
+
+/// When it stops working, or did.
+fn ends(key: &KeyFacts, now: Timestamp) -> Html {
+    let at = |at| Html::from(When::new(at, now));
+    match (key.revoked_at, key.expires_at) {
+        (Some(revoked), _) => Html::from("revoked ").then(at(revoked)),
+        (None, Some(expires)) if key.successor.is_some() && expires > now => {
+            Html::from("old, until ").then(at(expires))
+        }
+        (None, Some(expires)) => at(expires),
+        (None, None) => "never".into(),
+    }
+}
+
+/// A key by what is seen of it: two may have one name.
+fn called(key: &KeyFacts) -> String {
+    format!("`{}` ({}…)", key.name, key.hint)
+}
+
+fn row(visit: &Visit<'_>, key: &KeyFacts, all: &[KeyFacts]) -> Row {
+    let when = |at: Option<Timestamp>| at.map(|at| When::new(at, visit.now()).into()).unwrap_or_default();
     Row::new([
-        Html::from(&key.name),
+        Html::from(&key.name).then(twin(key, all)),
         Html::from(&key.project),
         crate::design::Id::plain(format!("{}…", key.hint)).into(),
         state(key.state).into(),
         Html::from(limits(key)),
         used(key),
         when(key.last_use),
-        ends,
+        ends(key, visit.now()),
     ])
     .href(here().segment(&key.id.to_string()))
 }
@@ -247,7 +270,7 @@ fn form(visit: &Visit<'_>, projects: &[String], wrong: Option<&Wrong>) -> Form {
             .hint("Only for another time: `2027-01-31T12:00:00Z`, or a span such as `12h`."),
         "expires_custom",
     ))
-    .field(Paragraph::new("Limits; what is left empty does not hold.").hush())
+    .field(Paragraph::new("Limits. A field that is left empty sets none.").hush())
     .field(number("requests_per_minute", "Requests a minute"))
     .field(number("tokens_per_minute", "Tokens a minute"))
     .field(number("tokens_per_day", "Tokens a day"))

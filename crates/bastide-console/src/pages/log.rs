@@ -1,5 +1,7 @@
 //! The log: its entries, proofs that they are in it, and receipts.
 
+mod changes;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -9,8 +11,8 @@ use http::StatusCode;
 use super::rows;
 use crate::design::{
     Badge, Button, Callout, Card, Chip, Choice, Code, Column, Columns, Disclosure, Empty, Facts, Field,
-    Filters, Form, Href, Html, Id, Language, Link, Pages, Paragraph, Row, Shell, Stat, Table, Tiles, Tone,
-    When, format,
+    Filters, Form, Href, Html, Id, Language, Link, Pages, Paragraph, Row, Shell, Stat, Table, Text, Tiles,
+    Tone, When, format, prose,
 };
 use crate::web::{Fields, Refusal, Reply, Visit};
 
@@ -65,7 +67,7 @@ async fn list_page<'v>(visit: &'v Visit<'_>, receipt: Option<Html>) -> Result<Sh
         )
         .field(
             Field::search("text", "With this text")
-                .placeholder("an id, an action, a model, a detector")
+                .placeholder("a name, an id, an action, a model")
                 .value(text.unwrap_or_default()),
         );
     let filters = if filtered { filters.clear(here()) } else { filters };
@@ -193,7 +195,11 @@ fn receipt_card(visit: &Visit<'_>) -> Card {
 
 pub(super) async fn check_receipt(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     let (status, result) = match visit.admin().check_receipt(visit.form.text("receipt")).await {
-        Ok(shown) => (StatusCode::OK, result(&shown, &visit.admin().who_is_who()?)),
+        Ok(shown) => {
+            let result = result(&shown, &visit.admin().who_is_who()?);
+            let key = visit.admin().log_health().await?.key;
+            (StatusCode::OK, result.then(super::verify_command(visit.form.text("receipt"), &key)))
+        }
         Err(failure) if failure.kind() == Kind::Usage => {
             let callout = Callout::new(Tone::Block, "That is no receipt");
             (StatusCode::UNPROCESSABLE_ENTITY, callout.body(Paragraph::new(failure.message())).into())
@@ -321,6 +327,7 @@ fn line(entry: &Entry, names: &Names) -> Html {
                 words.push(code(&request.upstream));
             }
             words.push(verdict(&request.verdict));
+            words.extend(rows::denied_by(&request.decisions).map(|by| prose(&Text::from(format!("{by},")))));
             words.extend(found(request.guard.as_ref().map_or(0, |g| g.findings_total)));
         }
         Says::Outcome(outcome) => {
@@ -345,18 +352,19 @@ fn line(entry: &Entry, names: &Names) -> Html {
         }
         Says::Changed { actor, action, resource, phase, intent } => {
             words.push(who(&names.of(*actor)));
-            words.push(phase_words(phase).into());
-            words.push(code(action));
-            words.push("of".into());
-            words.push(code(resource));
+            words.push(changes::said(action, phase).into());
+            words.extend(changes::subject(action, resource, names));
             if let Some(intent) = intent {
                 words.push(format!("(begun in entry {intent})").into());
             }
         }
-        Says::Revealed { actor, exchange } => {
+        Says::Revealed { actor, exchange, reason } => {
             words.push(who(&names.of(*actor)));
             words.push("looked without masks at".into());
             words.push(code(exchange));
+            words.extend(
+                reason.as_ref().map(|reason| Html::from(format!("because: {}", rows::short(reason)))),
+            );
         }
         Says::Started { version } => words.push(format!("the server started, version {version}").into()),
         Says::Stopped => words.push("the server stopped in order".into()),
@@ -397,13 +405,5 @@ fn found(count: u64) -> Option<Html> {
         0 => None,
         1 => Some("1 finding".into()),
         n => Some(format!("{} findings", format::count(n)).into()),
-    }
-}
-
-fn phase_words(phase: &str) -> &'static str {
-    match phase {
-        "intent" => "is about to do",
-        "done" => "has done",
-        _ => "could not do",
     }
 }

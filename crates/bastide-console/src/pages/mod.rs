@@ -19,11 +19,15 @@ mod rows;
 mod settings;
 mod setup;
 mod sign_in;
+mod snippets;
 mod system;
 mod taxonomy;
 mod users;
+mod versions;
 
-use crate::design::{self, Callout, Html, Tone};
+use bastide_types::Permission;
+
+use crate::design::{self, Callout, Code, Empty, Href, Html, Language, Link, Tone};
 use crate::web::route::Route;
 use crate::web::{Refusal, Reply, Visit};
 
@@ -57,6 +61,7 @@ pub(crate) async fn answer(visit: &Visit<'_>) -> Result<Reply, Refusal> {
         Route::PoliciesCheck => policies::check(visit).await,
         Route::PoliciesSet => policies::set(visit).await,
         Route::PoliciesTry => policies::try_out(visit).await,
+        Route::PoliciesTryDraft => policies::try_draft(visit).await,
         Route::PoliciesVersion => policies::version(visit).await,
         Route::Guard => guard::show(visit).await,
         Route::GuardEdit => guard::edit(visit).await,
@@ -98,6 +103,21 @@ pub(crate) async fn answer(visit: &Visit<'_>) -> Result<Reply, Refusal> {
         Route::SignIn => sign_in::show(visit).await,
         Route::SignInPost => sign_in::sign_in(visit).await,
         Route::SignOut => sign_in::sign_out(visit).await,
+    }
+}
+
+/// How a receipt is verified anywhere, by a program that shares nothing with this one. Without a receipt, where it goes.
+fn verify_command(receipt: &str, log_key: &str) -> Code {
+    let receipt = if receipt.is_empty() { "bst1…" } else { receipt };
+    let command = format!("bastide-verify receipt '{receipt}' --log-key '{log_key}'\n");
+    Code::new("The same without this server, anywhere", Language::Shell, command)
+}
+
+/// Leads on to the first steps, for those who may take them.
+fn with_first_steps(visit: &Visit<'_>, empty: Empty) -> Empty {
+    match visit.may(Permission::TextInspect) {
+        true => empty.link(Link::button(Href::page("/console/guide"), "First steps").primary()),
+        false => empty,
     }
 }
 

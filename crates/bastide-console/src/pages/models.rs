@@ -29,7 +29,8 @@ fn page<'v>(visit: &'v Visit<'_>, wrong: Option<&Wrong>) -> Result<Shell<'v>, Re
     let providers = visit.admin().all_providers()?;
     let projects = visit.admin().all_projects()?;
     let mut page = visit.shell("Models & providers", &here()).lead(
-        "Every model name goes to every provider of the project, in this order, until one takes the request.",
+        "A request goes to one provider: the one that its model's name begins with, such as `openai/gpt-5-mini`, or else \
+         the first of this list that takes it. The others get nothing of it.",
     );
     if visit.may(Permission::ProvidersManage) {
         let names: Vec<&str> = projects.iter().map(|p| p.name.as_str()).collect();
@@ -233,7 +234,10 @@ fn provider_form(visit: &Visit<'_>, projects: &[&str], wrong: Option<&Wrong>) ->
             Field::radios("credential", "Where its credential is", credentials).value("sealed"),
             "credential",
         ))
-        .field(with(Field::password("credential_value", "Credential", "new-password"), "credential_value"))
+        .field(with(
+            Field::password("credential_value", "Credential", "new-password").hint("Where it is kept here."),
+            "credential_value",
+        ))
         .field(with(Field::select("project", "For", whose), "project"));
     // Asked for only where it is about that.
     if wrong.is_some_and(|w| w.field == "plain_http") || kept.ticked("plain_http") {
@@ -309,7 +313,7 @@ pub(super) async fn add(visit: &Visit<'_>) -> Result<Reply, Refusal> {
                 .done(&here(), &Said::done(format!("`{name}` takes requests from now on; test it"), &done)))
         }
         Err(failure) => {
-            let why = failure.message().replace("agree to it with `--plain-http`", "agree to it below");
+            let why = failure.message().replace("agree to it with `--plain-http`", "tick the box");
             refused(visit, &Wrong { field: field_of(failure.message()), why })
         }
     }

@@ -41,7 +41,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     let newest = visit.admin().exchanges(ExchangeFilter::default(), None, NEWEST).await?.rows;
     let page = visit.shell("Overview", &Href::page("/console")).tabs(span.tabs(&Href::page("/console")));
     if newest.is_empty() {
-        let page = page.lead("What passes through this gateway.").body(nothing_yet(&log));
+        let page = page.lead("What passes through this gateway.").body(nothing_yet(visit, &log));
         return Ok(visit.page(&page));
     }
     let mut page = page.lead(format!("What passed through this gateway in {}.", span.words()));
@@ -69,14 +69,12 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     Ok(visit.page(&page))
 }
 
-fn nothing_yet(log: &LogHealth) -> Html {
-    let steps = Link::button(Href::page("/console/guide"), "First steps").primary();
+fn nothing_yet(visit: &Visit<'_>, log: &LogHealth) -> Html {
     let empty = Empty::new(
         "Nothing has passed yet",
         "Point an application at this gateway, or send a first request from here. What passes is counted, guarded and recorded from the first one on.",
-    )
-    .link(steps);
-    Html::from(empty).then(log_card(log))
+    );
+    Html::from(super::with_first_steps(visit, empty)).then(log_card(log))
 }
 
 fn tiles(figures: &Figures, log: &LogHealth) -> Html {

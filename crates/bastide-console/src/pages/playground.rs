@@ -1,12 +1,14 @@
 //! The playground: what the guard makes of a text. The text travels in forms only, never in an address.
 
+use std::collections::BTreeSet;
+
 use bastide_admin::{Kind, Tried};
-use bastide_types::{Origin, Verdict};
+use bastide_types::{Origin, Permission, Verdict};
 use http::StatusCode;
 
 use crate::design::{
-    Badge, Button, Callout, Card, Choice, Column, Empty, Field, Form, Hidden, Href, Html, LineUp, Marked,
-    Paragraph, Previewed, Row, Table, Tone, format,
+    Badge, Button, Callout, Card, Choice, Column, Empty, Field, Form, Hidden, Href, Html, LineUp, Link,
+    Marked, Paragraph, Previewed, Row, Table, Text, Tone, format, prose,
 };
 use crate::web::{Refusal, Reply, Visit};
 
@@ -52,7 +54,7 @@ pub(super) async fn try_text(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     let whose = Origin::ALL.iter().copied().find(|o| o.as_str() == origin).unwrap_or(Origin::User);
     match visit.admin().try_text(whose, text.clone()).await {
         Ok(tried) => {
-            let result = result(&text, &tried);
+            let result = result(&text, &tried, visit.may(Permission::ConfigView));
             if visit.fragment {
                 return Ok(Reply::page(result.into_string()));
             }
@@ -79,7 +81,7 @@ fn page<'v>(
     wrong: Option<&str>,
     result: Html,
 ) -> crate::design::Shell<'v> {
-    let origins = Origin::ALL.iter().map(|o| Choice::new(o.as_str(), o.as_str().replace('_', " ")));
+    let origins = Origin::READ.iter().map(|o| Choice::new(o.as_str(), o.as_str().replace('_', " ")));
     let area = Field::area("text", "Text", 7).value(text).required();
     let form = Form::post(here(), &visit.csrf())
         .preview(&here(), RESULT)
@@ -107,17 +109,32 @@ fn page<'v>(
         .body(Previewed::new(RESULT, result))
 }
 
-fn result(text: &str, tried: &Tried) -> Html {
+/// The policies' page, with what was found in this text filled in.
+fn ask_policies(tried: &Tried) -> Link {
+    let found: BTreeSet<&str> = tried.findings.iter().map(|found| found.category).collect();
+    let found: Vec<&str> = found.into_iter().collect();
+    let href = Href::page("/console/policies/try")
+        .query("action", "release")
+        .query("categories", &found.join(" "))
+        .query("verdict", tried.verdict);
+    Link::button(href, "Ask the policies").small()
+}
+
+fn result(text: &str, tried: &Tried, may_ask: bool) -> Html {
     let verdict: Verdict = tried.verdict.parse().unwrap_or(Verdict::Block);
     let words = match (tried.mode, tried.sent.is_some(), tried.findings_total) {
         ("off", ..) => "The guard is off: nothing would be done about it.",
         ("observe", _, 0) => "Nothing was found.",
         ("observe", ..) => "The guard only observes: it would be recorded and leave as it is.",
         (_, false, _) => "The request would be refused, and nothing would leave.",
-        (_, true, 0) => "Nothing was found: it would leave as it is.",
-        (_, true, _) => "It would leave as written below.",
+        (_, true, 0) => {
+            "Nothing was found: the guard would let it leave as it is; a policy may still refuse it."
+        }
+        (_, true, _) => "The guard would let it leave as written below; a policy may still refuse it.",
     };
-    let head = LineUp::new([Html::from(Badge::from(verdict)), Html::from(words)]);
+    let ask = (tried.sent.is_some() && may_ask).then(|| ask_policies(tried));
+    let head = [Html::from(Badge::from(verdict)), Html::from(words)].into_iter().chain(ask.map(Html::from));
+    let head = LineUp::new(head.collect::<Vec<Html>>());
     let mut all = Html::from(head).then(Card::new("The text").body(marked(text, tried)));
     all = all.then(findings(tried));
     let mut readings = Html::new();
@@ -146,7 +163,7 @@ fn result(text: &str, tried: &Tried) -> Html {
 fn marked(text: &str, tried: &Tried) -> Html {
     let marked = tried.findings.iter().fold(Marked::new(text), |marked, found| {
         let verdict: Verdict = found.verdict.parse().unwrap_or(Verdict::Block);
-        let note = format!("{}, {}, {}", found.detector, score(found.score), found.verdict);
+        let note = format!("{}, {}, {}", found.detector, format::score(found.score), found.verdict);
         marked.mark(found.start..found.end, verdict.into(), found.category, note)
     });
     marked.into()
@@ -166,10 +183,6 @@ fn tokens(sent: &str, tokens: &[(usize, usize)]) -> Html {
     marked.into()
 }
 
-fn score(per_mille: u16) -> String {
-    format!("{}.{:02}", per_mille / 1000, per_mille % 1000 / 10)
-}
-
 fn findings(tried: &Tried) -> Card {
     let columns = [
         Column::text("Category"),
@@ -184,9 +197,9 @@ fn findings(tried: &Tried) -> Card {
         Row::new([
             Html::from(found.category),
             Badge::from(verdict).into(),
-            Html::from(score(found.score)),
+            Html::from(format::score(found.score)),
             crate::design::Id::plain(found.detector).into(),
-            Html::from(&found.reason),
+            prose(&Text::from(&found.reason)),
             Html::from(found.view),
         ])
     });

@@ -7,13 +7,13 @@ use bastide_admin::Remark;
 use bastide_types::Permission;
 
 use crate::design::{
-    Badge, Button, Callout, Card, Code, Column, Diff, Disclosure, Empty, Facts, Hidden, Href, Html, Id,
-    Language, Link, Paragraph, Row, Table, Tabs, Text, Tone, When, prose,
+    Badge, Button, Callout, Card, Code, Column, Diff, Disclosure, Facts, Hidden, Href, Html, Language, Link,
+    Paragraph, Row, Table, Tabs, Text, Tone, When, prose,
 };
 use crate::web::{Refusal, Reply, Visit};
 
 pub(super) use edit::{check, edit, set};
-pub(super) use question::try_out;
+pub(super) use question::{try_draft, try_out};
 
 fn here() -> Href {
     Href::page("/console/policies")
@@ -36,17 +36,18 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     if visit.may(Permission::PoliciesManage) {
         page = page.action(Link::button(Href::page("/console/policies/edit"), "Edit").primary());
     }
-    let facts = match &in_force.row {
-        Some(row) => Facts::new()
-            .fact("In force", Html::from(format!("version {}", row.version)))
-            .fact("Since", When::new(row.set_at, visit.now()))
-            .fact("Set by", Html::from(row.set_by.as_deref().unwrap_or("the operator on the machine"))),
+    let version = in_force.version;
+    let facts = match &version.set {
+        Some(set) => Facts::new()
+            .fact("In force", Html::from(format!("version {}", version.version)))
+            .fact("Since", When::new(set.at, visit.now()))
+            .fact("Set by", set.by.as_deref().unwrap_or("the operator on the machine")),
         None => Facts::new().fact("In force", Html::from("the starter policy, which nobody has changed yet")),
     };
     page = page.body(facts).body(remarks(&in_force.warnings)).body(Code::new(
         "Policies",
         Language::Cedar,
-        in_force.text,
+        version.text,
     ));
     Ok(visit.page(&page.body(history(visit)?)))
 }
@@ -65,16 +66,15 @@ fn remarks(remarks: &[Remark]) -> Html {
 }
 
 fn history(visit: &Visit<'_>) -> Result<Html, Refusal> {
-    let rows = visit.admin().policy_versions()?.into_iter().map(|row| {
-        let state: Html = if row.active { Badge::new(Tone::Allow, "in force").into() } else { Html::new() };
-        Row::new([
-            Html::from(format!("version {}", row.version)),
-            When::new(row.set_at, visit.now()).into(),
-            Html::from(row.set_by.as_deref().unwrap_or("operator")),
-            Html::from(format!("#{}", row.intent_index)),
-            state,
-        ])
-        .href(versions().segment(&row.version.to_string()))
+    let rows = visit.admin().policy_versions()?.into_iter().map(|version| {
+        let [when, by] = super::versions::cells(version.set.as_ref(), visit.now());
+        let entry = version.set.as_ref().map(|set| format!("#{}", set.entry).into()).unwrap_or_default();
+        let state: Html = match version.active {
+            true => Badge::new(Tone::Allow, "in force").into(),
+            false => Html::new(),
+        };
+        Row::new([Html::from(format!("version {}", version.version)), when, by, entry, state])
+            .href(versions().segment(&version.version.to_string()))
     });
     let columns = [
         Column::text("Version"),
@@ -83,31 +83,18 @@ fn history(visit: &Visit<'_>) -> Result<Html, Refusal> {
         Column::text("Entry of the log"),
         Column::text(""),
     ];
-    let table = Table::new("Versions of the policies, newest first", columns)
-        .rows(rows)
-        .empty(Empty::new("No versions yet", "The starter policy holds until another one is set."));
+    let table = Table::new("Versions of the policies, newest first", columns).rows(rows);
     Ok(Card::new("History").flush().body(table).into())
 }
 
 pub(super) async fn version(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     let no = || Refusal::no("version of the policies", visit.segment());
     let number: u64 = visit.segment().parse().map_err(|_| no())?;
-    let row = visit.admin().policy_version(number)?.ok_or_else(no)?;
+    let row = visit.admin().policy_version(number)?;
     let in_force = visit.admin().policy_text()?;
     let title = format!("Policies, version {number}");
     let mut page = visit.shell(title, &here()).crumb("Policies", Some(here()));
-    let facts = Facts::new()
-        .fact("Set", When::new(row.set_at, visit.now()))
-        .fact("By", Html::from(row.set_by.as_deref().unwrap_or("the operator on the machine")))
-        .fact("Digest", Id::new(bastide_admin::to_hex(&row.digest.0)))
-        .fact(
-            "Entry of the log",
-            Link::new(
-                Href::page("/console/log").segment(&row.intent_index.to_string()),
-                format!("#{}", row.intent_index),
-            ),
-        );
-    page = page.body(facts);
+    page = page.body(super::versions::facts(Facts::new(), row.set.as_ref(), &row.digest, visit.now()));
     if row.active {
         page = page.body(Callout::new(Tone::Allow, "This version is in force"));
     } else {

@@ -7,11 +7,11 @@ use crate::design::{Choice, Field, Html, Id, LineUp};
 /// What a role is for.
 pub(super) const fn about(role: Role) -> &'static str {
     match role {
-        Role::Administrator => "May do everything, users included.",
-        Role::Operator => "Runs the gateway: keys, providers, projects, the server.",
-        Role::Security => "Decides what is let through, and may see kept texts as they are.",
-        Role::Auditor => "Reads everything that is not a text in clear.",
-        Role::Viewer => "Sees the traffic.",
+        Role::Administrator => "Everything, users included.",
+        Role::Operator => "Running the gateway: keys, providers, projects, the server.",
+        Role::Security => "Deciding what is let through, and seeing kept texts as they are.",
+        Role::Auditor => "Reading everything that is not a text in clear.",
+        Role::Viewer => "Seeing the traffic.",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bastide_admin::{ExchangeRow, OutcomeEntry};
+use bastide_admin::{Decided, ExchangeRow, OutcomeEntry};
 use bastide_types::{Category, Timestamp, Verdict};
 
 use crate::design::{Badge, Chip, Column, Href, Html, LineUp, Row, Tone, When, format};
@@ -34,7 +34,8 @@ pub(super) fn row(row: &ExchangeRow, now: Timestamp) -> Row {
     let request = &row.request;
     let key = row.key.as_ref().map_or_else(|| Html::from("–"), |key| short(&key.name).into());
     let upstream = row.outcome.as_ref().map_or(&request.upstream, |o| &o.upstream);
-    let model = match upstream.is_empty() {
+    // What was refused went nowhere.
+    let model = match upstream.is_empty() || !request.sent {
         true => short(&request.model),
         false => format!("{} → {}", short(&request.model), short(upstream)),
     };
@@ -88,6 +89,16 @@ pub(super) fn verdict(row: &ExchangeRow) -> Badge {
 /// What a verdict is called where it was not carried out.
 pub(super) fn would(verdict: Verdict, observed: bool) -> Option<String> {
     (observed && verdict > Verdict::Flag).then(|| format!("would {verdict}"))
+}
+
+/// Which policies refused it, in words; `None`: none did.
+pub(super) fn denied_by(decisions: &[Decided]) -> Option<String> {
+    let denied = decisions.iter().find(|decision| decision.effect == "deny")?;
+    Some(match denied.policies.as_slice() {
+        [] => format!("no policy permits `{}`", denied.action),
+        [one] => format!("the policy `{one}` forbids `{}`", denied.action),
+        several => format!("the policies `{}` forbid `{}`", several.join("`, `"), denied.action),
+    })
 }
 
 /// What was found, by category.

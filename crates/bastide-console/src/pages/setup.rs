@@ -62,7 +62,8 @@ fn refused(visit: &Visit<'_>, name: &str, failure: &Failure) -> Result<Reply, Re
 /// The form; with what is wrong, at its field. What is of no field stands above all.
 fn form(visit: &Visit<'_>, name: &str, wrong: Option<(&str, &str)>) -> String {
     let told = |field: Field, at: &str| match wrong {
-        Some((wrong, why)) if wrong == at => field.error(why),
+        Some((wrong, why)) if wrong == at => field.error(why).focus(),
+        None if at == "setup_code" => field.focus(),
         _ => field,
     };
     let code = Field::text("setup_code", "Code")

@@ -63,10 +63,12 @@ pub(super) async fn sign_out(visit: &Visit<'_>) -> Result<Reply, Refusal> {
 fn form(visit: &Visit<'_>, next: &str, name: &str, why: Option<&str>) -> String {
     // Nobody is signed in, so there is no token to carry: the answer to this form gives the sender a session and
     // nothing else, and another site's form is refused by where it came from.
+    let who = Field::text("name", "Name").value(name).autocomplete("username").required();
+    let password = Field::password("password", "Password", "current-password").required();
     let form = Form::post(Href::page("/console/sign-in"), &visit.csrf())
         .field(Hidden::new("next", inside(next)))
-        .field(Field::text("name", "Name").value(name).autocomplete("username").required())
-        .field(Field::password("password", "Password", "current-password").required())
+        .field(if name.is_empty() { who.focus() } else { who })
+        .field(if name.is_empty() { password } else { password.focus() })
         .field(
             Field::text("code", "Code")
                 .autocomplete("one-time-code")

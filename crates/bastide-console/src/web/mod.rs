@@ -14,5 +14,5 @@ pub(crate) use inside::inside;
 pub(crate) use refusal::Refusal;
 pub(crate) use reply::Reply;
 pub(crate) use server::SESSION_COOKIE;
-pub(crate) use visit::{Visit, flash};
+pub(crate) use visit::{VERIFIED_COOKIE, Visit, flash};
 pub(crate) use {cookie::Lasts, cookie::read as read_cookie, cookie::write as write_cookie};

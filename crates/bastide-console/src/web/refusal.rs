@@ -114,11 +114,10 @@ fn confirm(visit: &Visit<'_>, wrong: bool) -> Html {
     for (secret, again) in SECRETS.iter().filter(|(name, _)| visit.form.given(name).is_some()) {
         form = form.field(Field::password(secret, *again, "new-password").required());
     }
-    let password = Field::password(CONFIRM_PASSWORD, "Your password", "current-password").required();
+    let password = Field::password(CONFIRM_PASSWORD, "Your password", "current-password").required().focus();
     let password = if wrong { password.error("password or code is not right") } else { password };
-    let code = Field::text(CONFIRM_CODE, "Code of your authenticator app")
-        .autocomplete("one-time-code")
-        .hint("Leave it empty if you have none.");
+    let code =
+        Field::code(CONFIRM_CODE, "Code of your authenticator app").hint("Leave it empty if you have none.");
     let form = form.field(password).field(code).button(Button::new("Confirm and go on").primary());
     Card::new("Confirm who you are")
         .note("What you filled in is kept; nothing was changed yet.")

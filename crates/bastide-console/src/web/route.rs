@@ -102,6 +102,7 @@ routes! {
     PoliciesCheck = POST "/console/policies/check", May(P::PoliciesManage);
     PoliciesSet = POST "/console/policies", Fresh(P::PoliciesManage);
     PoliciesTry = GET "/console/policies/try", May(P::ConfigView);
+    PoliciesTryDraft = POST "/console/policies/try", May(P::ConfigView);
     PoliciesVersion = GET "/console/policies/versions/{}", May(P::ConfigView);
     Guard = GET "/console/guard", May(P::ConfigView);
     GuardEdit = GET "/console/guard/edit", May(P::GuardManage);
@@ -116,7 +117,7 @@ routes! {
 
     Playground = GET "/console/playground", May(P::TextInspect);
     PlaygroundTry = POST "/console/playground", May(P::TextInspect);
-    Guide = GET "/console/guide", May(P::TrafficView);
+    Guide = GET "/console/guide", May(P::TextInspect);
     GuideSend = POST "/console/guide/send", May(P::TextInspect);
     GuideVerify = POST "/console/guide/verify", May(P::LogView);
 

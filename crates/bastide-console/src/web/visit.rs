@@ -43,6 +43,8 @@ pub(crate) struct Visit<'c> {
     pub(crate) local: bool,
     /// The name in `host`, which the listener has checked.
     pub(crate) host: String,
+    /// Whether this browser has had a receipt verified.
+    pub(crate) has_verified: bool,
     /// Only the part of the page that comes again is asked for.
     pub(crate) fragment: bool,
     /// The last event that a stream which broke off had given.
@@ -64,6 +66,8 @@ pub(crate) struct Parts<'c> {
 
 const FLASH_COOKIE: &str = "bastide_flash";
 pub(crate) const THEME_COOKIE: &str = "bastide_theme";
+/// Set when a receipt was verified on the page of first steps: that step is then done.
+pub(crate) const VERIFIED_COOKIE: &str = "bastide_verified";
 /// What browsers call themselves is at most a few hundred bytes.
 const MOST_USER_AGENT: usize = 512;
 
@@ -82,6 +86,7 @@ impl<'c> Visit<'c> {
         let local = visitor.address.is_loopback()
             && !passed_on.iter().any(|name| headers.contains_key(*name))
             && is_loopback_name(&host);
+        let has_verified = cookie::read(headers, VERIFIED_COOKIE, visitor.tls).is_some();
         let fragment = headers.contains_key("x-fragment");
         let last_event =
             headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|id| id.parse().ok());
@@ -100,6 +105,7 @@ impl<'c> Visit<'c> {
             referer,
             local,
             host,
+            has_verified,
             fragment,
             last_event,
         }
@@ -177,6 +183,7 @@ impl<'c> Visit<'c> {
             referer: self.referer.clone(),
             local: self.local,
             host: self.host.clone(),
+            has_verified: self.has_verified,
             fragment: self.fragment,
             last_event: self.last_event,
         }

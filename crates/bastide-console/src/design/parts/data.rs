@@ -8,12 +8,13 @@ use crate::design::{Href, Html, Icon, Text, Tone};
 /// An id, digest or key prefix: equal widths, with a button that copies it.
 #[derive(Clone, Debug, Template)]
 #[template(
-    source = r#"<span class="copyable"><code class="id">{{ id }}</code>{% if copies %}{{ CopyText::new(id.as_str()) }}{% endif %}</span>"#,
+    source = r#"<span class="copyable"><code class="id">{{ self.shown() }}</code>{% if copies %}{{ CopyText::new(id.as_str()) }}{% endif %}</span>"#,
     ext = "html"
 )]
 pub struct Id {
     id: Text,
     copies: bool,
+    grouped: bool,
 }
 
 component!(Card, Columns, CopyText, Facts, Id, LineUp, Paragraph, Section, Stat, Tiles);
@@ -22,13 +23,29 @@ impl Id {
     /// An id.
     #[must_use]
     pub fn new(id: impl Into<Text>) -> Self {
-        Id { id: id.into(), copies: true }
+        Id { id: id.into(), copies: true, grouped: false }
     }
 
     /// Without the button: for the cell that is a row's link.
     #[must_use]
     pub fn plain(id: impl Into<Text>) -> Self {
-        Id { id: id.into(), copies: false }
+        Id { id: id.into(), copies: false, grouped: false }
+    }
+
+    /// Shown in groups of four, for whoever types it; the button copies it as it is.
+    #[must_use]
+    pub fn grouped(mut self) -> Self {
+        self.grouped = true;
+        self
+    }
+
+    fn shown(&self) -> Text {
+        if !self.grouped {
+            return self.id.clone();
+        }
+        let letters: Vec<char> = self.id.as_str().chars().collect();
+        let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
+        Text::from(groups.join(" "))
     }
 }
 

@@ -6,10 +6,11 @@ use super::Field;
 use crate::design::html::component;
 use crate::design::{Href, Icon};
 
-/// A search and selects that narrow what a table shows, as a form that asks: the address says it all.
+/// A search and selects that narrow what a table shows, as a form that asks: the address says it all. Where there is
+/// little room the script closes it, unless it is in use.
 #[derive(Clone, Debug, Template)]
 #[template(
-    source = r#"<form class="filters" method="get" action="{{ action }}" role="search">{% for field in fields %}{{ field }}{% endfor %}<div class="filters-end"><button type="submit" class="button">{{ Icon::Search }}Filter</button>{% if let Some(clear) = clear.as_ref() %}<a class="button quiet" href="{{ clear }}">Clear</a>{% endif %}</div></form>"#,
+    source = r#"<details class="filters-box"{% if clear.is_some() %} data-set{% endif %} open><summary class="button">Filters</summary><form class="filters" method="get" action="{{ action }}" role="search">{% for field in fields %}{{ field }}{% endfor %}<div class="filters-end"><button type="submit" class="button">{{ Icon::Search }}Filter</button>{% if let Some(clear) = clear.as_ref() %}<a class="button quiet" href="{{ clear }}">Clear</a>{% endif %}</div></form></details>"#,
     ext = "html"
 )]
 pub struct Filters {

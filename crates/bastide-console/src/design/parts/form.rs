@@ -100,6 +100,8 @@ pub struct Field {
     autocomplete: &'static str,
     required: bool,
     disabled: bool,
+    focus: bool,
+    digits: bool,
     mono: bool,
 }
 
@@ -124,6 +126,8 @@ impl Field {
             autocomplete: "off",
             required: false,
             disabled: false,
+            focus: false,
+            digits: false,
             mono: false,
         }
     }
@@ -139,6 +143,12 @@ impl Field {
     #[must_use]
     pub fn password(name: &'static str, label: impl Into<Text>, kind: &'static str) -> Self {
         Field { autocomplete: kind, ..Field::new(Control::Input("password"), name, label) }
+    }
+
+    /// The digits that an authenticator app shows.
+    #[must_use]
+    pub fn code(name: &'static str, label: impl Into<Text>) -> Self {
+        Field { digits: true, ..Field::text(name, label) }.autocomplete("one-time-code")
     }
 
     /// A number.
@@ -247,6 +257,13 @@ impl Field {
         self
     }
 
+    /// Where somebody who opens the page begins to type; at most one of a page.
+    #[must_use]
+    pub fn focus(mut self) -> Self {
+        self.focus = true;
+        self
+    }
+
     /// In a font of equal widths: ids, policies, keys.
     #[must_use]
     pub fn mono(mut self) -> Self {
@@ -268,12 +285,13 @@ impl Field {
 /// A form with its fields and buttons.
 #[derive(Clone, Debug, Template)]
 #[template(
-    source = r#"<form class="form" method="{% if csrf.is_some() %}post{% else %}get{% endif %}" action="{{ action }}"{% if !preview.is_empty() %} data-preview="{{ preview }}" data-preview-into="{{ preview_into }}"{% endif %}>{% if let Some(csrf) = csrf.as_ref() %}{{ csrf }}{% endif %}{{ fields }}<div class="form-end">{% for button in buttons %}{{ button }}{% endfor %}</div></form>"#,
+    source = r#"<form class="form{% if wide %} wide{% endif %}" method="{% if csrf.is_some() %}post{% else %}get{% endif %}" action="{{ action }}"{% if !preview.is_empty() %} data-preview="{{ preview }}" data-preview-into="{{ preview_into }}"{% endif %}>{% if let Some(csrf) = csrf.as_ref() %}{{ csrf }}{% endif %}{{ fields }}<div class="form-end">{% for button in buttons %}{{ button }}{% endfor %}</div></form>"#,
     ext = "html"
 )]
 pub struct Form {
     action: Href,
     csrf: Option<Csrf>,
+    wide: bool,
     preview: String,
     preview_into: &'static str,
     fields: Html,
@@ -293,11 +311,19 @@ impl Form {
         Form {
             action,
             csrf: None,
+            wide: false,
             preview: String::new(),
             preview_into: "",
             fields: Html::new(),
             buttons: Vec::new(),
         }
+    }
+
+    /// As wide as what it stands in: for long texts.
+    #[must_use]
+    pub fn wide(mut self) -> Self {
+        self.wide = true;
+        self
     }
 
     /// One more field, or any other markup between the fields.

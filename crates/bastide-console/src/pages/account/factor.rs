@@ -2,6 +2,7 @@
 
 use bastide_admin::Kind;
 use bastide_identity::SecondFactor;
+use bastide_types::Permission;
 use http::StatusCode;
 
 use crate::design::{
@@ -79,13 +80,13 @@ pub(in super::super) async fn begin(visit: &Visit<'_>) -> Result<Reply, Refusal>
         page = page.body(qr);
     }
     let by_hand = Facts::new()
-        .fact("Or type this in", Id::new(setup.secret.expose().as_str()))
+        .fact("Or type this in", Id::new(setup.secret.expose().as_str()).grouped())
         .fact("Or open this", Id::new(setup.uri.expose().as_str()));
     Ok(Reply::page(page.body(by_hand).body(confirm_form(visit, None)).render()))
 }
 
 fn confirm_form(visit: &Visit<'_>, wrong: Option<&str>) -> Form {
-    let code = Field::text("code", "Code that the app shows").autocomplete("one-time-code").mono().required();
+    let code = Field::code("code", "Code that the app shows").mono().required().focus();
     let code = match wrong {
         Some(why) => code.value(visit.form.text("code")).error(why),
         None => code,
@@ -122,7 +123,7 @@ pub(in super::super) async fn confirm(visit: &Visit<'_>) -> Result<Reply, Refusa
             )),
         )
         .body(Code::new("Recovery codes", Language::Plain, text.join("\n")))
-        .body(Link::button(Href::page("/console/guide"), "I have kept them: go on").primary());
+        .body(Link::button(Href::page(landing(visit)), "I have kept them: go on").primary());
     Ok(Reply::page(page.render()))
 }
 
@@ -135,7 +136,12 @@ pub(in super::super) async fn defer(visit: &Visit<'_>) -> Result<Reply, Refusal>
     }
     if of(visit)? == SecondFactor::Missing {
         let made = visit.admin().defer_own_totp(who).await?;
-        return Ok(visit.onward("/console/guide", &made.warnings));
+        return Ok(visit.onward(landing(visit), &made.warnings));
     }
-    Ok(Reply::see_other("/console/guide"))
+    Ok(Reply::see_other(landing(visit)))
+}
+
+/// Where somebody new begins: with the first steps, or where those are not for them with what they may see.
+fn landing(visit: &Visit<'_>) -> &'static str {
+    if visit.may(Permission::TextInspect) { "/console/guide" } else { "/console" }
 }

@@ -39,7 +39,7 @@ fn page(visit: &Visit<'_>, wrong: Option<&Wrong>) -> Result<Reply, Refusal> {
         Facts::new()
             .fact("Name", who.name.as_str())
             .fact("Role", role.as_str())
-            .fact("It permits", roles::about(role)),
+            .fact("What it is for", roles::about(role)),
     );
     let you = you.body(Disclosure::new("The permissions", roles::permissions(role)));
     let first = Html::from(you).then(factor::card(visit)?);

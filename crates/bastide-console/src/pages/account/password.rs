@@ -24,7 +24,7 @@ pub(super) fn card(visit: &Visit<'_>, wrong: Option<&Wrong>) -> Card {
     let mut form = Form::post(Href::page("/console/account/password"), &visit.csrf())
         .field(told(current, "current_password"));
     if factor::of(visit).is_ok_and(|factor| factor == SecondFactor::There) {
-        let code = Field::text("code", "Code of your authenticator app").autocomplete("one-time-code");
+        let code = Field::code("code", "Code of your authenticator app");
         form = form.field(code.id("password-code"));
     }
     let form = form

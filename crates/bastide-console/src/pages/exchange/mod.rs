@@ -6,14 +6,14 @@ mod proof;
 
 use std::time::Duration;
 
-use bastide_admin::{ExchangeShown, Look, OutcomeEntry, RequestEntry, Says};
+use bastide_admin::{ExchangeShown, Look, OutcomeEntry, RequestEntry, RevealWanted, Says};
 use bastide_types::{Permission, Timestamp, Verdict};
 
 use self::conversation::Room;
 use super::rows;
 use crate::design::{
-    Badge, Button, Callout, Card, Columns, Facts, Form, Href, Html, Id, Link, Paragraph, Shell, Tabs, Tone,
-    Waterfall, When, format,
+    Badge, Button, Callout, Card, Columns, Dialog, Facts, Field, Form, Href, Html, Id, Link, Paragraph,
+    Shell, Tabs, Tone, Waterfall, When, format,
 };
 use crate::web::{Refusal, Reply, Visit};
 
@@ -31,18 +31,19 @@ struct Exchange {
 }
 
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Reply, Refusal> {
-    let exchange = read(visit, false).await?;
+    let exchange = read(visit, None).await?;
     let view = View::named(visit.query.text("view"));
     let room = if visit.query.ticked("all") { ALL } else { SOME };
-    Ok(visit.page(&page(visit, &exchange, view, room)))
+    Ok(visit.page(&page(visit, &exchange, view, room).await?))
 }
 
 pub(super) async fn reveal(visit: &Visit<'_>) -> Result<Reply, Refusal> {
-    let exchange = read(visit, true).await?;
-    Ok(visit.page(&page(visit, &exchange, View::Conversation, ALL)))
+    let reason = visit.form.given("reason").map(str::to_owned);
+    let exchange = read(visit, Some(RevealWanted { reason })).await?;
+    Ok(visit.page(&page(visit, &exchange, View::Conversation, ALL).await?))
 }
 
-async fn read(visit: &Visit<'_>, reveal: bool) -> Result<Exchange, Refusal> {
+async fn read(visit: &Visit<'_>, reveal: Option<RevealWanted>) -> Result<Exchange, Refusal> {
     let id = visit.segment();
     if id.parse::<bastide_types::ExchangeId>().is_err() {
         return Err(Refusal::no("exchange", id));
@@ -96,7 +97,12 @@ impl Exchange {
     }
 }
 
-fn page<'v>(visit: &'v Visit<'_>, exchange: &Exchange, view: View, room: usize) -> Shell<'v> {
+async fn page<'v>(
+    visit: &'v Visit<'_>,
+    exchange: &Exchange,
+    view: View,
+    room: usize,
+) -> Result<Shell<'v>, Refusal> {
     let list = Href::page("/console/exchanges");
     let mut page = visit.shell("Exchange", &list).crumb("Exchanges", Some(list)).lead(format!(
         "{} by `{}`",
@@ -104,9 +110,7 @@ fn page<'v>(visit: &'v Visit<'_>, exchange: &Exchange, view: View, room: usize) 
         key_name(exchange)
     ));
     if exchange.shown.revealed.is_none() && visit.may(Permission::BodiesReveal) && has_texts(exchange) {
-        let form = Form::post(exchange.href().segment("reveal"), &visit.csrf())
-            .button(Button::new("Show without masks"));
-        page = page.action(form);
+        page = page.action(reveal_dialog(visit, exchange));
     }
     let id = exchange.shown.exchange.as_str();
     let tabs = Tabs::new("Views", usize::from(view == View::Raw))
@@ -128,9 +132,24 @@ fn page<'v>(visit: &'v Visit<'_>, exchange: &Exchange, view: View, room: usize) 
         .crumb(id.chars().take(12).chain(['…']).collect::<String>(), None)
         .body(head)
         .body(judged::decisions(exchange))
-        .body(judged::findings(exchange))
+        .body(judged::findings(visit, exchange)?)
         .body(texts);
-    page.body(proof::card(visit, exchange))
+    Ok(page.body(proof::card(visit, exchange).await?))
+}
+
+/// Asks before texts are shown as they are: it is on record for good.
+fn reveal_dialog(visit: &Visit<'_>, exchange: &Exchange) -> Dialog {
+    let words = "The texts are shown as they were, with every value in them. The log keeps for good that you looked, when, \
+                 and why.";
+    let form = Form::post(exchange.href().segment("reveal"), &visit.csrf())
+        .field(Paragraph::new(words))
+        .field(
+            Field::text("reason", "Why")
+                .placeholder("ticket 4711: the customer asks what was sent")
+                .hint("May be left empty. It stands in the log: write no value into it."),
+        )
+        .button(Button::new("Show without masks").primary());
+    Dialog::new("Show without masks", "Show without masks", form)
 }
 
 fn has_texts(exchange: &Exchange) -> bool {
@@ -175,8 +194,12 @@ fn notices(exchange: &Exchange) -> Vec<Callout> {
         notices.push(Callout::new(Tone::Accent, "No end yet").body(Paragraph::new(words)));
     }
     if !exchange.request.sent {
-        let words = "Nothing of it left for a provider. The decisions below say why.";
-        notices.push(Callout::new(Tone::Flag, "The request was refused").body(Paragraph::new(words)));
+        let title = match rows::denied_by(&exchange.request.decisions) {
+            Some(by) => format!("The request was refused: {by}"),
+            None => "The request was refused by the guard".to_owned(),
+        };
+        let words = "Nothing of it left for a provider. The decisions and findings below say why.";
+        notices.push(Callout::new(Tone::Block, title).body(Paragraph::new(words)));
     }
     if exchange.is_observed() {
         let words = "The guard recorded what it would have done, and changed nothing.";
@@ -213,7 +236,7 @@ fn facts(exchange: &Exchange, now: Timestamp) -> Facts {
         .fact("Verdict", badge)
         .fact("Key", key)
         .fact("Model", request.model.as_str())
-        .fact("Provider", exchange.outcome.as_ref().map_or(request.upstream.as_str(), |o| &o.upstream))
+        .fact("Provider", provider(exchange))
         .fact("Asked for", if request.stream { "a stream" } else { "one whole answer" })
         .fact("Guard mode", mode);
     if let Some(outcome) = &exchange.outcome {
@@ -228,6 +251,16 @@ fn facts(exchange: &Exchange, now: Timestamp) -> Facts {
             .fact("Tokens", tokens);
     }
     facts
+}
+
+/// Who got it.
+fn provider(exchange: &Exchange) -> Html {
+    match (&exchange.outcome, exchange.request.upstream.as_str()) {
+        (Some(outcome), _) if exchange.request.sent => outcome.upstream.as_str().into(),
+        (_, "") => "none".into(),
+        (_, upstream) if exchange.request.sent => upstream.into(),
+        (_, upstream) => format!("none: nothing left ({upstream} was first in line)").into(),
+    }
 }
 
 fn timing(exchange: &Exchange) -> Html {

@@ -1,6 +1,6 @@
 //! How an exchange is proved: its entries, whether what is kept is what they say, and the commands that check it offline.
 
-use bastide_admin::BodyShown;
+use bastide_admin::{BodyShown, shell_word};
 use bastide_types::Permission;
 
 use super::Exchange;
@@ -8,9 +8,9 @@ use crate::design::{
     Badge, Button, Card, Code, Column, Disclosure, Empty, Facts, Field, Form, Href, Html, Language, Link,
     Row, Table, Tone, format,
 };
-use crate::web::Visit;
+use crate::web::{Refusal, Visit};
 
-pub(super) fn card(visit: &Visit<'_>, exchange: &Exchange) -> Html {
+pub(super) async fn card(visit: &Visit<'_>, exchange: &Exchange) -> Result<Html, Refusal> {
     let entry = |index: u64| -> Html {
         Link::new(Href::page("/console/log").segment(&index.to_string()), format!("entry {index}")).into()
     };
@@ -33,11 +33,13 @@ pub(super) fn card(visit: &Visit<'_>, exchange: &Exchange) -> Html {
         .rows(exchange.shown.bodies.iter().map(body))
         .empty(Empty::new("No bodies", "The log speaks of none."));
     let id = &exchange.shown.exchange;
+    let (data, key) = (shell_word(visit.admin().node.dir()), visit.admin().log_health().await?.key);
     let commands = format!(
-        "# DIR is the data folder; the receipt is in the answer's bastide-receipt header\n\
-         bastide audit show {id} --data DIR\n\
-         bastide-verify receipt RECEIPT --log-key log.vkey --log DIR\n\
-         bastide-verify log DIR --log-key log.vkey\n"
+        "# with the receipt from the answer's bastide-receipt header, anywhere:\n\
+         bastide-verify receipt 'bst1…' --log-key '{key}'\n\
+         # on a machine that has the data folder, or a copy of its log:\n\
+         bastide-verify log {data}/log --log-key '{key}'\n\
+         bastide audit show {id} --data {data}\n"
     );
     let proof = Card::new("Proof")
         .note("The entries are in the log's Merkle tree; each entry's page has the path to the signed root.")
@@ -47,7 +49,7 @@ pub(super) fn card(visit: &Visit<'_>, exchange: &Exchange) -> Html {
         true => proof.body(Disclosure::new("Check its receipt here", receipt_form(visit))),
         false => proof,
     };
-    Html::from(proof).then(Card::new("Kept bodies").flush().body(bodies))
+    Ok(Html::from(proof).then(Card::new("Kept bodies").flush().body(bodies)))
 }
 
 /// The caller has the receipt, and this server keeps none: who checks one brings it.

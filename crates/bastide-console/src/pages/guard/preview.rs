@@ -59,6 +59,9 @@ pub(super) fn fragment(visit: &Visit<'_>, draft: &GuardDraft, preview: &GuardPre
     if preview.cut > 0 {
         note.push_str(&format!(" {} of them have more findings than the log lists.", number(preview.cut)));
     }
+    if preview.denied > 0 {
+        note.push_str(&format!(" A policy refused {}, whatever the guard says.", number(preview.denied)));
+    }
     let counts = Verdict::ALL.iter().filter_map(|verdict| {
         let (before, after) = preview.counts(*verdict);
         (before + after > 0).then(|| {

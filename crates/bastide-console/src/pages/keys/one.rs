@@ -3,7 +3,7 @@
 use bastide_admin::{EntryFilter, ExchangeFilter, ExchangeRow, KeyFacts, KeyState, Request, Says};
 use bastide_types::Permission;
 
-use super::{here, limits, made, state, used};
+use super::{called, ends, here, limits, made, state, used};
 use crate::design::{
     Badge, Button, Card, Choice, Column, Columns, Dialog, Empty, Facts, Field, Form, Href, Html, Id, Link,
     Paragraph, Row, Table, When, format,
@@ -45,10 +45,7 @@ fn facts(visit: &Visit<'_>, key: &KeyFacts) -> Facts {
         .fact("Begins with", Id::plain(key.hint.as_str()))
         .fact("Project", Html::from(&key.project))
         .fact("Made", at(key.created_at))
-        .fact("Ends", key.expires_at.map_or_else(|| Html::from("never"), at));
-    if let Some(revoked) = key.revoked_at {
-        facts = facts.fact("Revoked", at(revoked));
-    }
+        .fact("Ends", ends(key, visit.now()));
     if let Some(successor) = key.successor {
         let href = here().segment(&successor.to_string());
         facts = facts.fact("Successor", Link::new(href, "the key in its place"));
@@ -72,14 +69,14 @@ fn actions(visit: &Visit<'_>, key: &KeyFacts) -> Vec<Html> {
                     Field::select("overlap", "This key works on", spans.map(|(v, l)| Choice::new(v, l))).value("24h"),
                 )
                 .button(Button::new("Make the successor").primary());
-            actions.push(Dialog::new("Rotate", "Rotate this key", form).into());
+            actions.push(Dialog::new("Rotate", format!("Rotate the key {}", called(key)), form).into());
         }
         let form = Form::post(of("revoke"), &visit.csrf())
             .field(Paragraph::new(
                 "Whoever uses it is refused from now on, and streams that run end at once. It cannot be taken back.",
             ))
             .button(Button::new("Revoke").danger());
-        actions.push(Dialog::new("Revoke", "Revoke this key", form).danger().into());
+        actions.push(Dialog::new("Revoke", format!("Revoke the key {}", called(key)), form).danger().into());
     }
     if visit.may(Permission::SubjectsErase) {
         let form = Form::post(of("erase"), &visit.csrf())
@@ -89,7 +86,11 @@ fn actions(visit: &Visit<'_>, key: &KeyFacts) -> Vec<Html> {
                  entries themselves stay, and every proof and receipt holds. It cannot be taken back.",
             ))
             .button(Button::new("Erase what was said").danger());
-        actions.push(Dialog::new("Erase", "Erase what this key's exchanges said", form).danger().into());
+        actions.push(
+            Dialog::new("Erase", format!("Erase what the exchanges of {} said", called(key)), form)
+                .danger()
+                .into(),
+        );
     }
     actions
 }

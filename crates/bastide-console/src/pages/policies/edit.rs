@@ -5,10 +5,14 @@ use http::StatusCode;
 
 use super::{here, remarks};
 use crate::design::{
-    Button, Callout, Card, Code, Diff, Field, Form, Href, Html, Language, Link, Paragraph, Text, Tone, prose,
+    Button, Callout, Card, Code, Diff, Field, Form, Hidden, Href, Html, Language, Link, Paragraph, Text,
+    Tone, prose,
 };
 use crate::web::flash::Said;
 use crate::web::{Refusal, Reply, Visit};
+
+/// Lines that are shown before and behind the one that is wrong.
+const AROUND: usize = 3;
 
 pub(in crate::pages) async fn edit(visit: &Visit<'_>) -> Result<Reply, Refusal> {
     let text = visit.admin().policy_text()?;
@@ -40,7 +44,7 @@ pub(in crate::pages) async fn set(visit: &Visit<'_>) -> Result<Reply, Refusal> {
 }
 
 /// A browser writes line ends of a form as two characters; nobody typed the first.
-fn text(visit: &Visit<'_>) -> String {
+pub(super) fn text(visit: &Visit<'_>) -> String {
     visit.form.get("text").unwrap_or_default().replace("\r\n", "\n")
 }
 
@@ -54,9 +58,13 @@ async fn checked(visit: &Visit<'_>, text: &str) -> Result<(StatusCode, Option<St
                 n => format!("It holds: {n} policies"),
             };
             let now = visit.admin().policy_text()?;
+            let draft = Form::post(Href::page("/console/policies/try"), &visit.csrf())
+                .field(Hidden::new("text", text))
+                .button(Button::new("Try with this text"));
             let said = Html::from(
                 Callout::new(Tone::Allow, says)
-                    .body(Paragraph::new("Nothing is in force before it is saved.")),
+                    .body(Paragraph::new("Nothing is in force before it is saved."))
+                    .body(draft),
             )
             .then(remarks(&warnings))
             .then(Diff::new("What saving changes", &now, text));
@@ -65,16 +73,12 @@ async fn checked(visit: &Visit<'_>, text: &str) -> Result<(StatusCode, Option<St
         PolicyChecked::Wrong(problems) => {
             let line = problems.first().and_then(|p| p.line);
             let all: Vec<&str> = problems.iter().map(|p| p.says.as_str()).collect();
-            let code = Code::new("Where", Language::Cedar, text);
-            let code = match line {
-                Some(line) => code.at(line),
-                None => code,
-            };
+            let code = line.map(|line| Code::new("Where", Language::Cedar, text).at(line).around(AROUND));
             let lines = Html::join(all.iter().map(|says| Paragraph::new(prose(&Text::from(*says)))));
             let said = Html::from(
                 Callout::new(Tone::Block, "It does not hold, and nothing was changed").body(lines),
             )
-            .then(code);
+            .then(code.map(Html::from).unwrap_or_default());
             (StatusCode::UNPROCESSABLE_ENTITY, all.first().map(|s| (*s).to_owned()), said)
         }
     })
@@ -84,6 +88,7 @@ fn page<'v>(visit: &'v Visit<'_>, text: &str, wrong: Option<&str>, said: Html) -
     let rows = u8::try_from(text.lines().count().clamp(16, 40)).unwrap_or(40);
     let area = Field::area("text", "Policies", rows).mono().value(text);
     let form = Form::post(Href::page("/console/policies/check"), &visit.csrf())
+        .wide()
         .field(match wrong {
             Some(why) => area.error(why),
             None => area.hint("Cedar; `bastide policy schema` prints what a policy may speak of."),
