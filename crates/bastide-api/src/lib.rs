@@ -20,9 +20,11 @@ mod operation;
 mod operations;
 mod problem;
 mod read;
+mod reference;
 mod server;
 mod shapes;
 
-pub use openapi::{openapi, reference};
+pub use openapi::openapi;
 pub use operation::{Access, Operation};
+pub use reference::reference;
 pub use server::Api;

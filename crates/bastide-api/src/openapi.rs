@@ -1,6 +1,4 @@
-//! The OpenAPI 3.1 document and the reference page, from the table of operations and the types that they take and give.
-
-use std::fmt::Write as _;
+//! The OpenAPI 3.1 document, from the table of operations and the types that they take and give.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -9,7 +7,7 @@ use crate::operation::{Access, Operation};
 use crate::problem;
 
 /// What the references say first.
-const ABOUT: &str = "What the console shows, and most of what it changes, for programs. Requests carry an API token: \
+pub(crate) const ABOUT: &str = "What the console shows, and most of what it changes, for programs. Requests carry an API token: \
                      `authorization: Bearer bsa_...`. A token may do what its role may, and never more than its user \
                      may now. Every change and every denial is an entry of the log. Bodies are JSON of at most 8 MiB; \
                      names that are unknown or stand twice are refused. Lists give `next` where they go on: send it \
@@ -41,8 +39,9 @@ pub fn openapi() -> Value {
             "responses": responses(*operation, shapes.answer.map(schemars::Schema::to_value)),
         });
         if let Some(body) = shapes.body {
+            let (schema, required) = of_body(body.to_value());
             described["requestBody"] =
-                json!({"required": true, "content": {"application/json": {"schema": body}}});
+                json!({"required": required, "content": {"application/json": {"schema": schema}}});
         }
         let path = paths.entry(operation.path()).or_insert_with(|| json!({}));
         path[method] = described;
@@ -83,6 +82,15 @@ pub fn openapi() -> Value {
 }
 
 /// What it takes to use an operation.
+/// The schema of a body, and whether there must be one: what may be left out is an option.
+fn of_body(schema: Value) -> (Value, bool) {
+    let null = json!({"type": "null"});
+    match schema["anyOf"].as_array().map(Vec::as_slice) {
+        Some([given, none]) if *none == null => (given.clone(), false),
+        _ => (schema, true),
+    }
+}
+
 fn needs(operation: Operation) -> String {
     match operation.access() {
         Access::SignedIn => "For every token that holds.".to_owned(),
@@ -158,13 +166,14 @@ fn problem_schema() -> Value {
     json!({
         "type": "object",
         "description": "What went wrong and what to do about it (RFC 9457).",
-        "required": ["type", "title", "status", "detail", "code"],
+        "required": ["type", "title", "status", "detail", "code", "doc"],
         "properties": {
-            "type": {"type": "string", "description": "Where the documentation speaks of it."},
+            "type": {"type": "string", "description": "Which kind of problem: `urn:bastide:error:` and the code. A name, not a place."},
             "title": {"type": ["string", "null"], "description": "The status in words."},
             "status": {"type": "integer", "description": "The HTTP status."},
             "detail": {"type": "string", "description": "What went wrong and what to do."},
             "code": {"type": "string", "description": "A stable code; `docs/errors.md` has them all."},
+            "doc": {"type": "string", "description": "The command that tells more: `bastide explain-error CODE`."},
             "field": {"type": "string", "description": "The part of the request that is wrong."},
         },
     })
@@ -190,29 +199,6 @@ fn tidy(schema: &mut Value) {
         Value::Array(list) => list.iter_mut().for_each(tidy),
         _ => {}
     }
-}
-
-/// The operations as a page for people, without its heading.
-#[must_use]
-pub fn reference() -> String {
-    let mut text = format!(
-        "{ABOUT}\n\nRefusals are problem details (`application/problem+json`, RFC 9457) with a stable `code`: \
-         [errors.md](../errors.md). The same as an OpenAPI 3.1 document: [openapi.json](openapi.json), or `GET \
-         /api/v1/openapi.json` of a running server.\n"
-    );
-    let mut group = "";
-    for operation in Operation::ALL {
-        if operation.group() != group {
-            group = operation.group();
-            let _ = write!(text, "\n## {group}\n\n| operation | permission | what |\n|---|---|---|\n");
-        }
-        let needs = match operation.access() {
-            Access::SignedIn => "any".to_owned(),
-            Access::May(permission) => format!("`{permission}`"),
-        };
-        let _ = writeln!(text, "| `{}` | {needs} | {} |", operation.name(), operation.summary());
-    }
-    text
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::operations::{config, exchanges, guard, keys, log, me, system, tokens,
 use crate::shapes::*;
 use bastide_admin::{
     Answer, EntryPage, ExchangePage, ExchangeShown, Explained, KeyWanted, LogHealth, Proof, Question,
-    ReceiptShown, Tried,
+    ReceiptShown, RevealWanted, Tried,
 };
 
 /// Who may use an operation.
@@ -137,7 +137,7 @@ operations! {
     ShowExchange = GET "/api/v1/exchanges/{exchange}", May(P::TrafficView), exchanges::show,
         (ShowQuery, ()) => 200 ExchangeShown, "Exchanges", "An exchange with its kept texts, every finding masked";
     RevealExchange = POST "/api/v1/exchanges/{exchange}/reveal", May(P::BodiesReveal), exchanges::reveal,
-        ((), ()) => 200 ExchangeShown, "Exchanges", "An exchange with its kept texts as they are; the log records the look first";
+        ((), Option<RevealWanted>) => 200 ExchangeShown, "Exchanges", "An exchange with its kept texts as they are; the log records the look first";
     ShowTraffic = GET "/api/v1/traffic", May(P::TrafficView), traffic::show,
         (TrafficQuery, ()) => 200 TrafficShown, "Exchanges", "What passed of late, counted by minutes or hours, and the models of today";
 

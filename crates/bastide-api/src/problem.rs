@@ -14,12 +14,12 @@ pub(crate) const KIND: &str = "application/problem+json";
 pub(crate) fn response(problem: &Problem) -> Response<Body> {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut body = json!({
-        // The anchor of its paragraph in the documentation: a reference that says what kind of problem it is.
-        "type": format!("docs/errors.md#{}", problem.code.replace('.', "")),
+        "type": problem.uri(),
         "title": status.canonical_reason(),
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code,
+        "doc": problem.told_by(),
     });
     if let Some(field) = &problem.field {
         body["field"] = json!(field);

@@ -24,7 +24,7 @@ fn categories(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn origins(_: &mut SchemaGenerator) -> Schema {
-    one_of(Origin::ALL.iter().map(|o| o.as_str()))
+    one_of(Origin::READ.iter().map(|o| o.as_str()))
 }
 
 fn roles(_: &mut SchemaGenerator) -> Schema {
@@ -353,8 +353,8 @@ pub(crate) struct ProjectGiven {
 /// The policies in force.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Policies {
-    /// Counts up with every change; absent: those that everybody starts with.
-    version: Option<u64>,
+    /// Counts up with every change; 0: the built-in starter policy.
+    version: u64,
     /// Their text, in Cedar.
     text: String,
 }
@@ -370,16 +370,16 @@ pub(crate) struct PolicyText {
 /// A version of the policies.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct PolicyVersion {
-    /// Counts up from 1.
+    /// Counts up; 0: the built-in starter policy.
     pub(crate) version: u64,
-    /// When it came into force, RFC 3339.
-    pub(crate) set: String,
-    /// Who set it; absent: the operator on the machine.
+    /// When it came into force, RFC 3339; absent: it is built in.
+    pub(crate) set: Option<String>,
+    /// Who set it; absent: the operator on the machine, or it is built in.
     pub(crate) set_by: Option<String>,
     /// Whether it is in force.
     pub(crate) in_force: bool,
-    /// The entry of the log that announced it.
-    pub(crate) entry: u64,
+    /// The entry of the log that announced it; absent: it is built in.
+    pub(crate) entry: Option<u64>,
 }
 
 /// A version of the policies, whole.

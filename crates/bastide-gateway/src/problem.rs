@@ -1,7 +1,7 @@
 //! Problems in the shape of the OpenAI dialect, with the RFC 9457 members beside it.
 //!
 //! `{"error":{"message","type","param","code"}}` is what the official SDKs read; `code` is our stable code and `doc`
-//! its anchor in the error reference.
+//! the command that tells more of it.
 
 use bastide_audit::Receipt;
 use bastide_types::{ExchangeId, Fault, Problem, Retry};
@@ -34,7 +34,7 @@ pub(crate) fn body(problem: &Problem) -> Vec<u8> {
             "type": kind,
             "param": problem.field,
             "code": problem.code,
-            "doc": format!("docs/errors.md#{}", problem.code.replace('.', "")),
+            "doc": problem.told_by(),
         }
     })
     .to_string()
@@ -132,14 +132,19 @@ pub(crate) mod raise {
         )
     }
 
-    pub(crate) fn not_found() -> Problem {
-        Problem::new(
-            "http.not_found",
-            404,
-            Fault::Client,
-            Retry::Never,
-            "there is no such route; the gateway serves `POST /v1/chat/completions` and `GET /v1/models`",
-        )
+    /// `console`: it answers at this address too.
+    pub(crate) fn not_found(console: bool) -> Problem {
+        let why = match console {
+            true => {
+                "there is no such route; models are asked under `/v1` (`POST /v1/chat/completions`, `GET /v1/models`), the \
+                 management API is `/api/v1`, and the console, for a browser, is `/console`"
+            }
+            false => {
+                "there is no such route; models are asked under `/v1` (`POST /v1/chat/completions`, `GET /v1/models`), \
+                 and the console has an address of its own"
+            }
+        };
+        Problem::new("http.not_found", 404, Fault::Client, Retry::Never, why)
     }
 
     /// On a listener for administrators.

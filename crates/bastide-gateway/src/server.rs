@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bastide_types::{ActorRef, Denial, Event, Problem};
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderValue, Request, Response};
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
@@ -271,12 +271,16 @@ async fn dispatch(
     // An exchange works with what it began with.
     let settings = gateway.settings.load_full();
     auth::host(request.headers(), request.uri().host(), &settings, behind.listen)?;
+    let console = behind.surfaces.iter().any(|surface| surface.owns(CONSOLE));
+    if console && is_browser_at_the_door(&request) {
+        return Ok(to_the_console());
+    }
     if !behind.data_plane {
         return Err(raise::not_the_data_plane());
     }
     let route = match Route::find(request.method(), request.uri().path()) {
         Ok(route) => route,
-        Err(NoRoute::Path) => return Err(raise::not_found()),
+        Err(NoRoute::Path) => return Err(raise::not_found(console)),
         Err(NoRoute::Method(allowed)) => return Err(raise::method(allowed)),
     };
     let principal = match route.access() {
@@ -338,6 +342,25 @@ async fn dispatch(
         // INVARIANT: routes with `Access::Key` always have a principal here.
         (Route::ChatCompletions | Route::Models | Route::Model, None) => Err(raise::no_credential()),
     }
+}
+
+/// Where people are sent who open the bare address.
+const CONSOLE: &str = "/console";
+
+/// Whether a person opened the address without a path. No route: it does and shows nothing, and everybody else is told
+/// that there is none.
+fn is_browser_at_the_door(request: &Request<Incoming>) -> bool {
+    let html = |value: &HeaderValue| value.to_str().is_ok_and(|accept| accept.contains("text/html"));
+    request.uri().path() == "/"
+        && matches!(*request.method(), Method::GET | Method::HEAD)
+        && request.headers().get_all(ACCEPT).iter().any(html)
+}
+
+fn to_the_console() -> Response<Body> {
+    let mut response = Response::new(Body::full(Bytes::new()));
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    response.headers_mut().insert(LOCATION, HeaderValue::from_static(CONSOLE));
+    response
 }
 
 fn ready(gateway: &Gateway) -> Result<Response<Body>, Problem> {

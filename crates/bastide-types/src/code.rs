@@ -25,6 +25,9 @@ impl Code {
     /// What whoever manages an installation may be told.
     pub const OF_MANAGEMENT: &'static [Code] = management::CODES;
 
+    /// What stands before a code where it has to be a URI.
+    pub const URN: &'static str = "urn:bastide:error:";
+
     /// Every code.
     pub fn all() -> impl Iterator<Item = &'static Code> {
         Code::OF_THE_GATEWAY.iter().chain(Code::OF_MANAGEMENT)
@@ -34,6 +37,13 @@ impl Code {
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Code> {
         Code::all().find(|code| code.name == name)
+    }
+
+    /// Its HTTP statuses in words; empty where it comes with none of its own.
+    #[must_use]
+    pub fn statuses_in_words(&self) -> String {
+        let statuses: Vec<String> = self.statuses.iter().map(u16::to_string).collect();
+        if statuses.is_empty() { String::new() } else { format!("Status {}. ", statuses.join(" or ")) }
     }
 
     /// Whether it may come with this status.

@@ -342,6 +342,8 @@ pub struct Reveal {
     pub actor: ActorRef,
     /// Whose bodies: the exchange.
     pub exchange: ExchangeId,
+    /// Why, in their own words.
+    pub reason: Option<String>,
 }
 
 /// Which half of a change.

@@ -45,6 +45,20 @@ impl Origin {
         Origin::Other,
     ];
 
+    /// Those of text that is read today: nothing takes text to embed yet.
+    pub const READ: &'static [Origin] = &[
+        Origin::System,
+        Origin::Developer,
+        Origin::User,
+        Origin::Assistant,
+        Origin::Reasoning,
+        Origin::ToolDefinition,
+        Origin::ToolCall,
+        Origin::ToolResult,
+        Origin::Document,
+        Origin::Other,
+    ];
+
     /// The name used in configuration and the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

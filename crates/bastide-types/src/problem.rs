@@ -33,7 +33,7 @@ pub enum Retry {
 /// A refusal or failure as a caller sees it: RFC 9457 problem details in any dialect's shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Stable, dotted: `policy.denied`; one of [`Code`]. Without its dots the anchor of its paragraph in `docs/errors.md`.
+    /// Stable, dotted: `policy.denied`; one of [`Code`]. `bastide explain-error` tells what it means.
     pub code: &'static str,
     /// HTTP status.
     pub status: u16,
@@ -63,6 +63,18 @@ impl Problem {
             "`{code}` with status {status} is not in the table of codes"
         );
         Problem { code, status, fault, retry, detail: detail.into(), field: None }
+    }
+
+    /// What kind of problem it is, as RFC 9457 wants it: a name and no place, because nothing is served there.
+    #[must_use]
+    pub fn uri(&self) -> String {
+        format!("{}{}", Code::URN, self.code)
+    }
+
+    /// The command that tells more of it, wherever bastide is installed.
+    #[must_use]
+    pub fn told_by(&self) -> String {
+        format!("bastide explain-error {}", self.code)
     }
 
     /// The same problem, naming the field.

@@ -15,6 +15,8 @@ use crate::note::{VerifierKey, decimal};
 pub(crate) const TILE_WIDTH: u64 = 256;
 /// A hundred witnesses' signatures fit many times.
 const MAX_NOTE_BYTES: u64 = 64 * 1024;
+/// An entry of 16 KiB as hexadecimal and twice in words, 64 hashes and a checkpoint.
+const MAX_PROOF_BYTES: u64 = 512 * 1024;
 /// A bundle of 256 entries with their 16-bit lengths.
 const MAX_BUNDLE_BYTES: u64 = TILE_WIDTH * (2 + 65_535);
 
@@ -194,6 +196,15 @@ pub(crate) fn relative(kind: Kind, index: u64) -> String {
 /// When it is missing, unreadable or larger.
 pub fn read_note(path: &Path) -> Result<Vec<u8>, Failure> {
     read_bounded(path, MAX_NOTE_BYTES)?
+        .ok_or_else(|| Failure::unreadable(path.display().to_string(), "no such file"))
+}
+
+/// The content of a file with the proof of an entry.
+///
+/// # Errors
+/// When it is missing, unreadable or larger.
+pub fn read_proof(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_bounded(path, MAX_PROOF_BYTES)?
         .ok_or_else(|| Failure::unreadable(path.display().to_string(), "no such file"))
 }
 

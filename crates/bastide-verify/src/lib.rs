@@ -29,15 +29,17 @@ mod links;
 mod log;
 mod merkle;
 mod note;
+mod proof;
 mod receipt;
 mod text;
 
 pub use cbor::Value;
 pub use failure::{Failure, FailureKind};
-pub use folder::{own_log_key, read_note as read_small_file};
+pub use folder::{own_log_key, read_note as read_small_file, read_proof};
 pub use log::{
     ConsistencyReport, Entries, LogOptions, LogReport, verify_consistency, verify_log, verify_log_with,
 };
 pub use merkle::{Frontier, Hash, inclusion_path, leaf_hash, node_hash, root_from_path};
 pub use note::{Checkpoint, VerifierKey, open_checkpoint};
+pub use proof::{ProofReport, verify_proof};
 pub use receipt::{RECEIPT_PREFIX, ReceiptReport, verify_receipt};

@@ -52,6 +52,8 @@ pub struct LogReport {
     pub size: u64,
     /// The root, as the checkpoint writes it.
     pub root: String,
+    /// The same in hexadecimal.
+    pub root_hex: String,
     /// The key that signed.
     pub key: String,
     /// Whether the caller gave that key; otherwise it came from the folder itself.
@@ -76,7 +78,8 @@ impl fmt::Display for LogReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "log {} holds", printable(&self.origin))?;
         writeln!(f, "  entries            {}", self.size)?;
-        writeln!(f, "  root               {}", self.root)?;
+        writeln!(f, "  root               {}", self.root_hex)?;
+        writeln!(f, "  in the checkpoint  {}", self.root)?;
         writeln!(f, "  signed by          {}", printable(&self.key))?;
         if !self.key_given {
             writeln!(
@@ -190,6 +193,7 @@ fn derive(
         origin: checkpoint.origin.clone(),
         size: checkpoint.size,
         root: checkpoint.root.to_base64(),
+        root_hex: checkpoint.root.to_hex(),
         key: key.to_string(),
         key_given,
         cosignatures: checkpoint.cosignatures,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use bastide_verify::{
     Entries, Failure, FailureKind, LogOptions, RECEIPT_PREFIX, VerifierKey, verify_consistency,
-    verify_log_with, verify_receipt,
+    verify_log_with, verify_proof, verify_receipt,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -35,6 +35,14 @@ enum Command {
         /// Also find the entry in this log (its folder, or a data folder).
         #[arg(long, value_name = "DIR")]
         log: Option<PathBuf>,
+    },
+    /// Verify that an entry is in the log, by the proof that console and management API give of it.
+    Entry {
+        /// The answer of `GET /api/v1/log/entries/INDEX`, in a file.
+        proof: PathBuf,
+        /// The log's public key (`log.vkey`), as text or file. Get it from the log's owner, not from the log.
+        #[arg(long, value_name = "VKEY|FILE")]
+        log_key: String,
     },
     /// Verify a whole log: derive the root and every tile again from the entries.
     Log {
@@ -118,6 +126,10 @@ fn run(command: Command) -> Result<Holds, Failure> {
         Command::Receipt { receipt, log_key: key, log } => {
             let text = text_or_file(&receipt, |t| t.starts_with(RECEIPT_PREFIX))?;
             Ok(Holds::new(&verify_receipt(&text, &log_key(&key)?, log.as_deref())?))
+        }
+        Command::Entry { proof, log_key: key } => {
+            let proof = bastide_verify::read_proof(&proof)?;
+            Ok(Holds::new(&verify_proof(&proof, &log_key(&key)?)?))
         }
         Command::Log { dir, options } => Ok(Holds::new(&verify_log_with(&dir, &options.options()?)?)),
         Command::Consistency { old_checkpoint, dir, options } => {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bastide_admin::{Failure, Request, could_not};
+use bastide_admin::{Failure, Request, RevealWanted, could_not};
 use bastide_audit::LogReader;
 use bastide_verify::{FailureKind, own_log_key, verify_log, verify_receipt};
 use serde_json::json;
@@ -27,7 +27,10 @@ pub(crate) fn run(command: Audit) -> Result<(), Failure> {
     match command {
         Audit::Verify { data, receipt, output } => verify(&data, receipt.as_deref(), output),
         Audit::Tail { data, lines, follow, output } => tail(&data, lines, follow, output),
-        Audit::Show { exchange, reveal, data, output } => show::show(&data, exchange, reveal, output),
+        Audit::Show { exchange, reveal, reason, data, output } => {
+            let reveal = reveal.then_some(RevealWanted { reason });
+            show::show(&data, exchange, reveal, output)
+        }
         Audit::Erase { key, yes, data, output } => show::erase(&data, key, yes, output),
         Audit::Key { data, output } => {
             let path = log_in(&data.dir)?.join("log.vkey");

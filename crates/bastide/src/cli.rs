@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use bastide_types::GuardMode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use signing::{Base, Cover, Hash, RequiredVerdict, Sign, Verify};
+pub(crate) use signing::{Base, Cover, Hash, RequiredVerdict, Sign, Signer, Verify};
 
 /// One wall around everything an organisation does with AI.
 #[derive(Debug, Parser)]
@@ -79,6 +79,13 @@ pub(crate) enum Command {
     Healthcheck {
         #[command(flatten)]
         server: Server,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print what an error code means and what to do about it.
+    ExplainError {
+        /// The code, such as `guard.blocked`, or the `type` of a problem.
+        code: String,
         #[command(flatten)]
         output: Output,
     },
@@ -309,17 +316,24 @@ pub(crate) enum Key {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Guard {
-    /// Print the mode and the rules in force.
+    /// Print the mode and the rules in force, or those of a version.
     Show {
+        /// Those of this version, where 0 has the built-in rules alone.
+        #[arg(long, value_name = "N")]
+        version: Option<u64>,
         #[command(flatten)]
         data: Data,
         #[command(flatten)]
         output: Output,
     },
-    /// Use the rules in a file from now on, and its mode where it has one.
+    /// Use the rules in a file from now on, and its mode where it has one; or rules and mode of a version of before.
     Set {
         /// The file, in the form of the settings file: `[[guard.rules]]` (`-`: standard input).
-        file: PathBuf,
+        #[arg(required_unless_present = "version")]
+        file: Option<PathBuf>,
+        /// Those of this version again, where 0 has the built-in rules alone.
+        #[arg(long, value_name = "N", conflicts_with = "file")]
+        version: Option<u64>,
         #[command(flatten)]
         data: Data,
         #[command(flatten)]
@@ -334,7 +348,7 @@ pub(crate) enum Guard {
         #[command(flatten)]
         output: Output,
     },
-    /// List the versions that were set.
+    /// List the versions, the newest first.
     History {
         #[command(flatten)]
         data: Data,
@@ -350,9 +364,10 @@ pub(crate) struct KeyCreate {
     /// Project the key acts for [default: the first one]
     #[arg(long, value_name = "PROJECT")]
     pub(crate) project: Option<String>,
-    /// When it expires: an RFC 3339 time or a span such as `30d`, `12h`, `15m` or `90s`.
-    #[arg(long, value_name = "WHEN")]
-    pub(crate) expires: Option<String>,
+    /// When it ends: a day (`2027-01-31`, UTC, which it lasts through), an RFC 3339 time, a span such as `30d`, `12h`,
+    /// `15m` or `90s`, or `never`.
+    #[arg(long, value_name = "WHEN", default_value = bastide_admin::KEY_LASTS)]
+    pub(crate) expires: String,
     /// Requests a minute.
     #[arg(long, value_name = "N")]
     pub(crate) requests_per_minute: Option<u64>,
@@ -384,8 +399,9 @@ pub(crate) enum Token {
         /// may.
         #[arg(long, value_name = "ROLE")]
         role: String,
-        /// When it expires: an RFC 3339 time or a span such as `30d`, 366 days at most.
-        #[arg(long, value_name = "WHEN", default_value = "30d")]
+        /// When it ends: a day (`2027-01-31`, UTC, which it lasts through), an RFC 3339 time or a span such as `30d`; 366
+        /// days at most.
+        #[arg(long, value_name = "WHEN", default_value = bastide_admin::TOKEN_LASTS)]
         expires: String,
         #[command(flatten)]
         data: Data,
@@ -559,8 +575,11 @@ pub(crate) enum User {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
-    /// Print the policies in force.
+    /// Print the policies in force, or those of a version.
     Show {
+        /// Those of this version, where 0 is the built-in starter policy.
+        #[arg(long, value_name = "N")]
+        version: Option<u64>,
         #[command(flatten)]
         data: Data,
         #[command(flatten)]
@@ -584,10 +603,21 @@ pub(crate) enum Policy {
         #[command(flatten)]
         output: Output,
     },
-    /// Use the policies in a file from now on.
+    /// Use the policies in a file, or those of a version of before, from now on.
     Set {
         /// The file (`-`: standard input).
-        file: PathBuf,
+        #[arg(required_unless_present = "version")]
+        file: Option<PathBuf>,
+        /// Those of this version again, where 0 is the built-in starter policy.
+        #[arg(long, value_name = "N", conflicts_with = "file")]
+        version: Option<u64>,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the versions, the newest first.
+    History {
         #[command(flatten)]
         data: Data,
         #[command(flatten)]
@@ -627,6 +657,9 @@ pub(crate) enum Audit {
         /// Show the bodies as they are. The log records the look first.
         #[arg(long)]
         reveal: bool,
+        /// Why, in a line; the log keeps it with the look.
+        #[arg(long, value_name = "TEXT", requires = "reveal")]
+        reason: Option<String>,
         #[command(flatten)]
         data: Data,
         #[command(flatten)]

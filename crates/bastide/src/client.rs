@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bastide_admin::{
-    Admin, Authorized, CredentialGiven, Failure, Folder, KNOWN, KeyWanted, Locked, Node, ProviderWanted,
-    Request, could_not, shell_word,
+    Admin, Authorized, BUILT_IN, CredentialGiven, Failure, Folder, KNOWN, KeyWanted, Locked, Node,
+    ProviderWanted, Request, could_not, shell_word,
 };
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ pub(crate) fn key(command: cli::Key) -> Result<(), Failure> {
             let request = Request::KeyCreate(KeyWanted {
                 name: args.name,
                 project: args.project,
-                expires: args.expires,
+                expires: Some(args.expires),
                 requests_per_minute: args.requests_per_minute,
                 tokens_per_minute: args.tokens_per_minute,
                 tokens_per_day: args.tokens_per_day,
@@ -83,9 +83,13 @@ pub(crate) fn key(command: cli::Key) -> Result<(), Failure> {
             });
             let made = execute(&args.data, request)?;
             print(args.output.json, &made, |made| {
+                let ends = match made["expires"].as_str() {
+                    Some(at) => format!("It ends at {at}."),
+                    None => "It does not end.".to_owned(),
+                };
                 format!(
                     "{}   {}\n{}\nThis is shown once. Give it to the application as its API key; the base URL is the \
-                     gateway's.\n",
+                     gateway's. {ends}\n",
                     text(&made["id"]),
                     text(&made["name"]),
                     text(&made["key"])
@@ -98,22 +102,14 @@ pub(crate) fn key(command: cli::Key) -> Result<(), Failure> {
                 let mut keys = keys.clone();
                 for key in keys.as_array_mut().into_iter().flatten() {
                     key["limits"] = Value::from(limits(&key["limits"]));
-                    key["in the log"] = key["pseudonym"].take();
+                    // As `audit tail` shows it.
+                    key["in the log"] = key["pseudonym"].as_str().and_then(|name| name.get(..8)).into();
+                    key["ends"] = to_the_minute(&key["expires"]).into();
+                    key["last use"] = to_the_minute(&key["last_use"]).into();
                 }
                 table(
                     &keys,
-                    &[
-                        "id",
-                        "name",
-                        "project",
-                        "state",
-                        "hint",
-                        "limits",
-                        "created",
-                        "expires",
-                        "last_use",
-                        "in the log",
-                    ],
+                    &["id", "name", "project", "state", "ends", "last use", "in the log", "limits"],
                     "no keys yet; make one with `bastide key create NAME`",
                 )
             })
@@ -230,8 +226,8 @@ pub(crate) fn project(command: cli::Project) -> Result<(), Failure> {
 
 pub(crate) fn policy(command: cli::Policy) -> Result<(), Failure> {
     match command {
-        cli::Policy::Show { data, output } => {
-            let shown = execute(&data, Request::PolicyShow)?;
+        cli::Policy::Show { version, data, output } => {
+            let shown = execute(&data, Request::PolicyShow { version })?;
             print(output.json, &shown, |shown| shown["text"].as_str().unwrap_or_default().to_owned())
         }
         cli::Policy::Schema { output } => {
@@ -257,11 +253,20 @@ pub(crate) fn policy(command: cli::Policy) -> Result<(), Failure> {
                 format!("{}{counted}\n", warnings(&checked["lints"]))
             })
         }
-        cli::Policy::Set { file, data, output } => {
-            let set = execute(&data, Request::PolicySet { text: policy_text(&file)? })?;
+        cli::Policy::Set { file, version, data, output } => {
+            let text = match file {
+                Some(file) => policy_text(&file)?,
+                None => written(&execute(&data, Request::PolicyShow { version })?["text"]),
+            };
+            let set = execute(&data, Request::PolicySet { text })?;
             print(output.json, &set, |set| {
                 format!("{}version {} is in force\n", warnings(&set["lints"]), set["version"])
             })
+        }
+        cli::Policy::History { data, output } => {
+            let history = execute(&data, Request::PolicyHistory)?;
+            let columns = ["version", "set", "set_by", "state"];
+            print(output.json, &history, |history| table(history, &columns, "there are no versions"))
         }
     }
 }
@@ -271,8 +276,8 @@ pub(crate) fn guard(command: cli::Guard) -> Result<(), Failure> {
         format!("version {}: the guard is set to {}\n", answer["version"], text(&answer["mode"]))
     };
     match command {
-        cli::Guard::Show { data, output } => {
-            let shown = execute(&data, Request::GuardShow)?;
+        cli::Guard::Show { version, data, output } => {
+            let shown = execute(&data, Request::GuardShow { version })?;
             print(output.json, &shown, |shown| {
                 let mut rules = shown["rules"].clone();
                 for rule in rules.as_array_mut().into_iter().flatten() {
@@ -285,10 +290,13 @@ pub(crate) fn guard(command: cli::Guard) -> Result<(), Failure> {
                 }
                 let columns = ["finding", "from", "direction", "from score", "verdict", "of"];
                 let version = match shown["version"].as_u64() {
+                    Some(BUILT_IN) | None => String::new(),
                     Some(version) => format!("   stored: version {version}"),
-                    None => String::new(),
                 };
                 let locked = match shown["locked_by"].as_str() {
+                    Some(origin) if shown["version"].is_u64() => {
+                        format!(", which does not hold: {origin} says what the guard does")
+                    }
                     Some(origin) => format!("   said by {origin}"),
                     None => String::new(),
                 };
@@ -296,9 +304,15 @@ pub(crate) fn guard(command: cli::Guard) -> Result<(), Failure> {
                 format!("mode {mode}{version}{locked}\n\n{}", table(&rules, &columns, "there are no rules"))
             })
         }
-        cli::Guard::Set { file, data, output } => {
-            let rules = Some(policy_text(&file)?);
-            print(output.json, &execute(&data, Request::GuardSet { mode: None, rules })?, said)
+        cli::Guard::Set { file, version, data, output } => {
+            let (mode, rules) = match file {
+                Some(file) => (None, policy_text(&file)?),
+                None => {
+                    let shown = execute(&data, Request::GuardShow { version })?;
+                    (Some(written(&shown["mode"])), written(&shown["text"]))
+                }
+            };
+            print(output.json, &execute(&data, Request::GuardSet { mode, rules: Some(rules) })?, said)
         }
         cli::Guard::Mode { mode, data, output } => {
             let mode = Some(mode.as_str().to_owned());
@@ -306,14 +320,8 @@ pub(crate) fn guard(command: cli::Guard) -> Result<(), Failure> {
         }
         cli::Guard::History { data, output } => {
             let history = execute(&data, Request::GuardHistory)?;
-            print(output.json, &history, |history| {
-                let columns = ["version", "mode", "set", "set_by", "state"];
-                table(
-                    history,
-                    &columns,
-                    "no guard was set here; what holds is the default or the settings file's",
-                )
-            })
+            let columns = ["version", "mode", "set", "set_by", "state"];
+            print(output.json, &history, |history| table(history, &columns, "there are no versions"))
         }
     }
 }
@@ -385,8 +393,18 @@ pub(crate) fn write(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// A text as it stands in an answer.
+fn written(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("-")
+}
+
+/// A time as a column has room for: without its seconds.
+fn to_the_minute(time: &Value) -> Option<String> {
+    Some(time.as_str()?.get(..16)?.replace('T', " "))
 }
 
 /// Limits in few words.

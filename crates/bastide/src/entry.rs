@@ -37,7 +37,10 @@ pub(crate) fn human(index: u64, entry: &Value) -> String {
         ),
         "denied" => format!("{}{}  {} {}", key(entry), word("route"), entry["status"], word("code")),
         "changed" => format!("{} {} {}", word("action"), word("resource"), word("phase")),
-        "revealed" => word("exchange").to_owned(),
+        "revealed" => match entry["reason"].as_str() {
+            Some(reason) => format!("{}  {reason}", word("exchange")),
+            None => word("exchange").to_owned(),
+        },
         "started" => format!("bastide {}", word("version")),
         _ => String::new(),
     };
@@ -65,13 +68,20 @@ fn done(verdict: &str, acted: bool) -> String {
 fn findings(entry: &Value) -> String {
     let acted = !observed(entry);
     let list = entry["guard"]["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let named: Vec<String> = list
-        .iter()
-        .map(|f| {
-            let part = |name: &str| f[name].as_str().unwrap_or_default();
-            format!("{} in {} {}", part("category"), part("origin"), done(part("verdict"), acted))
-        })
-        .collect();
+    let mut alike: Vec<(String, usize)> = Vec::new();
+    for finding in list {
+        let part = |name: &str| finding[name].as_str().unwrap_or_default();
+        let said = format!("{} in {} {}", part("category"), part("origin"), done(part("verdict"), acted));
+        match alike.iter_mut().find(|(other, _)| *other == said) {
+            Some((_, count)) => *count += 1,
+            None => alike.push((said, 1)),
+        }
+    }
+    let counted = alike.into_iter().map(|(said, count)| match count {
+        1 => said,
+        n => format!("{n} x {said}"),
+    });
+    let named: Vec<String> = counted.collect();
     if named.is_empty() { String::new() } else { format!("  [{}]", named.join(", ")) }
 }
 
@@ -129,6 +139,19 @@ mod tests {
             line.contains("tokenise  [EMAIL_ADDRESS in user tokenise") && !line.contains("would"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn findings_that_are_alike_are_counted() {
+        let mut entry = request("enforce", "tokenise", Some("00"), json!([]));
+        let findings = entry["guard"]["findings"].as_array_mut().expect("a list");
+        let (mail, mut other) = (findings[0].clone(), findings[0].clone());
+        other["origin"] = json!("tool_result");
+        findings.extend([mail.clone(), other, mail]);
+        let line = human(7, &entry);
+        let said =
+            "[3 x EMAIL_ADDRESS in user tokenise, IBAN in user flag, EMAIL_ADDRESS in tool_result tokenise]";
+        assert!(line.contains(said), "{line}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use clap::CommandFactory as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Cli;
+use crate::likeness::{distance, meant};
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "BASTIDE_";
@@ -27,9 +28,16 @@ pub(crate) fn log_filter() -> Result<EnvFilter, Failure> {
     }
 }
 
-/// A filter that was given as `name`.
+/// A filter that was given as `name`. A part that there is not is refused: taken at its word it would show nothing.
 pub(crate) fn filter(name: &str, text: &str) -> Result<EnvFilter, Failure> {
-    EnvFilter::try_new(text).map_err(|e| no_filter(name, &chain(&e)))
+    let filter = EnvFilter::try_new(text).map_err(|e| no_filter(name, &chain(&e)))?;
+    match text.split(',').filter_map(target).find(|target| !is_part(target)) {
+        Some(unknown) => {
+            let meant = meant(unknown, LEVELS.into_iter().chain(PARTS));
+            Err(no_filter(name, &format!("`{unknown}` is neither a level nor a part of bastide{meant}")))
+        }
+        None => Ok(filter),
+    }
 }
 
 fn no_filter(name: &str, why: &str) -> Failure {
@@ -37,6 +45,37 @@ fn no_filter(name: &str, why: &str) -> Failure {
         "`{name}` is no filter: {why}; write a level (`error`, `warn`, `info`, `debug`, `trace`), or one for a part, \
          such as `info,bastide_gateway=debug`"
     ))
+}
+
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
+/// Crates whose log lines there may be: our own first, then those that they stand on.
+const PARTS: [&str; 12] = [
+    "bastide",
+    "bastide_admin",
+    "bastide_api",
+    "bastide_audit",
+    "bastide_console",
+    "bastide_gateway",
+    "hyper",
+    "hyper_rustls",
+    "hyper_util",
+    "mio",
+    "rustls",
+    "tokio",
+];
+
+/// The target that a directive speaks of; `None` for a level of everything.
+fn target(directive: &str) -> Option<&str> {
+    let directive = directive.trim();
+    let target = directive.split(['[', '=']).next().unwrap_or_default().trim();
+    let alone = target.len() == directive.len();
+    let is_level = alone && target.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    (!target.is_empty() && !is_level).then_some(target)
+}
+
+fn is_part(target: &str) -> bool {
+    PARTS.contains(&target.split("::").next().unwrap_or_default())
 }
 
 /// Warns of variables that look like ours and are none, except those that something `uses`. Their values are nobody's
@@ -81,25 +120,6 @@ fn known() -> BTreeSet<String> {
     known
 }
 
-/// How many characters to change, add or leave out (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (line, a) in from.chars().enumerate() {
-        let mut diagonal = line;
-        let mut left = line + 1;
-        let mut next = vec![left];
-        for (b, above) in to.iter().zip(row.iter().skip(1)) {
-            let cost = (diagonal + usize::from(a != *b)).min(above + 1).min(left + 1);
-            diagonal = *above;
-            left = cost;
-            next.push(cost);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,9 +138,39 @@ mod tests {
     }
 
     #[test]
-    fn the_distance_is_what_it_is_called() {
-        for (a, b, apart) in [("", "", 0), ("a", "", 1), ("kitten", "sitting", 3), ("abc", "acb", 2)] {
-            assert_eq!((distance(a, b), distance(b, a)), (apart, apart), "{a} {b}");
+    fn a_filter_speaks_of_levels_and_of_parts_that_there_are() {
+        for good in [
+            "debug",
+            "INFO",
+            "off",
+            "info,bastide_gateway=debug",
+            "warn,bastide_admin::change=trace,hyper_util=error",
+            "info,[exchange]=debug",
+            "bastide_gateway[exchange{model=a}]=trace,info",
+            "bastide_audit",
+        ] {
+            assert!(filter("x", good).is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("debugg", "is `debug` meant?"),
+            ("info,bastide_gatway=debug", "is `bastide_gateway` meant?"),
+            ("gateway=debug", "`gateway` is neither"),
+            ("info,nonsense[a{b=c}]=debug", "`nonsense` is neither"),
+            ("bastide_gateway=debugg", "is no filter"),
+        ] {
+            let failure = filter("x", bad).expect_err(bad);
+            assert!(failure.message().contains(why), "{bad}: {failure}");
+        }
+    }
+
+    #[test]
+    fn every_crate_of_ours_that_logs_is_a_part() {
+        let crates = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).expect("crates");
+        for folder in crates.map_while(Result::ok).map(|entry| entry.path()) {
+            let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().replace('-', "_");
+            let logs = manifest.lines().any(|line| line == "tracing.workspace = true");
+            assert_eq!(logs, PARTS.contains(&name.as_str()), "{name}");
         }
     }
 

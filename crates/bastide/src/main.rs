@@ -9,6 +9,7 @@ mod doctor;
 mod entry;
 mod environment;
 mod inspect;
+mod likeness;
 mod logging;
 mod notify;
 mod progress;
@@ -29,6 +30,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use bastide_admin::Failure;
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::cli::{Cli, Command};
@@ -42,7 +44,8 @@ fn main() -> ExitCode {
         parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, Said::of(&command, &matches))));
     let (cli, said) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => {
+        Err(mut error) => {
+            suggest(&mut error, &command, std::env::args_os().skip(1));
             // `--help` and `--version` come this way too, with a code of 0.
             if json && error.exit_code() != 0 {
                 let text = error.render().to_string();
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Command::LogLevel { filter, server, output } => server::log_level(&server, filter, output),
         Command::Doctor(args) => doctor::run(&args, &said),
         Command::Healthcheck { server, output } => server::healthcheck(&server, output),
+        Command::ExplainError { code, output } => reference::explain_error(&code, output),
         Command::Completions { shell } => reference::completions(shell),
         Command::Man { dir } => reference::man(dir.as_deref()),
         Command::Reference { page } => reference::print(page),
@@ -84,6 +88,22 @@ fn main() -> ExitCode {
             report(&failure);
             failure.code().into()
         }
+    }
+}
+
+/// Names the command that was most likely meant: the parser itself knows no swapped letters.
+fn suggest(error: &mut clap::Error, root: &clap::Command, arguments: impl Iterator<Item = OsString>) {
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand) else { return };
+    if error.get(ContextKind::SuggestedSubcommand).is_some() {
+        return;
+    }
+    // Down to the command whose part is unknown.
+    let above = arguments.take_while(|argument| argument.to_str() != Some(given));
+    let command = above.fold(root, |command, argument| command.find_subcommand(&argument).unwrap_or(command));
+    let shown = command.get_subcommands().filter(|command| !command.is_hide_set());
+    if let Some(meant) = likeness::closest(given, shown.map(clap::Command::get_name)) {
+        let meant = ContextValue::Strings(vec![meant.to_owned()]);
+        error.insert(ContextKind::SuggestedSubcommand, meant);
     }
 }
 

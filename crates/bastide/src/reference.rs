@@ -9,9 +9,10 @@ use bastide_gateway::Metrics;
 use bastide_registry::render;
 use bastide_types::{Code, Guarded};
 use clap::{CommandFactory as _, ValueEnum};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Output};
+use crate::likeness::meant;
 use crate::{client, config};
 
 /// A reference page.
@@ -35,17 +36,79 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
 
 pub(crate) fn man(dir: Option<&Path>) -> Result<(), Failure> {
     let failed = |e: std::io::Error| Failure::could_not(format!("cannot write the manual pages: {e}"));
+    let mut root = Cli::command();
+    root.build();
     match dir {
         Some(dir) => {
             std::fs::create_dir_all(dir).map_err(failed)?;
-            clap_mangen::generate_to(Cli::command(), dir).map_err(failed)
+            pages(&root).try_for_each(|(name, page)| std::fs::write(dir.join(name), page)).map_err(failed)
         }
-        None => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(failed)?;
-            client::write(&String::from_utf8_lossy(&page))
-        }
+        None => client::write(&manual_page(&root).1),
     }
+}
+
+/// The pages of a command and of all below it, as file names and texts.
+fn pages(command: &clap::Command) -> Box<dyn Iterator<Item = (String, String)> + '_> {
+    let below = command.get_subcommands().filter(|command| !command.is_hide_set()).flat_map(pages);
+    Box::new(std::iter::once(manual_page(command)).chain(below))
+}
+
+fn manual_page(command: &clap::Command) -> (String, String) {
+    let page = clap_mangen::Man::new(command.clone().override_usage(synopsis(command)));
+    let mut text = Vec::new();
+    // Nothing that is written to memory fails.
+    let _ = page.render(&mut text);
+    let text = String::from_utf8_lossy(&text).into_owned();
+    // The one thing that stands behind the options here has a section of its own in man-pages(7).
+    (page.get_filename(), text.replace(".SH EXTRA\n", ".SH \"EXIT STATUS\"\n"))
+}
+
+/// The whole command as it may be typed, with what each argument takes.
+fn synopsis(command: &clap::Command) -> String {
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    let shown = || command.get_arguments().filter(|argument| !argument.is_hide_set());
+    let value = |argument: &clap::Arg| {
+        let names = argument.get_value_names().map(|names| names.join(" "));
+        names.unwrap_or_else(|| argument.get_id().as_str().to_uppercase())
+    };
+    let mut text = name.to_owned();
+    for argument in shown().filter(|argument| !argument.is_positional()) {
+        let flag = match (argument.get_long(), argument.get_short()) {
+            (Some(long), _) => format!("--{long}"),
+            (None, Some(short)) => format!("-{short}"),
+            (None, None) => continue,
+        };
+        let takes = argument.get_action().takes_values();
+        let flag = if takes { format!("{flag} {}", value(argument)) } else { flag };
+        let _ = match argument.is_required_set() {
+            true => write!(text, " {flag}"),
+            false => write!(text, " [{flag}]"),
+        };
+    }
+    for argument in shown().filter(|argument| argument.is_positional()) {
+        let more = if matches!(argument.get_action(), clap::ArgAction::Append) { "..." } else { "" };
+        let _ = match argument.is_required_set() {
+            true => write!(text, " {}{more}", value(argument)),
+            false => write!(text, " [{}{more}]", value(argument)),
+        };
+    }
+    if command.has_subcommands() {
+        text.push_str(" COMMAND");
+    }
+    text
+}
+
+pub(crate) fn explain_error(given: &str, output: Output) -> Result<(), Failure> {
+    let name = given.strip_prefix(Code::URN).unwrap_or(given);
+    let code = Code::named(name).ok_or_else(|| {
+        let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+        let meant = meant(name, Code::all().map(|code| code.name));
+        Failure::usage(format!("`{shown}` is no code of bastide's{meant}; docs/errors.md lists them"))
+    })?;
+    let told = json!({"code": code.name, "statuses": code.statuses, "about": code.about});
+    client::print(output.json, &told, |_| {
+        format!("{}\n\n{}{}\n", code.name, code.statuses_in_words(), code.about)
+    })
 }
 
 pub(crate) fn print(page: Page) -> Result<(), Failure> {
@@ -190,7 +253,8 @@ fn detectors() -> String {
 
 fn errors() -> String {
     let about = "Every refusal carries a stable `code`. In the OpenAI dialect it is `error.code`; `error.param` names the field \
-                 where there is one. A problem of the management API has it as `code`, and its `type` leads here.";
+                 where there is one. A problem of the management API has it as `code`, and as `type` with `urn:bastide:error:` before it: a \
+                 name, since nothing is served there. `bastide explain-error CODE` prints what this page says of one.";
     let mut text = head("Errors", about);
     Code::OF_THE_GATEWAY.iter().for_each(|code| describe_code(code, &mut text));
     text.push_str(
@@ -204,10 +268,7 @@ fn errors() -> String {
 }
 
 fn describe_code(code: &Code, text: &mut String) {
-    let statuses: Vec<String> = code.statuses.iter().map(u16::to_string).collect();
-    let status =
-        if statuses.is_empty() { String::new() } else { format!("Status {}. ", statuses.join(" or ")) };
-    let _ = write!(text, "## {}\n\n{status}{}\n\n", code.name, code.about);
+    let _ = write!(text, "## {}\n\n{}{}\n\n", code.name, code.statuses_in_words(), code.about);
 }
 
 fn rules() -> String {

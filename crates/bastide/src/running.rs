@@ -70,13 +70,16 @@ impl Running {
                     );
                 setting.await.map_err(could_not)?
             }
-            Request::GuardShow => {
-                let mut shown = self.admin.execute(by, Request::GuardShow).await?;
+            Request::GuardShow { version: None } => {
+                let mut shown = self.admin.execute(by, Request::GuardShow { version: None }).await?;
                 let said = config::said_by(&self.lock().effective.explained).map(ToString::to_string);
                 shown["locked_by"] = Value::from(said);
                 Ok(shown)
             }
-            Request::ConfigExplain => serde_json::to_value(self.explained()).map_err(could_not),
+            Request::ConfigExplain => {
+                let looking = tokio::task::spawn_blocking(move || running.explained_by_now());
+                serde_json::to_value(looking.await.map_err(could_not)?).map_err(could_not)
+            }
             Request::Doctor => {
                 let looking = tokio::task::spawn_blocking(move || running.findings());
                 let findings = looking.await.map_err(could_not)?;
@@ -87,9 +90,21 @@ impl Running {
         }
     }
 
-    /// The settings in force, each with its origin.
+    /// The settings in force, each with its origin, and with what waits since the last reload.
     pub(crate) fn explained(&self) -> Vec<Explained> {
-        let mut explained = self.lock().effective.explained.clone();
+        self.with_log_level(self.lock().effective.explained.clone())
+    }
+
+    /// The same, with what the settings file says by now. Reads it: not for a thread that others wait for.
+    fn explained_by_now(&self) -> Vec<Explained> {
+        match self.read_again() {
+            Ok(read) => self.with_log_level(config::beside(&self.lock().effective, &read)),
+            // What does not hold is nothing that could wait; `bastide doctor` says why.
+            Err(_) => self.explained(),
+        }
+    }
+
+    fn with_log_level(&self, mut explained: Vec<Explained>) -> Vec<Explained> {
         if let (Some(shows), Some(log)) =
             (self.log_level.given(), explained.iter_mut().find(|e| e.name == "log"))
         {
@@ -99,10 +114,20 @@ impl Running {
         explained
     }
 
-    /// What the server finds about itself and its data folder. Reads files: not for a thread that others wait for.
+    /// What a reload would put in force.
+    fn read_again(&self) -> Result<Effective, Failure> {
+        config::overlay(config::load(&self.args, &self.said)?, &self.admin.node.store)
+    }
+
+    /// What the server finds about itself, its settings and its data folder. Reads files: not for a thread that others
+    /// wait for.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let mut findings = doctor::installation(self.admin.node.dir(), self.admin.node.clock.now());
         findings.extend(doctor::server(&self.admin, &self.gateway));
+        let in_force = self.lock().effective.clone();
+        findings.extend(doctor::waiting(&in_force, self.read_again(), self.args.config.as_deref()));
+        findings.extend(doctor::stored_guard(&in_force, &self.admin.node.store));
+        findings.extend(doctor::listeners(&in_force));
         findings
     }
 
@@ -129,19 +154,17 @@ impl Running {
         // Compiling a guard takes a while, and so may a disk.
         let preparing = tokio::task::spawn_blocking(move || running.prepare());
         let prepared = preparing.await.map_err(could_not)?.map_err(|failure| {
-            failure.and("nothing was changed, and the settings of before stay in force")
+            failure.after("nothing was changed, and the settings of before stay in force")
         })?;
         let digest = prepared.effective.digest();
         let what = What { action: "config.reload", resource: "settings".to_owned(), state: Some(digest) };
-        let reloaded = turn.change(what, |_| Ok(self.apply(prepared))).await?;
-        let mut answer = serde_json::to_value(reloaded).map_err(could_not)?;
-        answer["warnings"] = Value::from(turn.into_warnings());
-        Ok(answer)
+        let mut reloaded = turn.change(what, |_| Ok(self.apply(prepared))).await?;
+        reloaded.warnings.extend(turn.into_warnings());
+        serde_json::to_value(reloaded).map_err(could_not)
     }
 
     fn prepare(&self) -> Result<Prepared, Failure> {
-        let read = config::load(&self.args, &self.said)?;
-        let read = config::overlay(read, &self.admin.node.store)?;
+        let read = self.read_again()?;
         let certificate = read.tls.as_ref().map(tls::read).transpose()?;
         let before = self.lock();
         let mut reloaded = config::changes(&before.effective, &read);
@@ -151,6 +174,11 @@ impl Running {
         let renewed = certificate.as_ref().is_some_and(|read| before.certificate != Some(read.digest));
         if renewed && !reloaded.changed.contains(&"tls.cert") {
             reloaded.changed.push("tls.cert");
+        }
+        // What was set in the console must not end unsaid because a line was added elsewhere.
+        if config::said_by(&before.effective.explained).is_none() {
+            let displaced = config::displaced(&effective, &self.admin.node.store)?;
+            reloaded.warnings.extend(displaced.map(|displaced| displaced.to_string()));
         }
         drop(before);
         let settings = &effective.settings;

@@ -63,6 +63,9 @@ pub(crate) fn run(args: Serve, said: Said) -> Result<(), Failure> {
     node.bootstrap()?;
     node.reconcile(false)?;
     let effective = config::overlay(effective, &node.store)?;
+    if let Some(displaced) = config::displaced(&effective, &node.store)? {
+        tracing::warn!(guard = %displaced, "a guard that was stored does not hold");
+    }
     runtime.block_on(serve(Told { args, said, effective, certificate, log_level }, node, listeners))
 }
 

@@ -1,12 +1,17 @@
 //! `bastide audit show` and `bastide audit erase`: what was asked, and how the answer is written.
 
-use bastide_admin::{Failure, Request};
+use bastide_admin::{Failure, Request, RevealWanted};
 use serde_json::Value;
 
 use crate::cli::{Data, Output};
 use crate::client;
 
-pub(crate) fn show(data: &Data, exchange: String, reveal: bool, output: Output) -> Result<(), Failure> {
+pub(crate) fn show(
+    data: &Data,
+    exchange: String,
+    reveal: Option<RevealWanted>,
+    output: Output,
+) -> Result<(), Failure> {
     let mut shown = client::execute(data, Request::ExchangeShow { exchange, reveal })?;
     let bad = |body: &Value| body["state"] == "damaged" || body["matches"] == false;
     let failure = bodies(&shown).iter().any(bad).then(|| {

@@ -105,6 +105,34 @@ fn every_route_refuses_every_bad_credential_and_the_log_says_so() {
 }
 
 #[test]
+fn a_browser_at_the_bare_address_is_shown_to_the_console_and_nobody_else_is() {
+    let rig = Rig::enforcing();
+    let root = |method: &str, accept: &str| send(rig.address(), method, "/", &[("accept", accept)], b"");
+    let browser = root("GET", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
+    assert_eq!((browser.status, browser.header("location")), (303, Some("/console")));
+    assert!(browser.body.is_empty());
+    for (method, accept) in [("GET", "*/*"), ("GET", "application/json"), ("POST", "text/html")] {
+        let other = root(method, accept);
+        assert_eq!((other.status, other.code().as_str()), (404, "http.not_found"), "{method} {accept}");
+        assert!(other.text().contains("`/console`") && other.text().contains("`/v1`"), "{}", other.text());
+        assert!(other.text().contains("bastide explain-error http.not_found"), "{}", other.text());
+    }
+    let named = send(rig.address(), "GET", "/", &[("accept", "text/html"), ("host", "evil.example")], b"");
+    assert_eq!(named.status, 421, "a page of another name is not sent on either");
+}
+
+#[test]
+fn a_console_with_an_address_of_its_own_is_found_there() {
+    let admin = bastide_testkit::free_port().expect("a port");
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], admin));
+    let rig = Rig::with(&["--admin-listen", &address.to_string()]);
+    let root = |to| send(to, "GET", "/", &[("accept", "text/html")], b"");
+    assert_eq!(root(rig.address()).status, 404);
+    assert!(!root(rig.address()).text().contains("`/console`"), "it is not here");
+    assert_eq!(root(address).header("location"), Some("/console"));
+}
+
+#[test]
 fn a_key_that_expires_stops_working() {
     let rig = Rig::enforcing();
     let soon = rig.command(&["key", "create", "x", "--expires", "2000-01-01T00:00:00Z"]);

@@ -186,7 +186,8 @@ fn every_operation_does_what_it_says_and_changes_are_in_the_log() {
     assert!(page["rows"][0]["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{page}");
     let shown = call(O::ShowExchange, exchange, "?segments=true", None, None);
     assert!(!shown.to_string().contains("4111 1111"), "masked");
-    let revealed = call(O::RevealExchange, exchange, "", None, None);
+    let why = json!({"reason": "somebody asked"});
+    let revealed = call(O::RevealExchange, exchange, "", Some(why), None);
     assert!(revealed.to_string().contains("4111 1111") && revealed["revealed"].is_u64(), "{revealed}");
     let traffic = call(O::ShowTraffic, "", "?by=minute&count=3", None, None);
     assert_eq!(traffic["slots"].as_array().map(Vec::len), Some(3));
@@ -195,8 +196,18 @@ fn every_operation_does_what_it_says_and_changes_are_in_the_log() {
     assert!(call(O::ShowLog, "", "", None, None)["failure"].is_null());
     let entries = call(O::ListEntries, "", "?kind=revealed", None, None);
     assert_eq!(entries["entries"][0]["index"], revealed["revealed"]);
+    assert_eq!(entries["entries"][0]["reason"], "somebody asked");
     let index = revealed["revealed"].to_string();
-    assert!(call(O::ProveEntry, &index, "", None, None)["path"].as_array().is_some_and(|p| !p.is_empty()));
+    let proof = call(O::ProveEntry, &index, "", None, None);
+    assert!(proof["path"].as_array().is_some_and(|p| !p.is_empty()), "{proof}");
+    // By the code that shares nothing with the writer.
+    let key = std::fs::read_to_string(rig.folder.path().join("log/log.vkey")).expect("a key");
+    let key = key.trim().parse().expect("a key");
+    let report = bastide_verify::verify_proof(proof.to_string().as_bytes(), &key).expect("it holds");
+    assert_eq!(
+        (report.index.to_string(), proof["root"].as_str()),
+        (index.clone(), Some(report.root.as_str()))
+    );
     assert!(
         call(O::ShowCheckpoint, "", "", None, None)["checkpoint"]
             .as_str()
@@ -236,6 +247,7 @@ fn every_operation_does_what_it_says_and_changes_are_in_the_log() {
     assert_eq!(call(O::SetPolicies, "", "", Some(json!({"text": text})), Some("policy.set"))["version"], 1);
     let versions = call(O::ListPolicyVersions, "", "", None, None);
     assert_eq!((versions[0]["version"].as_u64(), versions[0]["in_force"].as_bool()), (Some(1), Some(true)));
+    assert_eq!((versions[1]["version"].as_u64(), versions[1]["set"].as_str()), (Some(0), None), "built in");
     assert_eq!(call(O::ShowPolicyVersion, "1", "", None, None)["text"], text.as_str());
 
     let guard = call(O::ShowGuard, "", "", None, None);
@@ -359,6 +371,8 @@ fn what_cannot_be_read_or_meant_is_refused_by_name() {
         );
         assert!(problem["detail"].as_str().is_some_and(|d| !d.is_empty() && d.len() < 600), "{problem}");
         assert_eq!(answer.header("allow").is_some(), status == 405, "{method} {path}");
+        assert_eq!(problem["type"], format!("urn:bastide:error:{wanted}"));
+        assert_eq!(problem["doc"], format!("bastide explain-error {wanted}"));
     }
     let huge = format!("{{\"text\":\"{}\"}}", "x".repeat(9 << 20));
     let answer =

@@ -93,6 +93,8 @@ fn every_command_ends_with_the_documented_exit_code() {
         case("key create", &["b", "--expires", "2000-01-01T00:00:00Z", "--data", &data], 2, "in the past"),
         case("key create", &["b", "--requests-per-minute", "0", "--data", &data], 2, "limit of 0"),
         case("key create", &["b", "--requests-per-minute", "x", "--data", &data], 2, "invalid value"),
+        case("explain-error", &["guard.blocked"], 0, "guard.blocked"),
+        case("explain-error", &["nothing"], 2, "is no code"),
         case("key list", &["--data", &data], 0, "ci"),
         case("key list", &["--data", &missing], 3, "no data folder"),
         case("key revoke", &["nope", "--data", &data], 3, "no key `nope`"),
@@ -188,6 +190,10 @@ fn every_command_ends_with_the_documented_exit_code() {
         case("policy check", &[&missing], 3, "cannot read"),
         case("policy set", &[&good, "--data", &data], 0, "version 1 is in force"),
         case("policy set", &[&bad, "--data", &data], 1, "line 1"),
+        case("policy set", &["--version", "0", "--data", &data], 0, "version 2 is in force"),
+        case("policy set", &["--version", "7", "--data", &data], 3, "no version 7"),
+        case("policy history", &["--data", &data], 0, "built in"),
+        case("policy history", &["--data", &missing], 3, "no data folder"),
         case("policy set", &[&missing, "--data", &data], 3, "cannot read"),
         case(
             "audit show",
@@ -235,9 +241,9 @@ fn every_command_ends_with_the_documented_exit_code() {
         case("serve", &["--data", &new, "--config", &missing], 3, "cannot read the settings"),
         case("serve", &["--data", &new, "--config", &config], 2, "`127.0.0.1:8800`"),
         case("serve", &["--data", &new, "--config", &hosts], 2, "it has a scheme"),
-        case("serve", &["--data", &new, "--config", &wordy], 2, "expected a whole number"),
-        case("serve", &["--data", &new, "--config", &scored], 2, "expected a number"),
-        case("serve", &["--data", &new, "--config", &flat], 2, "expected a table"),
+        case("serve", &["--data", &new, "--config", &wordy], 2, "wants a whole number"),
+        case("serve", &["--data", &new, "--config", &scored], 2, "wants a number"),
+        case("serve", &["--data", &new, "--config", &flat], 2, "wants a table"),
         case("serve", &["--data", &new, "--allow-host", "a.example/v1"], 2, "it has a path"),
         case("serve", &["--data", &new, "--allow-host", "a example"], 2, "it has blanks"),
         case("serve", &["--data", &new, "--guard", "on"], 2, "invalid value"),
@@ -344,7 +350,7 @@ fn what_is_printed_as_text_is_there_as_json() {
     let schema = bastide(&["policy", "schema", "--json"], &[]);
     assert!(json(&schema)["schema"].as_str().expect("a text").contains("action invoke"));
     let show = json(&bastide(&["policy", "show", "--json", "--data", &data], &[]));
-    assert!(show["version"].is_null() && show["text"].as_str().expect("a text").contains("permit"), "{show}");
+    assert!(show["version"] == 0 && show["text"].as_str().expect("a text").contains("permit"), "{show}");
     let key = json(&bastide(&["audit", "key", "--json", "--data", &data], &[]));
     let text = String::from_utf8_lossy(&bastide(&["audit", "key", "--data", &data], &[]).stdout).into_owned();
     assert_eq!(key["key"], text.trim_end());
@@ -410,10 +416,50 @@ fn entries_of_the_log_are_matched_with_keys() {
     let pseudonym = keys[0]["pseudonym"].as_str().expect("a pseudonym");
     assert_eq!(request["actor"]["key"], pseudonym);
     let table = said(&rig.command(&["key", "list"]));
-    assert!(table.contains("in the log") && table.contains(pseudonym), "{table}");
+    assert!(table.contains("in the log") && table.contains(&pseudonym[..8]), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 120), "{table}");
     let tail = said(&rig.command(&["audit", "tail"]));
     let line = tail.lines().find(|l| l.contains(" request ")).expect("a line");
     assert!(line.contains(&format!("key {}", &pseudonym[..8])), "{line}");
+}
+
+#[test]
+fn a_mistyped_command_is_told_what_was_meant() {
+    for (given, meant) in
+        [(&["kye", "list"][..], "'key'"), (&["policy", "shwo"], "'show'"), (&["prvoider"], "'provider'")]
+    {
+        let output = bastide(given, &[]);
+        assert_eq!(output.status.code(), Some(2), "{given:?}");
+        assert!(said(&output).contains(meant), "{given:?}: {}", said(&output));
+    }
+    assert!(!said(&bastide(&["fly"], &[])).contains("similar"), "nothing is like it");
+}
+
+#[test]
+fn every_code_is_explained() {
+    for code in bastide_types::Code::all() {
+        let output = bastide(&["explain-error", code.name], &[]);
+        assert!(output.status.success() && said(&output).contains(code.about), "{}", code.name);
+    }
+    let by_type = bastide(&["explain-error", "urn:bastide:error:guard.blocked", "--json"], &[]);
+    assert_eq!(json(&by_type)["code"], "guard.blocked");
+    let slip = bastide(&["explain-error", "guard.blockd"], &[]);
+    assert_eq!(slip.status.code(), Some(2));
+    assert!(said(&slip).contains("is `guard.blocked` meant?"), "{}", said(&slip));
+}
+
+#[test]
+fn keys_last_as_long_wherever_they_are_made_and_until_the_end_of_a_day() {
+    let folder = temp_folder().expect("a folder");
+    let data = folder.path().join("data").display().to_string();
+    let ends = |name: &str, more: &[&str]| {
+        let all: Vec<&str> =
+            ["key", "create", name, "--json", "--data", &data].iter().chain(more).copied().collect();
+        json(&bastide(&all, &[]))["expires"].clone()
+    };
+    assert!(ends("usual", &[]).is_string());
+    assert!(ends("for good", &["--expires", "never"]).is_null());
+    assert_eq!(ends("a day", &["--expires", "2035-12-31"]), "2036-01-01T00:00:00.000Z");
 }
 
 #[test]

@@ -145,6 +145,11 @@ fn a_key_is_made_used_rotated_and_revoked() {
     assert_eq!(rotated.status, 200, "{}", rotated.text());
     let (successor, other) = made(&rotated.text());
     assert_ne!(id, other);
+    assert!(rotated.text().contains("export BASTIDE_KEY=") && rotated.text().contains("ChatOpenAI"));
+    let list = ada.page("/console/keys?q=app");
+    assert!(list.contains(">old<") && list.contains(">successor<"), "twins are told apart: {list}");
+    let page = ada.page(&format!("/console/keys/{id}"));
+    assert!(page.contains("Revoke the key <code>app</code> (bst_"), "the dialog names it: {page}");
     assert_eq!(ask(&rig, &successor, "hi").status, 200);
     assert_eq!(ask(&rig, &key, "hi").status, 200, "during the overlap both work");
     wait_until("the old key ends", Duration::from_secs(10), || ask(&rig, &key, "hi").status == 401);
@@ -164,6 +169,8 @@ fn a_key_is_made_used_rotated_and_revoked() {
 
     ada.does(&format!("/console/keys/{}/revoke", third["id"].as_str().expect("an id")), &[]);
     assert_eq!(ask(&rig, third_key, "hi").status, 401);
+    let page = ada.page(&format!("/console/keys/{}", third["id"].as_str().expect("an id")));
+    assert!(between(&page, "<dt>Ends</dt>", "</dd>").contains("revoked"), "{page}");
 }
 
 #[test]
@@ -190,6 +197,7 @@ fn a_provider_is_added_tested_and_removed() {
     let refused = ada.post("/console/providers", &plain);
     assert_eq!(refused.status, 422);
     assert!(refused.text().contains("name=\"plain_http\""), "consent is asked for: {}", refused.text());
+    assert!(refused.text().contains("or tick the box"), "{}", refused.text());
     assert!(!ada.page("/console/models").contains("name=\"plain_http\""), "and only then");
 
     let fields = [
@@ -252,6 +260,63 @@ fn policies_are_checked_set_by_somebody_and_taken_back() {
     let told = ada.page("/console/policies/try?key=test&model=mock");
     assert!(told.contains("Permitted") && told.contains("all"), "{told}");
     assert!(ada.page("/console/policies").contains("version 3"));
+
+    // What nobody set can be taken back to as well.
+    let built_in = ada.page("/console/policies/versions/0");
+    assert!(built_in.contains("it is built in") && built_in.contains("Use this version again"), "{built_in}");
+    let said = |arguments: &[&str]| String::from_utf8_lossy(&rig.command(arguments).stdout).into_owned();
+    assert!(said(&["policy", "set", "--version", "0"]).contains("version 4 is in force"));
+    let history = said(&["policy", "history"]);
+    assert!(history.contains("built in") && history.contains("in force"), "{history}");
+    assert_eq!(said(&["policy", "show"]), said(&["policy", "show", "--version", "0"]));
+    assert!(!rig.command(&["policy", "set", "--version", "9"]).status.success());
+}
+
+#[test]
+fn what_a_policy_refused_is_told_as_refused() {
+    let rig = Rig::with(&[]);
+    let ada = Browser::first(&rig.server);
+    let deny = "@id(\"all\")\npermit (principal, action, resource);\n@id(\"no-cards\")\nforbid (principal, action == \
+                Bastide::Action::\"release\", resource)\nwhen { context.categories.contains(\"CREDIT_CARD\") };\n";
+    ada.does("/console/policies", &[("text", deny)]);
+    let refused = ask(&rig, &rig.key, CARD);
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    let exchange = refused.header("bastide-exchange").expect("an exchange");
+    let page = ada.page(&format!("/console/exchanges/{exchange}"));
+    for said in ["<code>no-cards</code>", "would have been replaced by a token", "none: nothing left"] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    assert!(!page.contains(">replaced by a token"), "nothing went on: {page}");
+    let steps = ada.page("/console/guide");
+    assert!(steps.contains("would tokenise") && steps.contains("Nothing of it left"), "{steps}");
+    let log = ada.page("/console/log?kind=request");
+    assert!(log.contains("<code>no-cards</code>"), "the log's line names the policy: {log}");
+    // With either guard it ends as the policy says.
+    let strict = [("mode", "enforce"), ("rules", BLOCK_CARDS), ("do", "preview")];
+    let preview = ada.post("/console/guard/preview", &strict).text();
+    assert!(preview.contains("Nothing of what has passed would have ended otherwise"), "{preview}");
+    assert!(preview.contains("A policy refused 1"), "{preview}");
+}
+
+#[test]
+fn a_draft_of_policies_is_tried_without_being_in_force() {
+    let rig = Rig::with(&[]);
+    let ada = Browser::first(&rig.server);
+    let deny = "@id(\"closed\")\nforbid (principal, action, resource);\n";
+    let checked = ada.post("/console/policies/check", &[("text", deny)]).text();
+    assert!(checked.contains("Try with this text"), "{checked}");
+    let fields = [("text", deny), ("key", "test"), ("model", "mock")];
+    let tried = ada.post("/console/policies/try", &fields).text();
+    assert!(
+        tried.contains("Denied") && tried.contains("closed") && tried.contains("Your text was asked"),
+        "{tried}"
+    );
+    assert_eq!(ask(&rig, &rig.key, "hi").status, 200, "it is not in force");
+    // What is wrong is shown with the lines around it, and no others.
+    let long =
+        format!("{}permit (principal, action, resource)\nwhen {{ nonsense }};\n", "// a line\n".repeat(40));
+    let wrong = ada.post("/console/policies/check", &[("text", &long)]).text();
+    assert!(wrong.contains("data-n=\"42\"") && !wrong.contains("data-n=\"20\""), "{wrong}");
 }
 
 const BLOCK_CARDS: &str = "[[guard.rules]]\ncategory = \"CREDIT_CARD\"\nverdict = \"block\"\n";
@@ -311,6 +376,10 @@ fn a_guard_that_is_set_holds_for_the_next_request_and_after_a_restart() {
     let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("JSON");
     assert_eq!((&shown["mode"], &shown["version"]), (&json!("observe"), &json!(2)));
     assert_eq!(shown["text"], BLOCK_CARDS, "the rules stayed");
+    assert!(ada.page("/console/guard/versions/0").contains("Use this version again"));
+    assert!(rig.command(&["guard", "set", "--version", "0"]).status.success());
+    assert_eq!(ask(&rig, &rig.key, CARD).status, 200, "the built-in rules tokenise again");
+    assert!(rig.command(&["guard", "set", "--version", "2"]).status.success());
     assert!(rig.command(&["guard", "mode", "enforce"]).status.success());
     assert_eq!(ask(&rig, &rig.key, CARD).status, 403);
 }

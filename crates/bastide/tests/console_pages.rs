@@ -253,14 +253,27 @@ fn values_are_shown_to_those_who_may_on_record() {
     let exchange = exchange_of(&ask(&rig, &body));
     let path = format!("/console/exchanges/{exchange}");
     assert!(!person.page(&path).contains("4111"));
-    let answer = person.post(&format!("{path}/reveal"), &[]);
+    let shown = person.page(&path);
+    assert!(shown.contains("check digit") || shown.contains("<th scope=\"col\">Why</th>"), "{shown}");
+    assert!(shown.contains("personal_data, from 0.50 (default)"), "the rule that decided: {shown}");
+    let too_long = person.post(&format!("{path}/reveal"), &[("reason", &"x".repeat(300))]);
+    assert_eq!(too_long.status, 422, "{}", too_long.text());
+    let answer = person.post(&format!("{path}/reveal"), &[("reason", "ticket 4711")]);
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_tame(&path, &answer.text());
     assert!(answer.text().contains(CARD), "{}", answer.text());
     let entries = rig.entries();
     let look = entries.iter().position(|e| e["kind"] == "revealed").expect("recorded");
     assert!(answer.text().contains(&format!("/console/log/{look}")), "the page names the entry");
-    assert!(person.page(&format!("/console/log/{look}")).contains(&exchange));
+    assert_eq!(entries[look]["reason"], "ticket 4711");
+    let entry = person.page(&format!("/console/log/{look}"));
+    assert!(entry.contains(&exchange) && entry.contains("because: ticket 4711"), "{entry}");
+    // Whoever did it is found by the name that is shown, which the log does not have.
+    let found = person.page("/console/log?kind=revealed&text=ADMIN%40example");
+    assert!(found.contains("because: ticket 4711"), "{found}");
+    let requests = person.page("/console/log?kind=request&text=test");
+    assert!(requests.contains("asked for"), "a key's exchanges, by its name: {requests}");
+    assert!(person.page("/console/log?text=nobody-of-this-name").contains("None like that"));
     // The page as everybody may see it has its masks again.
     assert!(!person.page(&path).contains("4111"));
 }
@@ -549,7 +562,10 @@ fn one_row_says_intent_and_outcome_of_a_change() {
     let list = person.page("/console/log");
     assert!(list.contains(&format!(">{intent}, {done}<")), "{list}");
     assert!(!list.contains(&format!("href=\"/console/log/{intent}\"")), "the intent has no row of its own");
-    assert!(person.page(&format!("/console/log/{intent}")).contains("is about to do"), "but a page");
+    assert!(
+        person.page(&format!("/console/log/{intent}")).contains("is about to make the key"),
+        "but a page"
+    );
 }
 
 /// Waits until a page has one of these texts, with bars between: bodies and outcomes are written beside the answer.

@@ -57,7 +57,7 @@ fn counterpart(route: R) -> Counterpart {
         R::PoliciesEdit | R::GuardEdit => None(A_FORM),
         R::PoliciesCheck => MadeOf(&[O::CheckPolicies]),
         R::PoliciesSet => Is(O::SetPolicies),
-        R::PoliciesTry => Is(O::AskPolicies),
+        R::PoliciesTry | R::PoliciesTryDraft => Is(O::AskPolicies),
         R::PoliciesVersion => Is(O::ShowPolicyVersion),
         R::Guard => MadeOf(&[O::ShowGuard, O::ListGuardVersions]),
         R::GuardPreview => Is(O::PreviewGuard),

@@ -98,11 +98,11 @@ fn a_bad_file_changes_nothing_and_says_why() {
         ("[guard]\nmode = 'enforce'\n[limits]\nbody_seconds = 0", "`limits.body_seconds`"),
         ("allowed_hosts = ['a:1']\n[guard]\nmode = 'enforce'", "`allowed_hosts`"),
         ("listen = '0.0.0.0:1'\n[tls]\ncert = '/nowhere'\nkey = '/nowhere'", "/nowhere"),
-        ("gaurd = 1", "unknown field"),
+        ("gaurd = 1", "settings.toml:1: there is no setting `gaurd`; is `guard` meant?"),
     ] {
         write(&rig, bad);
         let error = reload(&rig)["error"]["message"].as_str().unwrap_or_default().to_owned();
-        assert!(error.contains(why) && error.contains("nothing was changed"), "{bad}: {error}");
+        assert!(error.contains(why) && error.starts_with("nothing was changed"), "{bad}: {error}");
     }
     std::fs::remove_file(rig.folder.path().join("settings.toml")).expect("removed");
     assert!(reload(&rig)["error"]["message"].as_str().is_some_and(|m| m.contains("cannot read")));
@@ -141,8 +141,78 @@ fn what_needs_a_restart_is_named_and_the_rest_is_taken() {
     let row = |name: &str| -> Vec<&str> {
         table.lines().find(|l| l.starts_with(name)).expect(name).split_whitespace().collect()
     };
-    assert_eq!(row("limits.connections")[1..], ["16384", "default"], "{table}");
+    assert_eq!(row("limits.connections")[1..6], ["16384", "default", "at", "the", "start;"], "{table}");
     assert_eq!(row("limits.request_bytes")[1], "1024", "{table}");
+}
+
+#[test]
+fn what_the_file_says_by_now_stands_beside_what_the_server_runs_with() {
+    let rig = rig_with("[limits]\nconnections = 7\nidle_seconds = 3\n");
+    let file = rig.folder.path().join("settings.toml").to_string_lossy().into_owned();
+    let row = |name: &str| {
+        let output = rig.command(&["config", "explain", "--running"]);
+        let table = String::from_utf8_lossy(&output.stdout).into_owned();
+        table.lines().find(|l| l.starts_with(&format!("{name} "))).expect(name).to_owned()
+    };
+    assert!(row("limits.connections").ends_with(&format!("{file}:2")), "{}", row("limits.connections"));
+    write(&rig, "# moved down\n[limits]\nconnections = 8\nidle_seconds = 4\n");
+    let waits = format!("7           {file}:2 at the start; {file}:3 now says 8, needs restart");
+    let connections = row("limits.connections");
+    assert!(
+        connections.split_whitespace().eq(format!("limits.connections {waits}").split_whitespace()),
+        "{connections}"
+    );
+    assert!(
+        row("limits.idle_seconds").ends_with("now says 4, needs reload"),
+        "{}",
+        row("limits.idle_seconds")
+    );
+
+    // The doctor speaks of the server that runs, not of one with the defaults.
+    let doctor = || String::from_utf8_lossy(&rig.command(&["doctor"]).stdout).into_owned();
+    let said = doctor();
+    for part in ["now says 8, needs restart", "now says 4, needs reload", "the running server answers at"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("no settings file") && !said.contains("8800"), "{said}");
+    assert_eq!(reload(&rig)["needs_restart"], json!(["limits.connections"]));
+    assert!(
+        row("limits.connections").ends_with("now says 8, needs restart"),
+        "{}",
+        row("limits.connections")
+    );
+    let idle = row("limits.idle_seconds");
+    assert!(idle.split_whitespace().skip(1).eq(["4", &format!("{file}:4")]), "{idle}");
+    write(&rig, "[limits]\nconnections = 'many'\n");
+    let said = doctor();
+    assert!(said.contains("fail  settings") && said.contains("settings.toml:2"), "{said}");
+}
+
+#[test]
+fn a_stored_guard_that_a_file_displaces_is_named_everywhere() {
+    let rig = rig_with("");
+    assert!(rig.command(&["guard", "mode", "observe"]).status.success());
+    let said = |arguments: &[&str]| {
+        let output = rig.command(arguments);
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    write(&rig, "\n[limits]\nidle_seconds = 9\n");
+    assert!(!said(&["config", "reload"]).contains("no longer holds"));
+    write(&rig, "\n[[guard.rules]]\nfamily = 'secret'\nverdict = 'block'\n");
+    let file = rig.folder.path().join("settings.toml").to_string_lossy().into_owned();
+    let (ends, place) = ("guard version 1", format!("no longer holds: {file}:2"));
+    for arguments in
+        [&["config", "check", &file][..], &["config", "reload"], &["doctor"], &["doctor", "--config", &file]]
+    {
+        let said = said(arguments);
+        assert!(said.contains(ends) && said.contains(&place), "{arguments:?}: {said}");
+    }
+    assert!(!said(&["config", "reload"]).contains("no longer holds"), "it ends once");
+    let shown = said(&["guard", "show"]);
+    assert!(shown.contains(&format!("which does not hold: {file}:2 says what the guard does")), "{shown}");
+    write(&rig, "");
+    reload(&rig);
+    assert!(!said(&["doctor"]).contains("guard version"), "the stored one holds again");
 }
 
 #[test]
@@ -207,6 +277,9 @@ fn the_log_shows_more_at_once_and_until_the_stop() {
     drop(common::raw(rig.address(), b"nonsense\r\n\r\n"));
     wait_until("a line of that level", Duration::from_secs(10), || rig.server.output().contains("DEBUG"));
     assert_eq!(shown(&["log-level", "=="]).0, Some(2));
+    let slip = rig.command(&["log-level", "debugg"]);
+    let said = String::from_utf8_lossy(&slip.stderr).into_owned();
+    assert!(slip.status.code() == Some(2) && said.contains("is `debug` meant?"), "{said}");
     assert_eq!(shown(&["log-level"]), (Some(0), "bastide_gateway=debug".to_owned()));
     let explained = shown(&["config", "explain", "--running"]).1;
     assert!(

@@ -118,6 +118,18 @@ fn a_file_is_checked_in_the_words_of_serve() {
             (String::from_utf8_lossy(&checked.stderr), String::from_utf8_lossy(&served.stderr));
         assert_eq!(checked, served, "{bad}");
     }
+    std::fs::write(&file, "listen = 1\nlisten_on = 'x'\n[limits]\nidle_seconds = 0\n").expect("written");
+    let all = bastide(&["config", "check", &path], &[]);
+    let said = String::from_utf8_lossy(&all.stderr).into_owned();
+    for (line, what) in
+        [(1, "`listen`: wants a text"), (2, "no setting `listen_on`"), (4, "`limits.idle_seconds`")]
+    {
+        assert!(said.lines().any(|l| l.contains(&format!("{path}:{line}: ")) && l.contains(what)), "{said}");
+    }
+    assert!(said.contains("there are 3 mistakes"), "{said}");
+    let log = bastide(&["config", "check"], &[("BASTIDE_LOG", "info,bastide_gatway=debug")]);
+    let said = String::from_utf8_lossy(&log.stderr).into_owned();
+    assert!(log.status.code() == Some(2) && said.contains("is `bastide_gateway` meant?"), "{said}");
     std::fs::write(&file, "[guard]\nmode = 'observe'").expect("written");
     let good = bastide(&["config", "check", &path], &[("BASTIDE_GAURD", "off")]);
     assert_eq!(good.status.code(), Some(0), "{good:?}");
@@ -259,8 +271,12 @@ fn shells_and_manual_pages_know_the_commands() {
     assert!(bastide(&["man", &pages.to_string_lossy()], &[]).status.success());
     for page in ["bastide.1", "bastide-key-create.1", "bastide-config-explain.1"] {
         let text = std::fs::read_to_string(pages.join(page)).unwrap_or_else(|e| panic!("{page}: {e}"));
-        assert!(text.contains(".SH NAME"), "{page}");
+        assert!(text.contains(".SH NAME") && !text.contains(".SH EXTRA"), "{page}");
     }
+    let first = std::fs::read_to_string(pages.join("bastide.1")).expect("a page");
+    assert!(first.contains(".SH \"EXIT STATUS\""), "{first}");
+    let create = std::fs::read_to_string(pages.join("bastide-key-create.1")).expect("a page");
+    assert!(create.contains(r"[\-\-expires WHEN]") && create.contains(" NAME\n"), "{create}");
     assert!(!pages.join("bastide-reference.1").exists(), "it is for our own documentation");
     assert!(String::from_utf8_lossy(&bastide(&["man"], &[]).stdout).contains(".TH bastide 1"));
 }

@@ -204,6 +204,13 @@ fn the_first_steps_lead_from_a_request_to_its_proof() {
     let receipt = receipt.expect("a receipt").to_owned();
     let checked = ada.post("/console/guide/verify", &[("receipt", &receipt)]).text();
     assert!(checked.contains("The receipt holds"), "{checked}");
+    let page = ada.get("/console/guide").text();
+    assert!(
+        page.contains("class=\"done\"><p class=\"step-title\">Verify its receipt"),
+        "it is remembered: {page}"
+    );
+    let command = checked.split("bastide-verify receipt").nth(1).unwrap_or_default();
+    assert!(command.contains(&receipt) && command.contains("default/node-1+"), "to be pasted: {checked}");
     let offline = place.command(&["audit", "verify", "--receipt", &receipt]);
     assert!(offline.status.success(), "{}", said(&offline));
     let exchange =

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bastide_admin::{
-    Answer, CredentialGiven, Failure, PolicyRow, ProviderWanted, Question, Request, chain, could_not,
-    no_such, show_time,
+    Answer, CredentialGiven, Failure, PolicyVersion as Version, ProviderWanted, Question, Request, chain,
+    could_not, no_such, show_time,
 };
 use bastide_gateway::Gateway;
 use bastide_policy::PolicySet;
@@ -58,7 +58,7 @@ pub(crate) async fn create_project(call: &Call<'_>, (): (), given: ProjectGiven)
 }
 
 pub(crate) async fn policies(call: &Call<'_>, (): (), (): ()) -> Result<Policies, Refusal> {
-    call.execute(Request::PolicyShow).await
+    call.execute(Request::PolicyShow { version: None }).await
 }
 
 pub(crate) async fn set_policies(call: &Call<'_>, (): (), given: PolicyText) -> Result<PoliciesSet, Refusal> {
@@ -91,28 +91,27 @@ pub(crate) async fn policy_versions(call: &Call<'_>, (): (), (): ()) -> Result<V
 }
 
 pub(crate) async fn policy_version(call: &Call<'_>, (): (), (): ()) -> Result<PolicyVersionShown, Refusal> {
-    let row = match call.segment.parse() {
-        Ok(number) => call.admin().policy_version(number)?,
-        Err(_) => None,
-    };
-    let row = row.ok_or_else(|| no_version("policies", &call.segment))?;
-    Ok(PolicyVersionShown { version: version(&row), text: row.text })
+    let shown = call.admin().policy_version(version_number(call)?)?;
+    Ok(PolicyVersionShown { version: version(&shown), text: shown.text })
 }
 
-fn version(row: &PolicyRow) -> PolicyVersion {
+fn version(version: &Version) -> PolicyVersion {
+    let set = version.set.as_ref();
     PolicyVersion {
-        version: row.version,
-        set: show_time(row.set_at),
-        set_by: row.set_by.clone(),
-        in_force: row.active,
-        entry: row.intent_index,
+        version: version.version,
+        set: set.map(|set| show_time(set.at)),
+        set_by: set.and_then(|set| set.by.clone()),
+        in_force: version.active,
+        entry: set.map(|set| set.entry),
     }
 }
 
-/// There is no version of this number.
-pub(super) fn no_version(of: &str, given: &str) -> Failure {
-    let given: String = given.chars().filter(|c| !c.is_control()).take(40).collect();
-    Failure::not_found(format!("there is no version `{given}` of the {of}; `GET .../versions` lists them"))
+/// The version that an address names.
+pub(super) fn version_number(call: &Call<'_>) -> Result<u64, Failure> {
+    call.segment.parse().map_err(|_| {
+        let given: String = call.segment.chars().filter(|c| !c.is_control()).take(40).collect();
+        Failure::not_found(format!("`{given}` is no version; `GET .../versions` lists them"))
+    })
 }
 
 pub(super) fn gateway<'a>(call: &Call<'a>) -> Result<&'a Arc<Gateway>, Refusal> {

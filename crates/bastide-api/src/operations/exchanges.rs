@@ -1,6 +1,6 @@
 //! Exchanges.
 
-use bastide_admin::{ExchangeFilter, ExchangePage, ExchangeShown, Failure, Look};
+use bastide_admin::{ExchangeFilter, ExchangePage, ExchangeShown, Failure, Look, RevealWanted};
 use bastide_types::KeyId;
 
 use super::ROWS;
@@ -20,11 +20,15 @@ pub(crate) async fn list(call: &Call<'_>, query: ExchangeQuery, (): ()) -> Resul
 }
 
 pub(crate) async fn show(call: &Call<'_>, query: ShowQuery, (): ()) -> Result<ExchangeShown, Refusal> {
-    look(call, Look { reveal: false, segments: query.segments }).await
+    look(call, Look { reveal: None, segments: query.segments }).await
 }
 
-pub(crate) async fn reveal(call: &Call<'_>, (): (), (): ()) -> Result<ExchangeShown, Refusal> {
-    look(call, Look { reveal: true, segments: false }).await
+pub(crate) async fn reveal(
+    call: &Call<'_>,
+    (): (),
+    given: Option<RevealWanted>,
+) -> Result<ExchangeShown, Refusal> {
+    look(call, Look { reveal: Some(given.unwrap_or_default()), segments: false }).await
 }
 
 async fn look(call: &Call<'_>, look: Look) -> Result<ExchangeShown, Refusal> {

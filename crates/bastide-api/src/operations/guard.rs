@@ -1,16 +1,16 @@
 //! The guard: what it does, its versions, what another one would have done, and a text to try it on.
 
-use bastide_admin::{Failure, GuardPreview, GuardProfileRow, Request, Tried, show_time};
+use bastide_admin::{Failure, GuardPreview, GuardVersion as Version, Request, Tried, show_time};
 use bastide_types::{Origin, Verdict};
 
-use super::config::no_version;
+use super::config::version_number;
 use crate::call::{Call, Refusal};
 use crate::shapes::{
     GuardGiven, GuardPreviewed, GuardSet, GuardShown, GuardVersion, GuardVersionShown, OtherEnd, TextGiven,
 };
 
 pub(crate) async fn show(call: &Call<'_>, (): (), (): ()) -> Result<GuardShown, Refusal> {
-    call.execute(Request::GuardShow).await
+    call.execute(Request::GuardShow { version: None }).await
 }
 
 pub(crate) async fn set(call: &Call<'_>, (): (), given: GuardGiven) -> Result<GuardSet, Refusal> {
@@ -27,34 +27,31 @@ pub(crate) async fn versions(call: &Call<'_>, (): (), (): ()) -> Result<Vec<Guar
 }
 
 pub(crate) async fn version(call: &Call<'_>, (): (), (): ()) -> Result<GuardVersionShown, Refusal> {
-    let row = match call.segment.parse() {
-        Ok(number) => call.admin().guard_version(number)?,
-        Err(_) => None,
-    };
-    let row = row.ok_or_else(|| no_version("guard", &call.segment))?;
-    Ok(GuardVersionShown { version: version_shown(&row), text: row.text })
+    let version = call.admin().guard_version(version_number(call)?)?;
+    Ok(GuardVersionShown { version: version_shown(&version), text: version.text })
 }
 
 pub(crate) async fn inspect(call: &Call<'_>, (): (), given: TextGiven) -> Result<Tried, Refusal> {
     let origin = match given.origin.as_deref() {
         None => Origin::User,
-        Some(name) => Origin::ALL.iter().copied().find(|o| o.as_str() == name).ok_or_else(|| {
+        Some(name) => Origin::READ.iter().copied().find(|o| o.as_str() == name).ok_or_else(|| {
             let shown: String = name.chars().take(40).collect();
-            let known: Vec<String> = Origin::ALL.iter().map(|o| format!("`{o}`")).collect();
+            let known: Vec<String> = Origin::READ.iter().map(|o| format!("`{o}`")).collect();
             Failure::usage(format!("`{shown}` is not an origin; use one of {}", known.join(", ")))
         })?,
     };
     Ok(call.admin().try_text(origin, given.text).await?)
 }
 
-fn version_shown(row: &GuardProfileRow) -> GuardVersion {
+fn version_shown(version: &Version) -> GuardVersion {
+    let set = version.set.as_ref();
     GuardVersion {
-        version: row.version,
-        mode: row.mode.as_str(),
-        set: show_time(row.set_at),
-        set_by: row.set_by.clone(),
-        newest: row.active,
-        entry: row.intent_index,
+        version: version.version,
+        mode: version.mode.as_str(),
+        set: set.map(|set| show_time(set.at)),
+        set_by: set.and_then(|set| set.by.clone()),
+        newest: version.active,
+        entry: set.map(|set| set.entry),
     }
 }
 
@@ -75,6 +72,7 @@ fn previewed(preview: &GuardPreview) -> GuardPreviewed {
         exchanges: preview.exchanges,
         findings: preview.findings,
         cut: preview.cut,
+        denied: preview.denied,
         now: counted(|(now, _)| now),
         then: counted(|(_, then)| then),
         changed: preview.changed,

@@ -12,8 +12,8 @@ pub(crate) struct GuardShown {
     mode: String,
     /// Its rules, the defaults included; the most specific one that fits a finding decides, and what none fits passes.
     rules: Vec<GuardRule>,
-    /// The version that was stored last; absent: none was.
-    version: Option<u64>,
+    /// The version that was stored last; 0: none was, and the built-in rules hold.
+    version: u64,
     /// The rules of that version as they were written, in the form of the settings file.
     text: String,
     /// The digest of the rules in force, as entries of the log have it.
@@ -67,18 +67,18 @@ pub(crate) struct GuardSet {
 /// A version of the guard.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct GuardVersion {
-    /// Counts up from 1.
+    /// Counts up; 0: the built-in rules alone.
     pub(crate) version: u64,
     /// `enforce`, `observe` or `off`.
     pub(crate) mode: &'static str,
-    /// When it was set, RFC 3339.
-    pub(crate) set: String,
-    /// Who set it; absent: the operator on the machine.
+    /// When it was set, RFC 3339; absent: it is built in.
+    pub(crate) set: Option<String>,
+    /// Who set it; absent: the operator on the machine, or it is built in.
     pub(crate) set_by: Option<String>,
     /// Whether it was stored last; in force unless a flag, a variable or the settings file says otherwise.
     pub(crate) newest: bool,
-    /// The entry of the log that announced it.
-    pub(crate) entry: u64,
+    /// The entry of the log that announced it; absent: it is built in.
+    pub(crate) entry: Option<u64>,
 }
 
 /// A version of the guard, whole.
@@ -99,6 +99,8 @@ pub(crate) struct GuardPreviewed {
     pub(crate) findings: usize,
     /// Exchanges with more findings than the log lists: theirs are judged by those it does.
     pub(crate) cut: usize,
+    /// Exchanges that a policy refused: they end like that with either guard.
+    pub(crate) denied: usize,
     /// Exchanges by verdict with the guard in force; what is left out is none.
     pub(crate) now: BTreeMap<&'static str, usize>,
     /// The same with the other one.

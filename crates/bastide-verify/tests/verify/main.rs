@@ -8,5 +8,6 @@
 
 mod command;
 mod log;
+mod proof;
 mod receipt;
 mod support;

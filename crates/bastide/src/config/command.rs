@@ -1,13 +1,14 @@
 //! `bastide config`: the settings, checked, explained and described.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use bastide_admin::{Failure, Origin, Request, could_not};
+use bastide_admin::{Failure, Origin, Pending, Request, could_not};
 use bastide_store::Store;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::{Said, load, overlay, schema};
+use super::{Effective, Said, displaced, load, overlay, schema};
 use crate::cli::Config;
 use crate::client;
 use crate::environment;
@@ -22,7 +23,7 @@ pub(crate) fn run(command: Config, said: &Said) -> Result<(), Failure> {
             serve::fixed_provider(&serve)?;
             environment::log_filter()?;
             let uses: BTreeSet<String> = serve.upstream_key_env.iter().cloned().collect();
-            let warnings: Vec<String> = environment::unknown(&uses)
+            let mut warnings: Vec<String> = environment::unknown(&uses)
                 .map(|(name, closest)| {
                     format!(
                         "the environment variable `{name}` is ignored, unless a provider's credential is in it; is \
@@ -30,6 +31,7 @@ pub(crate) fn run(command: Config, said: &Said) -> Result<(), Failure> {
                     )
                 })
                 .collect();
+            warnings.extend(displaced_in(&serve.data.dir, &effective));
             warnings.iter().for_each(|warning| client::note(&format!("warning: {warning}")));
             client::print(output.json, &json!({"settings": "hold", "warnings": warnings}), |_| {
                 match &serve.config {
@@ -57,6 +59,8 @@ pub(crate) fn run(command: Config, said: &Said) -> Result<(), Failure> {
                 let rows = explained.as_array().into_iter().flatten().map(|e| {
                     // A server of a later version may know of origins that this program does not.
                     let origin = Origin::deserialize(&e["origin"]).map_or("-".to_owned(), |o| o.to_string());
+                    let waits = Pending::deserialize(&e["pending"]).map_or(String::new(), |p| waits(&p));
+                    let origin = format!("{origin}{waits}");
                     json!({"setting": e["name"], "value": shown(&e["value"]), "origin": origin})
                 });
                 client::table(&rows.collect(), &["setting", "value", "origin"], "there are no settings")
@@ -90,7 +94,27 @@ pub(crate) fn run(command: Config, said: &Said) -> Result<(), Failure> {
     }
 }
 
-fn shown(value: &Value) -> String {
+/// What the guard that is stored in a data folder comes to with these settings, where it does not hold.
+fn displaced_in(dir: &Path, effective: &Effective) -> Option<String> {
+    match Store::open_to_read(dir).map_err(could_not).and_then(|store| match store {
+        Some(store) => displaced(effective, &store),
+        None => Ok(None),
+    }) {
+        Ok(displaced) => Some(displaced?.to_string()),
+        Err(failure) => Some(format!("whether a stored guard still holds is not known: {failure}")),
+    }
+}
+
+/// What waits beside a setting in force.
+pub(crate) fn waits(pending: &Pending) -> String {
+    let (value, needs) = (shown(&pending.value), pending.needs());
+    match &pending.origin {
+        Origin::Default => format!(" at the start; nothing says it any more (default {value}), {needs}"),
+        origin => format!(" at the start; {origin} now says {value}, {needs}"),
+    }
+}
+
+pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),

@@ -8,7 +8,7 @@ use bastide_gateway::AuditMode;
 use clap::parser::ValueSource;
 use serde_json::{Value, json};
 
-use super::file::{ConfigFile, Lines};
+use super::read::Written;
 use super::{BodySettings, Effective};
 use crate::cli::{LogFormat, Serve};
 use crate::telemetry::Env;
@@ -40,6 +40,12 @@ impl Said {
         Said(given.collect())
     }
 
+    /// Whether anything was said of how to serve, besides where the data folder is.
+    pub(crate) fn of_serving(&self) -> bool {
+        const ASIDE: [&str; 4] = ["dir", "passphrase_file", "json", "online"];
+        self.0.keys().any(|argument| !ASIDE.contains(&argument.as_str()))
+    }
+
     fn get(&self, argument: &str) -> Option<Origin> {
         self.0.get(argument).cloned()
     }
@@ -57,8 +63,7 @@ pub(super) fn needs_restart(name: &str) -> bool {
 
 struct Listing<'a> {
     said: &'a Said,
-    path: String,
-    lines: &'a Lines,
+    written: &'a Written,
     list: Vec<Explained>,
 }
 
@@ -77,11 +82,12 @@ impl Listing<'_> {
     }
 
     fn push(&mut self, name: &'static str, value: Value, origin: Origin, needs_restart: bool) {
-        self.list.push(Explained { name, value, origin, needs_restart });
+        self.list.push(Explained { name, value, origin, needs_restart, pending: None });
     }
 
     fn in_file(&self, name: &str) -> Option<Origin> {
-        self.lines.get(name).map(|line| Origin::File { path: self.path.clone(), line: *line })
+        let line = *self.written.lines.get(name)?;
+        Some(Origin::File { path: self.written.path.clone(), line })
     }
 }
 
@@ -90,12 +96,11 @@ pub(super) fn list(
     effective: &Effective,
     serve: &Serve,
     said: &Said,
-    file: &ConfigFile,
-    lines: &Lines,
+    written: &Written,
     env: Env<'_>,
 ) -> Vec<Explained> {
-    let path = serve.config.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    let mut listing = Listing { said, path, lines, list: Vec::new() };
+    let file = &written.file;
+    let mut listing = Listing { said, written, list: Vec::new() };
     let settings = &effective.settings;
     listing.add("listen", Some("listen"), json!(settings.listen.to_string()));
     let admin_listen = effective.admin_listen.map(|address| address.to_string());

@@ -1,20 +1,13 @@
 //! The settings file as written. The comments here are the documentation of the settings: the JSON Schema and the table
 //! in `docs/reference/configuration.md` are made from them.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::de::{DeTable, DeValue};
 
 use crate::telemetry::TelemetryTable;
-use bastide_admin::{Failure, GuardTable};
-
-/// Longest settings file, bytes: a thousand rules are a tenth of it.
-const FILE_BYTES: u64 = 1 << 20;
+use bastide_admin::GuardTable;
 
 /// Settings of `bastide serve`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -108,66 +101,4 @@ pub(crate) struct BodiesTable {
     /// Size of all of them at which the oldest go, bytes.
     #[schemars(range(min = 16_777_216))]
     pub(super) bytes: Option<u64>,
-}
-
-/// Where each setting stands in the file: line by dotted name, from 1.
-pub(super) type Lines = BTreeMap<String, usize>;
-
-/// Reads and parses a file.
-pub(super) fn read(path: &Path) -> Result<(ConfigFile, Lines), Failure> {
-    let shown = path.display();
-    let failed = |e: std::io::Error| Failure::could_not(format!("cannot read the settings `{shown}`: {e}"));
-    let mut text = String::new();
-    let file = File::open(path).map_err(failed)?;
-    let read = file.take(FILE_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
-    if u64::try_from(read).is_ok_and(|n| n > FILE_BYTES) {
-        return Err(Failure::usage(format!(
-            "`{shown}` is longer than {FILE_BYTES} bytes; is it a settings file?"
-        )));
-    }
-    let parsed = toml::from_str(&text).map_err(|e| {
-        Failure::usage(format!("`{shown}` does not parse: {}", in_words(e.to_string().trim_end())))
-    })?;
-    Ok((parsed, lines(&text)))
-}
-
-/// Where the settings stand in a text that parsed.
-fn lines(text: &str) -> Lines {
-    fn walk(text: &str, prefix: &str, table: &DeTable<'_>, into: &mut Lines) {
-        for (key, value) in table {
-            let name = format!("{prefix}{}", key.get_ref());
-            if let DeValue::Table(inner) = value.get_ref() {
-                walk(text, &format!("{name}."), inner, into);
-            } else {
-                let before = text.get(..key.span().start).unwrap_or_default();
-                into.insert(name, before.matches('\n').count() + 1);
-            }
-        }
-    }
-    let mut lines = Lines::new();
-    if let Ok(table) = DeTable::parse(text) {
-        walk(text, "", table.get_ref(), &mut lines);
-    }
-    lines
-}
-
-/// A parser's message without the names of our types.
-fn in_words(message: &str) -> String {
-    const WORDS: [(&str, &str); 5] = [
-        ("expected usize", "expected a whole number"),
-        ("expected u64", "expected a whole number"),
-        ("expected f64", "expected a number"),
-        ("expected a boolean", "expected `true` or `false`"),
-        ("expected a sequence", "expected a list"),
-    ];
-    let plain = WORDS.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to));
-    match plain.split_once("expected struct ") {
-        None => plain,
-        Some((before, after)) => {
-            format!(
-                "{before}expected a table{}",
-                after.trim_start_matches(|c: char| c.is_ascii_alphanumeric())
-            )
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bastide_admin::Explained;
+use bastide_admin::{Explained, Pending};
 use bastide_crypto::sha256;
 use bastide_gateway::{Limits, Settings};
 use bastide_types::Digest;
@@ -18,6 +18,8 @@ pub(crate) struct Reloaded {
     pub(crate) changed: Vec<&'static str>,
     /// Settings that stay as they are until the next start.
     pub(crate) needs_restart: Vec<&'static str>,
+    /// What there is to know besides.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Compares what is in force with what was read.
@@ -34,12 +36,38 @@ pub(crate) fn changes(before: &Effective, read: &Effective) -> Reloaded {
     reloaded
 }
 
+/// The settings in force, each with the value that waits where `read` has another one. A setting that says the same as
+/// before may stand elsewhere by now.
+pub(crate) fn beside(before: &Effective, read: &Effective) -> Vec<Explained> {
+    let all = names(&before.explained, &read.explained).into_iter();
+    all.flat_map(|name| waiting(before, read, name, stays(before, read, name))).collect()
+}
+
+/// A setting in force, with what was read instead of it.
+fn waiting(before: &Effective, read: &Effective, name: &str, restart: bool) -> Vec<Explained> {
+    let of = |list: &[Explained]| list.iter().filter(|e| e.name == name).cloned().collect::<Vec<_>>();
+    let (mut old, new) = (of(&before.explained), of(&read.explained));
+    if values(&before.explained, name) == values(&read.explained, name) {
+        return new;
+    }
+    let last = old.len().saturating_sub(1);
+    for (at, setting) in old.iter_mut().enumerate() {
+        // What was read has more of them: the last one shows the last.
+        let other = if at == last { new.last() } else { new.get(at) };
+        setting.pending =
+            other.map(|other| Pending { value: other.value.clone(), origin: other.origin.clone(), restart });
+    }
+    old
+}
+
 /// The settings in force after a reload: those that were read, but for what only a start takes.
 pub(crate) fn in_force(before: &Effective, read: Effective) -> Effective {
     let mut explained = Vec::new();
     for name in names(&before.explained, &read.explained) {
-        let from = if stays(before, &read, name) { &before.explained } else { &read.explained };
-        explained.extend(from.iter().filter(|e| e.name == name).cloned());
+        match stays(before, &read, name) {
+            true => explained.extend(waiting(before, &read, name, true)),
+            false => explained.extend(read.explained.iter().filter(|e| e.name == name).cloned()),
+        }
     }
     let tls = if stays(before, &read, "tls.cert") { before.tls.clone() } else { read.tls };
     let old = &before.settings;
@@ -83,6 +111,8 @@ impl Effective {
 
 #[cfg(test)]
 mod tests {
+    use bastide_admin::Origin;
+
     use super::super::load_text;
     use super::*;
 
@@ -109,6 +139,32 @@ mod tests {
         assert_eq!(changes(&before, &after).needs_restart, Vec::<&str>::new());
         assert_eq!(changes(&before, &after).changed, reloaded.changed);
         assert_ne!(after.digest(), before.digest());
+    }
+
+    #[test]
+    fn what_waits_is_shown_beside_what_is_in_force_and_where_both_stand() {
+        let before = effective("listen = '127.0.0.1:8899'\naudit = 'relaxed'\n[limits]\nidle_seconds = 3");
+        let read = effective("\nlisten = '127.0.0.1:8890'\n\naudit = 'relaxed'\n[limits]\nidle_seconds = 4");
+        let row = |list: &[Explained], name: &str| list.iter().find(|e| e.name == name).expect(name).clone();
+        let line = |origin: &Origin| match origin {
+            Origin::File { line, .. } => *line,
+            other => panic!("{other}"),
+        };
+        for shown in [beside(&before, &read), in_force(&before, read.clone()).explained] {
+            let listen = row(&shown, "listen");
+            assert_eq!((listen.value.as_str(), line(&listen.origin)), (Some("127.0.0.1:8899"), 1));
+            let pending = listen.pending.expect("it waits");
+            assert_eq!((pending.value.as_str(), line(&pending.origin)), (Some("127.0.0.1:8890"), 2));
+            assert_eq!(pending.needs(), "needs restart");
+            let audit = row(&shown, "audit");
+            assert_eq!((line(&audit.origin), audit.pending), (4, None), "it moved and says the same");
+        }
+        let idle = row(&beside(&before, &read), "limits.idle_seconds");
+        assert_eq!(idle.pending.map(|p| p.needs()), Some("needs reload"));
+        assert_eq!(row(&in_force(&before, read).explained, "limits.idle_seconds").pending, None);
+        // The setting is gone from the file: what waits is the default.
+        let gone = row(&beside(&before, &effective("")), "listen").pending.expect("it waits");
+        assert_eq!((gone.origin, gone.value.as_str()), (Origin::Default, Some("127.0.0.1:8800")));
     }
 
     #[test]

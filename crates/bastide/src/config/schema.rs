@@ -18,11 +18,17 @@ pub(crate) struct Documented {
     pub(crate) description: String,
 }
 
-/// The schema, with the defaults in force when nothing is said.
-pub(crate) fn schema() -> Result<Value, Failure> {
+/// The schema by itself: which settings there are and of what kind.
+pub(super) fn shape() -> Value {
     let settings = SchemaSettings::draft07().with(|s| s.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<ConfigFile>().to_value();
     tidy(&mut schema);
+    schema
+}
+
+/// The schema, with the defaults in force when nothing is said.
+pub(crate) fn schema() -> Result<Value, Failure> {
+    let mut schema = shape();
     for explained in config::defaults()? {
         if let Some(found) = property(&mut schema, explained.name)
             && !explained.value.is_null()

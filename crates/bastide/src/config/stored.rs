@@ -1,5 +1,7 @@
 //! The guard profile that was set in the console: in force where nobody said anything else.
 
+use std::fmt;
+
 use bastide_admin::{Explained, Failure, GuardDraft, Origin, could_not};
 use bastide_store::{GuardProfileRow, Store};
 use serde_json::json;
@@ -21,6 +23,37 @@ pub(crate) fn overlay(effective: Effective, store: &Store) -> Result<Effective, 
         Some(row) if said_by(&effective.explained).is_none() => with_profile(effective, &row),
         _ => Ok(effective),
     }
+}
+
+/// A stored guard that does not hold, because something outside of the console says what the guard does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Displaced {
+    version: u64,
+    set_by: Option<String>,
+    by: Origin,
+}
+
+impl Displaced {
+    /// Which one, and who set it.
+    pub(crate) fn which(&self) -> String {
+        match &self.set_by {
+            Some(name) => format!("guard version {}, set by {name},", self.version),
+            None => format!("guard version {}", self.version),
+        }
+    }
+}
+
+impl fmt::Display for Displaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} no longer holds: {}", self.which(), self.by)
+    }
+}
+
+/// The stored guard, where these settings keep it from holding.
+pub(crate) fn displaced(effective: &Effective, store: &Store) -> Result<Option<Displaced>, Failure> {
+    let Some(by) = said_by(&effective.explained) else { return Ok(None) };
+    let row = store.active_guard_profile().map_err(could_not)?;
+    Ok(row.map(|row| Displaced { version: row.version, set_by: row.set_by, by: by.clone() }))
 }
 
 fn with_profile(mut effective: Effective, row: &GuardProfileRow) -> Result<Effective, Failure> {

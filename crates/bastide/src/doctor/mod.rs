@@ -14,6 +14,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use bastide_admin::{Failure, Finding, Health, Request, SystemClock};
 use bastide_gateway::Limits;
+use bastide_store::Store;
 use bastide_types::Clock as _;
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ use crate::config::{self, Said};
 use crate::{client, control, environment, serve, tls};
 
 pub(crate) use folder::installation;
-pub(crate) use server::server;
+pub(crate) use server::{listeners, server, stored_guard, waiting};
 
 pub(crate) fn run(args: &cli::Doctor, said: &Said) -> Result<(), Failure> {
     let findings = look(args, said);
@@ -42,21 +43,28 @@ fn line(finding: &Finding) -> String {
 }
 
 fn look(args: &cli::Doctor, said: &Said) -> Vec<Finding> {
-    let (mut findings, ports, limits) = settings(args, said);
     let dir = &args.serve.data.dir;
     let answer = control::ask_server(dir, &Request::Doctor);
-    if dir.is_dir() {
-        findings.extend(installation(dir, SystemClock::new().now()));
+    let mut findings = Vec::new();
+    let mut limits = Limits::default();
+    // A running server knows its own settings. Another one is looked at only where somebody says which.
+    if answer.is_err() || said.of_serving() {
+        let (found, its_limits) = settings(args, said, answer.is_ok());
+        (findings, limits) = (found, its_limits);
+    }
+    let of_the_folder = if dir.is_dir() {
+        installation(dir, SystemClock::new().now())
     } else {
         let message = format!("there is no data folder `{}` yet", dir.display());
         let remedy = "the first `bastide serve` makes it; name another one with `--data DIR`";
-        findings.push(Finding::warn("folder", message, remedy));
-    }
+        vec![Finding::warn("folder", message, remedy)]
+    };
+    let seen: BTreeSet<String> = of_the_folder.iter().map(|f| f.check.clone()).collect();
+    findings.extend(of_the_folder);
     match &answer {
         Ok(answer) => {
             findings.push(version(answer));
             let own: Vec<Finding> = serde_json::from_value(answer["findings"].clone()).unwrap_or_default();
-            let seen: BTreeSet<String> = findings.iter().map(|f| f.check.clone()).collect();
             findings.extend(own.into_iter().filter(|finding| !seen.contains(&finding.check)));
         }
         Err(_) if control::path(dir).exists() => findings.push(Finding::fail(
@@ -69,15 +77,14 @@ fn look(args: &cli::Doctor, said: &Said) -> Vec<Finding> {
             findings.push(server::descriptors(&limits));
         }
     }
-    findings.extend(ports.iter().map(|(flag, listen)| port(flag, *listen, answer.is_ok())));
     if args.online {
         findings.extend(online::providers(args));
     }
     findings
 }
 
-/// Whether `serve` would start with these settings, as far as they alone say.
-fn settings(args: &cli::Doctor, said: &Said) -> (Vec<Finding>, Vec<(&'static str, SocketAddr)>, Limits) {
+/// Whether `serve` would start with these settings, as far as they alone say, and with which limits.
+fn settings(args: &cli::Doctor, said: &Said, runs: bool) -> (Vec<Finding>, Limits) {
     let mut findings = Vec::new();
     let remedy = "mend it, and see with `bastide config check`";
     let loaded = config::load(&args.serve, said);
@@ -87,7 +94,12 @@ fn settings(args: &cli::Doctor, said: &Said) -> (Vec<Finding>, Vec<(&'static str
         }
         Err(_) => (config::DEFAULT_LISTEN, None, Limits::default()),
     };
-    let ports = std::iter::once(("--listen", listen)).chain(admin_listen.map(|a| ("--admin-listen", a)));
+    let guard = match (&loaded, Store::open_to_read(&args.serve.data.dir)) {
+        // A running server speaks of its own.
+        (Ok(effective), Ok(Some(store))) if !runs => stored_guard(effective, &store),
+        // What is wrong with the records is a check of its own.
+        _ => None,
+    };
     let checked = loaded.and_then(|effective| {
         effective.tls.as_ref().map(tls::read).transpose()?;
         serve::fixed_provider(&args.serve)?;
@@ -98,13 +110,16 @@ fn settings(args: &cli::Doctor, said: &Said) -> (Vec<Finding>, Vec<(&'static str
         (Ok(_), Some(path)) => Finding::ok("settings", format!("`{}` holds", path.display())),
         (Ok(_), None) => Finding::ok("settings", "there is no settings file; flags and environment hold"),
     });
+    findings.extend(guard);
     let uses: BTreeSet<String> = args.serve.upstream_key_env.iter().cloned().collect();
     for (name, closest) in environment::unknown(&uses) {
         let message = format!("the variable `{name}` is none of bastide's");
         let remedy = format!("is `{closest}` meant? one that holds a provider's credential may be called so");
         findings.push(Finding::warn("environment", message, remedy));
     }
-    (findings, ports.collect(), limits)
+    findings.push(port("--listen", listen, runs));
+    findings.extend(admin_listen.map(|address| port("--admin-listen", address, runs)));
+    (findings, limits)
 }
 
 fn version(answer: &Value) -> Finding {

@@ -71,7 +71,7 @@ impl Place {
     }
 
     pub fn visitor(&self) -> Visitor {
-        Visitor { to: self.server.address(), session: None, flash: None }
+        Visitor { to: self.server.address(), session: None, flash: None, verified: None }
     }
 
     /// Another command on the same data folder.
@@ -95,13 +95,15 @@ pub struct Visitor {
     pub to: SocketAddr,
     pub session: Option<String>,
     pub flash: Option<String>,
+    pub verified: Option<String>,
 }
 
 impl Visitor {
     fn cookies(&self) -> String {
         let session = self.session.iter().map(|token| format!("bastide_session={token}"));
         let flash = self.flash.iter().map(|said| format!("bastide_flash={said}"));
-        session.chain(flash).collect::<Vec<_>>().join("; ")
+        let verified = self.verified.iter().map(|said| format!("bastide_verified={said}"));
+        session.chain(flash).chain(verified).collect::<Vec<_>>().join("; ")
     }
 
     fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
@@ -118,6 +120,7 @@ impl Visitor {
             match name {
                 "bastide_session" => self.session = kept,
                 "bastide_flash" => self.flash = kept,
+                "bastide_verified" => self.verified = kept,
                 _ => {}
             }
         }
