@@ -36,7 +36,7 @@ pub enum EcdsaKeyError {
     NoKey,
     /// A private key under a passphrase.
     #[error(
-        "the private key is encrypted with a passphrase, which is not supported: decrypt it with `openssl pkcs8 -in KEY -out PLAIN`, or keep it in a PKCS#11 token"
+        "the private key is encrypted with a passphrase, which is not supported: decrypt it with `openssl pkey -in KEY -out PLAIN`, or keep it in a PKCS#11 token"
     )]
     Encrypted,
     /// Another algorithm, curve or encoding, or not a key at all.

@@ -3,8 +3,9 @@
 //! Owns: SHA-256, HMAC and HKDF over it, digests of large contents (also BLAKE2b and BLAKE3), Ed25519, ECDSA over the
 //! NIST curves, AES-256-GCM, passphrase sealing and password hashes (Argon2id), comparison in constant
 //! time, and the source of randomness as an argument. Knows nothing of what is hashed, signed or sealed, of files, or
-//! of where keys come from. The primitives are those of AWS-LC,
-//! RustCrypto and the authors of BLAKE3; nothing here is an own cipher.
+//! of where keys come from. The primitives are those of AWS-LC, RustCrypto and the authors of BLAKE3, but for one: large
+//! contents are hashed with the SHA-256 of `bastide-sha256` where the processor can do several at once. Nothing here is an
+//! own cipher.
 //!
 //! ```
 //! use bastide_crypto::{HmacKey, RootKey, SigningKey, SystemRandom, sha256};
@@ -33,6 +34,7 @@ mod sign;
 pub use aead::{NotAuthentic, open, seal, seal_append};
 pub use content::{
     BLAKE3_PART_BYTES, Blake3Part, Blake3PartDigest, ContentHash, ContentHasher, blake3_of_parts,
+    update_together,
 };
 pub use ecdsa::{
     Curve, EcdsaKeyError, EcdsaSigningKey, EcdsaVerifyingKey, SignatureNotMade, ecdsa_der_from_fixed,

@@ -7,7 +7,9 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use bastide_artifact::Source;
-use bastide_crypto::{ContentHash, ContentHasher};
+use bastide_crypto::ContentHash;
+
+use crate::together::{Hashing, Stretch};
 
 /// An open regular file.
 pub struct FileSource {
@@ -29,7 +31,12 @@ impl FileSource {
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
         }
-        Ok(FileSource { file, size: metadata.len() })
+        Ok(FileSource::new(file, metadata.len()))
+    }
+
+    /// Of a regular file of this size.
+    pub(crate) fn new(file: File, size: u64) -> Self {
+        FileSource { file, size }
     }
 }
 
@@ -51,70 +58,33 @@ impl Source for FileSource {
     }
 }
 
-/// How much is read at once where nothing but the digests asks for it.
-const CHUNK: usize = 1 << 20;
-
 /// A source whose digests are taken from the same reads: what the scan reads in order is hashed as it passes, and only what
 /// it left out is read for the digests alone.
-pub(crate) struct Digesting<'a> {
-    source: &'a dyn Source,
-    hashed: RefCell<Hashed>,
-}
+pub(crate) struct Digesting<S>(RefCell<Hashing<S>>);
 
-/// What was hashed of a source from its start.
-struct Hashed {
-    hashers: Vec<ContentHasher>,
-    bytes: u64,
-}
+impl<S: Source> Digesting<S> {
+    pub(crate) fn new(source: S, hashes: &[ContentHash]) -> Self {
+        let stretch = Stretch { at: 0, end: source.size(), source };
+        Digesting(RefCell::new(Hashing::new(stretch, hashes)))
+    }
 
-impl Hashed {
-    fn take(&mut self, next: &[u8]) {
-        self.hashers.iter_mut().for_each(|hasher| hasher.update(next));
-        self.bytes += next.len() as u64;
+    /// What is left to be hashed.
+    pub(crate) fn into_rest(self) -> Hashing<S> {
+        self.0.into_inner()
     }
 }
 
-impl<'a> Digesting<'a> {
-    pub(crate) fn new(source: &'a dyn Source, hashes: &[ContentHash]) -> Self {
-        let hashers = hashes.iter().map(|hash| ContentHasher::new(*hash)).collect();
-        Digesting { source, hashed: RefCell::new(Hashed { hashers, bytes: 0 }) }
-    }
-
-    /// Reads the rest and gives the digests of the whole, in the order they were asked for.
-    pub(crate) fn finish(self, mut passed: impl FnMut(u64)) -> io::Result<Vec<Vec<u8>>> {
-        let mut hashed = self.hashed.into_inner();
-        passed(hashed.bytes);
-        let mut chunk = vec![0; CHUNK];
-        while hashed.bytes < self.source.size() {
-            let n = self.source.read_at(hashed.bytes, &mut chunk)?;
-            if n == 0 {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "it became shorter while it was read",
-                ));
-            }
-            hashed.take(&chunk[..n]);
-            passed(n as u64);
-        }
-        Ok(hashed.hashers.into_iter().map(ContentHasher::finish).collect())
-    }
-}
-
-impl Source for Digesting<'_> {
+impl<S: Source> Source for Digesting<S> {
     fn size(&self) -> u64 {
-        self.source.size()
+        self.0.borrow().source().size()
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let n = self.source.read_at(offset, into)?;
-        let mut hashed = self.hashed.borrow_mut();
-        let new = hashed
-            .bytes
-            .checked_sub(offset)
-            .and_then(|known| usize::try_from(known).ok())
-            .and_then(|known| into[..n].get(known..));
-        if let Some(new) = new.filter(|new| !new.is_empty()) {
-            hashed.take(new);
+        let mut hashing = self.0.borrow_mut();
+        let n = hashing.source().read_at(offset, into)?;
+        let known = hashing.at().checked_sub(offset).and_then(|known| usize::try_from(known).ok());
+        if let Some(new) = known.and_then(|known| into[..n].get(known..)).filter(|new| !new.is_empty()) {
+            hashing.take(new);
         }
         Ok(n)
     }
@@ -122,7 +92,12 @@ impl Source for Digesting<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use bastide_crypto::ContentHasher;
+
     use super::*;
+    use crate::together::hash_together;
 
     #[test]
     fn the_digests_are_those_of_the_whole_whatever_was_read() {
@@ -139,14 +114,19 @@ mod tests {
             &[(100, 50), (0, 4096), (2000, 9000)],
             &[(0, 3_000_000)],
         ];
+        let mut rests = Vec::new();
         for reads in reads {
             let source = Digesting::new(&bytes, &hashes);
             for (offset, size) in reads {
                 source.read_at(*offset, &mut vec![0; *size]).unwrap();
             }
-            let mut read = 0;
-            assert_eq!(source.finish(|n| read += n).unwrap(), expected, "{reads:?}");
-            assert_eq!(read, 3_000_000);
+            rests.push(source.into_rest());
+        }
+        let read: Cell<u64> = Cell::new(rests.iter().map(Hashing::at).sum());
+        hash_together(&mut rests, |n| read.set(read.get() + n));
+        assert_eq!(read.get(), 4 * 3_000_000);
+        for (rest, reads) in rests.into_iter().zip(reads) {
+            assert_eq!(rest.finish().unwrap(), expected, "{reads:?}");
         }
     }
 }

@@ -1,19 +1,21 @@
 //! What is done with artifacts on disk.
 //!
-//! Owns: walking folders, reading and hashing files on all cores, scanning them, matching what they name against advisories, what people have
-//! decided to accept, the forms
-//! in which a scan is handed on (JSON, SARIF, CycloneDX, JUnit), and signing and verifying folders. Knows nothing of formats or
-//! rules, which are `bastide-artifact`'s, of how a manifest is written or a signature checked, which is `bastide-signing`'s, of
-//! terminals or of the gateway.
+//! Owns: walking folders, reading and hashing files on all cores, scanning them, matching what they name against advisories,
+//! what people have decided to accept, the forms in which a scan is handed on (JSON, SARIF, CycloneDX, JUnit), and signing and
+//! verifying folders. Knows nothing of formats or rules, which are `bastide-artifact`'s, of how a manifest is written or a
+//! signature checked, which is `bastide-signing`'s, of terminals or of the gateway.
 
 mod digest;
 mod file;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
+mod queue;
 pub mod render;
 mod scan;
+mod shown;
 mod signing;
 mod suppress;
+mod together;
 mod vulnerability;
 mod walk;
 

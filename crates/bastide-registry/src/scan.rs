@@ -3,7 +3,6 @@
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -12,7 +11,9 @@ use bastide_crypto::ContentHash;
 use bastide_types::{Assessment, Rule, Severity};
 
 use crate::file::{Digesting, FileSource};
+use crate::queue::Queue;
 use crate::suppress::{Suppression, Suppressions};
+use crate::together::{Hashing, hash_together};
 use crate::vulnerability::Vulnerability;
 use crate::walk::{Entry, Progress, is_of_host, walk};
 
@@ -175,21 +176,25 @@ pub(crate) fn scan_entries(
     progress: &dyn Progress,
 ) -> Vec<WithDigest> {
     progress.planned(entries.len() as u64, entries.iter().map(|e| e.size).sum());
-    // The largest first, so that no core is left alone with it at the end.
-    let mut order: Vec<usize> = (0..entries.len()).collect();
-    order.sort_by_key(|&i| std::cmp::Reverse(entries.get(i).map_or(0, |e| e.size)));
-    let next = AtomicUsize::new(0);
+    let hashes = hashes(options, hash);
+    let lanes = hashes.iter().map(|hash| hash.lanes()).max().unwrap_or(1);
+    let threads = options.threads.get().min(entries.len().max(1));
     let results: Vec<Mutex<Option<WithDigest>>> = entries.iter().map(|_| Mutex::new(None)).collect();
+    let jobs = entries.iter().zip(&results).collect();
+    let queue = Queue::new(jobs, |(entry, _)| entry.size, (threads, lanes), progress);
     let work = || {
-        while let Some(&i) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let (Some(entry), Some(slot)) = (entries.get(i), results.get(i)) {
-                let file = scan_entry(entry, options, hash, progress);
-                progress.finished(&entry.path);
-                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+        while let Some(jobs) = queue.take() {
+            let mut scanned: Vec<Scanned> =
+                jobs.iter().map(|(entry, _)| scan_entry(entry, &options.limits, &hashes, &queue)).collect();
+            let rests = scanned.iter_mut().filter_map(|scanned| scanned.rest.as_mut());
+            hash_together(rests, |bytes| queue.read(bytes));
+            for ((entry, slot), scanned) in jobs.iter().zip(scanned) {
+                let done = scanned.finish(entry, &hashes, hash);
+                queue.finished(&entry.path);
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
             }
         }
     };
-    let threads = options.threads.get().min(entries.len().max(1));
     thread::scope(|scope| {
         for _ in 0..threads {
             let spawned = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
@@ -225,13 +230,19 @@ fn slashed(path: &Path) -> String {
     parts.join("/")
 }
 
-fn scan_entry(
-    entry: &Entry,
-    options: &Options,
-    hash: Option<ContentHash>,
-    progress: &dyn Progress,
-) -> WithDigest {
-    let mut digest = None;
+/// The functions that every file is hashed with. SHA-256 is taken once, whoever asks for it.
+fn hashes(options: &Options, asked: Option<ContentHash>) -> Vec<ContentHash> {
+    let sha256 = options.digest.then_some(ContentHash::Sha256);
+    sha256.into_iter().chain(asked.filter(|asked| Some(*asked) != sha256)).collect()
+}
+
+/// A file that was scanned, and what of it is to be hashed, where it could be read and digests were asked for.
+struct Scanned {
+    file: ScannedFile,
+    rest: Option<Hashing<FileSource>>,
+}
+
+fn scan_entry<T>(entry: &Entry, limits: &Limits, hashes: &[ContentHash], queue: &Queue<'_, T>) -> Scanned {
     let mut file = ScannedFile {
         path: entry.path.clone(),
         size: entry.size,
@@ -244,66 +255,44 @@ fn scan_entry(
         Some(fault) => Err(fault.clone()),
         None => FileSource::open(&entry.path).map_err(|error| error.to_string()),
     };
-    match opened {
-        Ok(source) => {
-            file.size = source.size();
-            // A panic in a reader is ours, and no reason to lose what is known of the other files.
-            match catch_unwind(AssertUnwindSafe(|| read(&source, &entry.path, options, hash, progress))) {
-                Ok((report, digests)) => {
-                    file.report = report;
-                    match digests {
-                        Ok(digests) => (file.sha256, digest) = (digests.sha256, digests.other),
-                        Err(error) => add(&mut file, &UNREADABLE, error),
-                    }
-                }
-                Err(_) => add(&mut file, &FAULT, "a reader of its format failed".to_owned()),
-            }
+    let source = match opened {
+        Ok(source) => Digesting::new(source, hashes),
+        Err(fault) => {
+            add(&mut file, &UNREADABLE, fault);
+            return Scanned { file, rest: None };
         }
-        Err(fault) => add(&mut file, &UNREADABLE, fault),
-    }
-    if let Some(target) = &entry.leads_out {
-        let rule = if is_of_host(&entry.path, target) { &HOST_LINK } else { &LINK };
-        add(&mut file, rule, format!("it is a link to `{}`", target.display()));
-    }
-    (file, digest)
+    };
+    file.size = source.size();
+    let name = entry.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    // A panic in a reader is ours, and no reason to lose what is known of the other files.
+    let Ok(report) = catch_unwind(AssertUnwindSafe(|| bastide_artifact::scan(&source, &name, limits))) else {
+        add(&mut file, &FAULT, "a reader of its format failed".to_owned());
+        return Scanned { file, rest: None };
+    };
+    file.report = report;
+    let rest = Some(source.into_rest()).filter(|_| !hashes.is_empty());
+    queue.read(rest.as_ref().map_or(file.size, Hashing::at));
+    Scanned { file, rest }
 }
 
-#[derive(Default)]
-struct Digests {
-    sha256: Option<[u8; 32]>,
-    other: Option<Vec<u8>>,
-}
-
-fn read(
-    source: &FileSource,
-    path: &Path,
-    options: &Options,
-    hash: Option<ContentHash>,
-    progress: &dyn Progress,
-) -> (Report, Result<Digests, String>) {
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    // SHA-256 is taken once, whoever asks for it.
-    let sha256 = options.digest || hash == Some(ContentHash::Sha256);
-    let other = hash.filter(|hash| *hash != ContentHash::Sha256);
-    if !sha256 && other.is_none() {
-        let report = bastide_artifact::scan(source, &name, &options.limits);
-        progress.read(source.size());
-        return (report, Ok(Digests::default()));
-    }
-    let hashes: Vec<ContentHash> = sha256.then_some(ContentHash::Sha256).into_iter().chain(other).collect();
-    let digesting = Digesting::new(source, &hashes);
-    let report = bastide_artifact::scan(&digesting, &name, &options.limits);
-    let digests = digesting.finish(|n| progress.read(n)).map(|digests| {
-        let of = |hash| {
-            let index = hashes.iter().position(|it| *it == hash)?;
-            digests.get(index).cloned()
+impl Scanned {
+    fn finish(self, entry: &Entry, hashes: &[ContentHash], asked: Option<ContentHash>) -> WithDigest {
+        let Scanned { mut file, rest } = self;
+        let digests = rest.map_or(Ok(Vec::new()), Hashing::finish).unwrap_or_else(|error| {
+            add(&mut file, &UNREADABLE, error.to_string());
+            Vec::new()
+        });
+        let of = |wanted| {
+            let mut digests = hashes.iter().zip(&digests);
+            digests.find(|(hash, _)| **hash == wanted).map(|(_, digest)| digest.clone())
         };
-        Digests {
-            sha256: of(ContentHash::Sha256).and_then(|digest| digest.try_into().ok()),
-            other: hash.and_then(of),
+        file.sha256 = of(ContentHash::Sha256).and_then(|digest| digest.try_into().ok());
+        if let Some(target) = &entry.leads_out {
+            let rule = if is_of_host(&entry.path, target) { &HOST_LINK } else { &LINK };
+            add(&mut file, rule, format!("it is a link to `{}`", target.display()));
         }
-    });
-    (report, digests.map_err(|error| error.to_string()))
+        (file, asked.and_then(of))
+    }
 }
 
 fn nothing() -> Report {

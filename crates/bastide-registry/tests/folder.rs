@@ -1,6 +1,7 @@
 //! A folder scanned as the one thing that it is.
 
 use std::fs;
+use std::num::NonZero;
 
 use bastide_registry::{Options, scan};
 use bastide_types::Assessment;
@@ -41,4 +42,20 @@ fn files_of_one_folder_are_judged_by_each_other() {
         ]
     );
     assert_eq!(scanned.assessment(), Assessment::Malicious);
+}
+
+#[test]
+fn every_file_has_its_own_digest_whatever_is_read_beside_it() {
+    let root = tempfile::tempdir().unwrap();
+    let content = |i: usize| vec![i.to_le_bytes()[0]; 70_001 * i];
+    for i in 0..8 {
+        fs::write(root.path().join(format!("{i}.bin")), content(i)).unwrap();
+    }
+    let options = Options { digest: true, threads: NonZero::new(2).unwrap(), ..Options::default() };
+    let scan = scan(&[root.path().to_owned(), root.path().join("missing")], &options, &());
+    let (missing, files) = scan.files.split_last().unwrap();
+    for (i, file) in files.iter().enumerate() {
+        assert_eq!(file.sha256, Some(bastide_crypto::sha256(&content(i))), "{}", file.path.display());
+    }
+    assert_eq!((files.len(), missing.sha256), (8, None));
 }

@@ -1,28 +1,28 @@
 //! Digests of many files on all cores.
 //!
 //! What can be hashed apart is a job: a file, a shard, or a part of a file where the function is a tree (BLAKE3). Threads
-//! take jobs from one list, the longest first, and each reads into a small buffer that stays in its core's cache; that is
-//! as fast as mapping files into memory, and a file cut short is an error where a mapping ends the process.
+//! take jobs from one list, several at a time where a core hashes those faster side by side, and read each into a small
+//! buffer that stays in the core's cache; that is as fast as mapping files into memory, and a file cut short is an error
+//! where a mapping ends the process.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use bastide_crypto::{
-    BLAKE3_PART_BYTES, Blake3Part, Blake3PartDigest, ContentHash, ContentHasher, blake3_of_parts,
-};
+use bastide_crypto::{BLAKE3_PART_BYTES, Blake3Part, Blake3PartDigest, ContentHash, blake3_of_parts};
 use bastide_signing::{Method, Place, Resource, Shard};
 use rustix::fs::OFlags;
 
 use super::FoundFile;
+use crate::file::FileSource;
+use crate::queue::Queue;
+use crate::shown::Shown;
+use crate::together::{Hashing, Stretch, hash_together};
 use crate::walk::Progress;
-
-/// Bytes of a read: a fraction of a core's cache, and enough that the system call is no cost.
-const READ_BYTES: usize = 256 << 10;
 
 /// The most parts or shards that are planned; more are refused before anything is read.
 const MAX_JOBS: u64 = 4 << 20;
@@ -31,7 +31,7 @@ const MAX_JOBS: u64 = 4 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum DigestError {
     /// A file could not be read.
-    #[error("`{}` cannot be read", path.display())]
+    #[error("`{}` cannot be read", Shown(path))]
     Io {
         /// Which.
         path: PathBuf,
@@ -39,7 +39,7 @@ pub enum DigestError {
         source: io::Error,
     },
     /// A file that is being written.
-    #[error("`{}` changed while it was read", .0.display())]
+    #[error("`{}` changed while it was read", Shown(.0))]
     Changed(PathBuf),
     /// More pieces than memory should hold.
     #[error("the model is cut into more than {MAX_JOBS} pieces; use larger shards")]
@@ -71,24 +71,21 @@ pub fn digest_files(
     hash: ContentHash,
     progress: &dyn Progress,
 ) -> Result<Vec<Resource>, DigestError> {
-    let mut jobs = plan(files, method, hash)?;
+    let jobs = plan(files, method, hash)?;
     progress.planned(files.len() as u64, files.iter().map(|file| file.bytes).sum());
-    // A long job begun last is waited for by every core but one. Equal ones keep their order, as the disk has it.
-    jobs.sort_by_key(|job| std::cmp::Reverse(job.end - job.start));
-    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(jobs.len().max(1));
+    let queue = Queue::new(jobs, |job| job.end - job.start, (threads, hash.lanes()), progress);
+    let stop = AtomicBool::new(false);
     let work = || {
         let mut done = Vec::new();
-        let mut buffer = vec![0; READ_BYTES];
         while !stop.load(Ordering::Relaxed) {
-            let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            let outcome = run(job, hash, &mut buffer, progress);
-            let outcome = outcome.inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
-            progress.finished(&job.file.path);
-            done.push((job, outcome));
+            let Some(jobs) = queue.take() else { break };
+            let outcomes = run(jobs, hash, &queue);
+            done.extend(outcomes.inspect_err(|_| stop.store(true, Ordering::Relaxed))?);
+            jobs.iter().for_each(|job| queue.finished(&job.file.path));
         }
         Ok(done)
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(jobs.len().max(1));
     let done: Result<Vec<_>, DigestError> = thread::scope(|scope| {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         threads
@@ -133,25 +130,43 @@ fn place(file: &FoundFile, shard: Option<Shard>) -> Place {
     Place { path: file.name.clone(), shard }
 }
 
-fn run(
-    job: &Job<'_>,
+fn run<'a>(
+    jobs: &'a [Job<'a>],
     hash: ContentHash,
-    buffer: &mut [u8],
-    progress: &dyn Progress,
-) -> Result<Outcome, DigestError> {
-    let file = open(job.file)?;
-    if let Some(index) = job.part {
+    queue: &Queue<'_, Job<'_>>,
+) -> Result<Vec<(&'a Job<'a>, Outcome)>, DigestError> {
+    let mut done = Vec::new();
+    let mut whole = Vec::new();
+    for job in jobs {
+        let stretch = Stretch { source: open(job.file)?, at: job.start, end: job.end };
+        let Some(index) = job.part else {
+            whole.push((job, Hashing::new(stretch, &[hash])));
+            continue;
+        };
         let mut part = Blake3Part::new(index);
-        read(job, &file, buffer, progress, |data| part.update(data))?;
-        return part.finish().map(Outcome::Part).ok_or_else(|| DigestError::Changed(job.file.path.clone()));
+        let read = stretch.read(|bytes| part.update(bytes), |bytes| queue.read(bytes));
+        read.map_err(|error| unread(job.file, error))?;
+        let digest = part.finish().ok_or_else(|| DigestError::Changed(job.file.path.clone()))?;
+        done.push((job, Outcome::Part(digest)));
     }
-    let mut hasher = ContentHasher::new(hash);
-    read(job, &file, buffer, progress, |data| hasher.update(data))?;
-    Ok(Outcome::Whole(hasher.finish()))
+    hash_together(whole.iter_mut().map(|(_, hashing)| hashing), |bytes| queue.read(bytes));
+    for (job, hashing) in whole {
+        let digests = hashing.finish().map_err(|error| unread(job.file, error))?;
+        done.extend(digests.into_iter().map(|digest| (job, Outcome::Whole(digest))));
+    }
+    Ok(done)
+}
+
+fn unread(found: &FoundFile, source: io::Error) -> DigestError {
+    let path = found.path.clone();
+    match source.kind() {
+        io::ErrorKind::UnexpectedEof => DigestError::Changed(path),
+        _ => DigestError::Io { path, source },
+    }
 }
 
 /// Opens a file that was found, and refuses another under its name.
-fn open(found: &FoundFile) -> Result<File, DigestError> {
+fn open(found: &FoundFile) -> Result<FileSource, DigestError> {
     // The name may have become a link since the folder was listed, or a pipe, which would be waited for.
     let follow = if found.symlink { OFlags::empty() } else { OFlags::NOFOLLOW };
     let flags = (OFlags::NONBLOCK | follow).bits().cast_signed();
@@ -161,33 +176,7 @@ fn open(found: &FoundFile) -> Result<File, DigestError> {
     if !metadata.is_file() || metadata.len() != found.bytes {
         return Err(DigestError::Changed(found.path.clone()));
     }
-    Ok(file)
-}
-
-fn read(
-    job: &Job<'_>,
-    file: &File,
-    buffer: &mut [u8],
-    progress: &dyn Progress,
-    mut take: impl FnMut(&[u8]),
-) -> Result<(), DigestError> {
-    let path: &Path = &job.file.path;
-    let mut at = job.start;
-    while at < job.end {
-        let wanted = usize::try_from(job.end - at).unwrap_or(usize::MAX).min(buffer.len());
-        let Some(room) = buffer.get_mut(..wanted) else { break };
-        match file.read_at(room, at) {
-            Ok(0) => return Err(DigestError::Changed(path.to_owned())),
-            Ok(count) => {
-                take(room.get(..count).unwrap_or_default());
-                at += count as u64;
-                progress.read(count as u64);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(source) => return Err(DigestError::Io { path: path.to_owned(), source }),
-        }
-    }
-    Ok(())
+    Ok(FileSource::new(file, metadata.len()))
 }
 
 fn assemble<'a>(done: impl Iterator<Item = (&'a Job<'a>, Outcome)>) -> Result<Vec<Resource>, DigestError> {
@@ -216,8 +205,11 @@ mod tests {
     use std::fs;
     use std::num::NonZeroU64;
 
+    use bastide_crypto::ContentHasher;
+
     use super::*;
     use crate::digest::{WalkOptions, walk};
+    use crate::together::READ_BYTES;
 
     const HASHES: [ContentHash; 3] = [ContentHash::Sha256, ContentHash::Blake2b512, ContentHash::Blake3];
 

@@ -4,6 +4,8 @@ use std::fs::{self, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::shown::Shown;
+
 use bastide_signing::{MAX_RESOURCES, PathError, ResourcePath};
 
 /// The deepest folder. Real models have three or four levels.
@@ -45,7 +47,7 @@ pub struct Walked {
 #[derive(Debug, thiserror::Error)]
 pub enum WalkError {
     /// A file or folder could not be looked at.
-    #[error("`{}` cannot be read", path.display())]
+    #[error("`{}` cannot be read", Shown(path))]
     Io {
         /// Which.
         path: PathBuf,
@@ -53,16 +55,16 @@ pub enum WalkError {
         source: io::Error,
     },
     /// A link where none is allowed.
-    #[error("`{}` is a symbolic link; allow links to files, or ignore it", .0.display())]
+    #[error("`{}` is a symbolic link; allow links to files, or ignore it", Shown(.0))]
     Symlink(PathBuf),
     /// A link to a folder, whose files would not be covered.
-    #[error("`{}` is a symbolic link to a folder, whose files would not be covered; ignore it", .0.display())]
+    #[error("`{}` is a symbolic link to a folder, whose files would not be covered; ignore it", Shown(.0))]
     SymlinkToFolder(PathBuf),
     /// A pipe, socket or device.
-    #[error("`{}` is neither a file nor a folder; ignore it", .0.display())]
+    #[error("`{}` is neither a file nor a folder; ignore it", Shown(.0))]
     Special(PathBuf),
     /// A name that signatures cannot hold.
-    #[error("`{}` cannot be signed under this name: {why}", path.display())]
+    #[error("`{}` cannot be signed under this name: {why}", Shown(path))]
     Name {
         /// Which.
         path: PathBuf,
@@ -70,10 +72,10 @@ pub enum WalkError {
         why: PathError,
     },
     /// A name that is not text.
-    #[error("`{}` cannot be signed: its name is not UTF-8", .0.display())]
+    #[error("`{}` cannot be signed: its name is not UTF-8", Shown(.0))]
     NotUtf8(PathBuf),
     /// Too many files, or too deep.
-    #[error("`{}` has more than {MAX_RESOURCES} files or more than {MAX_DEPTH} levels", .0.display())]
+    #[error("`{}` has more than {MAX_RESOURCES} files or more than {MAX_DEPTH} levels", Shown(.0))]
     TooLarge(PathBuf),
 }
 
