@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::format::Format;
 use crate::report::{Finding, Report};
-use crate::scan::shown;
+use crate::scan::{Scan, shown};
 
 /// A file that is not there.
 pub(crate) const MISSING: Rule = Rule {
@@ -58,6 +58,18 @@ pub(crate) const MISNAMED: Rule = Rule {
     atlas: &["AML.T0010.003"],
 };
 
+/// What no reader knows, under the name of a format that all files of this name have.
+pub(crate) const UNKNOWN: Rule = Rule {
+    id: "folder.unknown-format",
+    severity: Severity::Medium,
+    effect: Assessment::Review,
+    title: "content is of no known format",
+    why: "it is encrypted, damaged, or made for a loader that is not known here: nobody has read what it does",
+    fix: "have the publisher say what it is, or scan what it is decrypted to",
+    cwe: &[430],
+    atlas: &["AML.T0010.003"],
+};
+
 /// An adapter that takes the place of the model.
 pub(crate) const ADAPTER: Rule = Rule {
     id: "folder.adapter",
@@ -98,7 +110,8 @@ pub(crate) const HIDDEN: Rule = Rule {
 const VERSION_CONTROL: &[&str] = &[".git", ".hg", ".svn"];
 
 /// What is looked for in folders.
-pub(crate) const RULES: &[&Rule] = &[&MISSING, &ALIKE, &DISGUISED, &MISNAMED, &ADAPTER, &SPARE_CODE, &HIDDEN];
+pub(crate) const RULES: &[&Rule] =
+    &[&MISSING, &ALIKE, &DISGUISED, &MISNAMED, &UNKNOWN, &ADAPTER, &SPARE_CODE, &HIDDEN];
 
 /// Findings of one kind in one file; what is beyond them says nothing more.
 const MOST: usize = 50;
@@ -327,6 +340,30 @@ fn is_model(format: Format) -> bool {
             | Format::Keras
             | Format::Hdf5
     )
+}
+
+/// Remarks on content that no reader knows. Names that hold anything, such as `.bin` and `.ckpt`, promise nothing.
+pub(crate) fn unknown(name: &str, bytes: u64, scan: &mut Scan<'_>) {
+    const PROMISE: &[&str] = &[
+        "dill",
+        "gguf",
+        "h5",
+        "hdf5",
+        "joblib",
+        "keras",
+        "npy",
+        "npz",
+        "pickle",
+        "pkl",
+        "pt",
+        "pth",
+        "safetensors",
+        "skops",
+    ];
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
+    if bytes > 0 && PROMISE.contains(&extension.as_str()) {
+        scan.find(&UNKNOWN, 0, format!("`{}` is of no known format", shown(name)));
+    }
 }
 
 #[cfg(test)]

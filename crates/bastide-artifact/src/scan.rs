@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use bastide_code::dependencies::Package;
 use bastide_types::{Assessment, Rule};
 
+use crate::folder;
 use crate::format::{self, Format};
 use crate::halt::{Halt, Parsed};
 use crate::limits::Limits;
@@ -81,10 +82,13 @@ impl<'l> Scan<'l> {
                         self.halted(reading.format, halt);
                     }
                 }
-                if readings.is_empty()
-                    && let Err(halt) = carried::unknown(source, self)
-                {
-                    self.halted(Format::Unknown, halt);
+                if readings.is_empty() {
+                    if let Err(halt) = carried::unknown(source, self) {
+                        self.halted(Format::Unknown, halt);
+                    }
+                    if self.findings.is_empty() {
+                        folder::unknown(name, source.size(), self);
+                    }
                 }
                 readings.first().map_or(Format::Unknown, |reading| reading.format)
             }

@@ -68,7 +68,7 @@ const OF_GIT: &[&str] = &[
 /// All files at and below `paths`, in the order of the paths and within a folder by name.
 ///
 /// A link to a file is followed, as loaders do. A link to a folder is followed only from the command line, so that no
-/// tree is endless. Folders of version control are left out, unless given; their paths are returned beside.
+/// tree is endless; one that leads out is there as unread. Folders of version control are left out, unless given; their paths are returned beside.
 pub(crate) fn walk(paths: &[PathBuf]) -> (Vec<Entry>, Vec<PathBuf>) {
     let mut walk = Walk { entries: Vec::new(), passed_over: Vec::new() };
     for path in paths {
@@ -176,6 +176,8 @@ impl Walk {
 
     fn file(&mut self, path: &Path, link: bool, root: &Path) {
         let metadata = match fs::metadata(path) {
+            // What lies inside is read where it is.
+            Ok(metadata) if metadata.is_dir() && leads_out(path, root).is_none() => return,
             Ok(metadata) if metadata.is_dir() => {
                 let fault = Some("it is a link to a folder; give that folder to scan it too".to_owned());
                 let leads_out = leads_out(path, root);
@@ -274,6 +276,7 @@ mod tests {
         symlink("/etc/passwd", hub.join("weights.bin")).unwrap();
         symlink(format!("../../../blobs/{digest}"), hub.join("zero.bin")).unwrap();
         symlink(".", hub.join("again")).unwrap();
+        symlink("../../../b", hub.join("elsewhere")).unwrap();
         fs::create_dir_all(root.path().join("b/.git/hooks")).unwrap();
         for hook in ["post-checkout", "pre-commit.sample"] {
             fs::write(root.path().join("b/.git/hooks").join(hook), "#!/bin/sh\n").unwrap();
@@ -290,7 +293,6 @@ mod tests {
             "b/z",
             other,
             blob,
-            "hub/snapshots/1/again",
             "hub/snapshots/1/model.safetensors",
             "hub/snapshots/1/weights.bin",
             "hub/snapshots/1/zero.bin",
@@ -300,6 +302,7 @@ mod tests {
 
         let (entries, _) = walk(&[hub, root.path().join("nothing")]);
         assert!(entries[0].fault.as_deref().is_some_and(|f| f.contains("link to a folder")));
+        assert!(entries[0].leads_out.is_some() && entries.iter().all(|e| !e.path.ends_with("again")));
         assert_eq!(entries[1].leads_out, None, "how a hub keeps its files");
         assert_eq!(entries[2].leads_out.as_deref(), Some(Path::new("/etc/passwd")));
         assert!(is_of_host(&entries[2].path, Path::new("/etc/passwd")));

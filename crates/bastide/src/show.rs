@@ -129,6 +129,11 @@ fn one(body: &Value, revealed: bool, out: &mut String) {
     }
 }
 
+/// Such text where it is part of a line: it cannot begin one of its own, which a reader or a CI would take for ours.
+pub(crate) fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n").replace('\t', "\\t")
+}
+
 /// Text from outside may end up on a terminal, where control characters move the cursor and more, and marks of direction
 /// put what is read in another order.
 pub(crate) fn printable(text: &str) -> String {

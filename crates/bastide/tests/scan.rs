@@ -96,11 +96,17 @@ fn exit_codes_say_what_the_worst_is() {
 
 #[test]
 fn every_path_has_an_answer() {
+    let other = folder(&[("z", HONEST)]);
     let dir = folder(&[
         ("empty", b""),
         ("cut.pkl", b"\x80\x04\x95\x40\x00\x00\x00\x00\x00\x00\x00]\x94("),
-        (".git/x", HOSTILE),
+        (".git/objects/x", HOSTILE),
+        ("lib/y", HONEST),
+        ("sealed.pt", &[0x9d; 4000]),
     ]);
+    symlink("lib", dir.path().join("lib64")).expect("a link");
+    symlink(other.path(), dir.path().join("elsewhere")).expect("a link");
+    symlink(other.path().join("z"), dir.path().join("far")).expect("a link");
     symlink("/nowhere/at/all", dir.path().join("dangling")).expect("a link");
     symlink("/etc/hostname", dir.path().join("outside")).expect("a link");
     let status = std::os::unix::net::UnixListener::bind(dir.path().join("socket"));
@@ -110,7 +116,11 @@ fn every_path_has_an_answer() {
     assert_eq!(of("empty").as_deref(), Some("clean"));
     assert_eq!(of("cut.pkl").as_deref(), Some("unfinished"));
     assert_eq!(of("dangling").as_deref(), Some("unfinished"));
-    assert_eq!(of("outside").as_deref(), Some("review"));
+    assert_eq!(of("outside").as_deref(), Some("malicious"), "a file of the host");
+    assert_eq!(of("far").as_deref(), Some("review"));
+    assert_eq!(of("elsewhere").as_deref(), Some("unfinished"));
+    assert_eq!(of("lib64"), None, "read where it is");
+    assert_eq!(of("sealed.pt").as_deref(), Some("review"), "nobody knows what it does");
     assert_eq!(of("socket").as_deref(), Some("unfinished"));
     assert_eq!(of("missing").as_deref(), Some("unfinished"));
     assert_eq!(of("x"), None);
@@ -119,6 +129,33 @@ fn every_path_has_an_answer() {
         "said, not hidden"
     );
     assert_eq!(code(&scan(&["DIR/.git"], dir.path())), 1, "unless it is given");
+}
+
+#[test]
+fn nothing_that_is_read_is_written_over() {
+    let dir = folder(&[("m/a.pkl", HONEST), ("m/config.json", b"{}"), ("old.sarif", b"anything")]);
+    for arguments in [
+        &["--sarif", "DIR/m/a.pkl", "DIR/m/a.pkl"][..],
+        &["--junit", "DIR/m/config.json", "DIR/m"],
+        &["--sarif", "DIR/r", "--junit", "DIR/m/../r", "DIR/m"],
+        &["--cyclonedx", "DIR/old.sarif", "--suppressions", "DIR/old.sarif", "DIR/m"],
+    ] {
+        let refused = scan(arguments, dir.path());
+        assert_eq!(code(&refused), 2, "{arguments:?}: {}", String::from_utf8_lossy(&refused.stderr));
+    }
+    assert_eq!(fs::read(dir.path().join("m/config.json")).expect("still there"), b"{}");
+    for arguments in [&["--sarif", "DIR/old.sarif", "DIR/m"][..], &["--sarif", "DIR/m/out.sarif", "DIR/m"]] {
+        for _again in 0..2 {
+            assert_eq!(code(&scan(arguments, dir.path())), 0, "{arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn a_name_cannot_speak_for_the_report() {
+    let dir = folder(&[("c\n::error ::forged\nd.pkl", HOSTILE)]);
+    let text = String::from_utf8(scan(&["DIR"], dir.path()).stdout).expect("text");
+    assert!(text.contains("c\\n::error") && !text.contains("\n::error"), "{text}");
 }
 
 #[test]

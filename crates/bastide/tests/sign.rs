@@ -396,6 +396,8 @@ fn what_cannot_be_done_says_so() {
         ("sign --key @key.pem --signature @x.sig --shard-size 0 @model", 2),
         ("sign --key @key.pem --signature @x.sig --no-scan --attestation @x.att @model", 2),
         ("sign --key @key.pem --signature @x.sig --cyclonedx - @model", 2),
+        ("sign --key @key.pem --signature @key.pem @model", 2),
+        ("sign --key @key.pem --signature @x.sig --attestation @x.sig @model", 2),
         ("sign --key @missing.pem --signature @x.sig @model", 3),
         ("sign --key @no.pem --signature @x.sig @model", 3),
         ("sign --key @key.pub --signature @x.sig @model", 3),

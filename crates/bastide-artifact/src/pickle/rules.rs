@@ -142,13 +142,13 @@ pub(super) const UNKNOWN_CLASS: Rule = unsure(
     "pickle.unknown-class",
     "makes objects of a class that is not known",
     "loading imports the class's module and may run its methods; what they do is not in the file",
-    "see what the class does when it is made and given its state, then allow it by name",
+    "see what the class does when it is made and given its state, then accept the finding for this file",
 );
 pub(super) const UNKNOWN_FUNCTION: Rule = unsure(
     "pickle.unknown-function",
     "calls or names a function that is not known",
     "loading imports its module and runs the function; what it does is not in the file",
-    "see what the function does with these arguments, then allow it by name",
+    "see what the function does with these arguments, then accept the finding for this file",
 );
 pub(super) const ARGUMENTS: Rule = unsure(
     "pickle.arguments",

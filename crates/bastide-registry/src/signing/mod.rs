@@ -10,6 +10,8 @@ mod verify;
 use std::io;
 use std::path::PathBuf;
 
+use crate::shown::Shown;
+
 use bastide_crypto::ContentHash;
 use bastide_signing::{BaseModel, ManifestError, Method, Mismatch, ResourcePath, SignError, VerifyError};
 
@@ -78,7 +80,7 @@ pub enum SignModelError {
     #[error(transparent)]
     Sign(#[from] SignError),
     /// The signature could not be kept.
-    #[error("`{}` cannot be written", path.display())]
+    #[error("`{}` cannot be written", Shown(path))]
     Write {
         /// Where.
         path: PathBuf,
@@ -86,7 +88,7 @@ pub enum SignModelError {
         source: io::Error,
     },
     /// A path that was named could not be found out.
-    #[error("`{}` cannot be resolved", path.display())]
+    #[error("`{}` cannot be resolved", Shown(path))]
     Resolve {
         /// Which.
         path: PathBuf,
@@ -99,7 +101,7 @@ pub enum SignModelError {
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyModelError {
     /// The signature file could not be read.
-    #[error("`{}` cannot be read", path.display())]
+    #[error("`{}` cannot be read", Shown(path))]
     Read {
         /// Which.
         path: PathBuf,
@@ -130,7 +132,7 @@ pub enum VerifyModelError {
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
     /// A path that was named could not be found out.
-    #[error("`{}` cannot be resolved", path.display())]
+    #[error("`{}` cannot be resolved", Shown(path))]
     Resolve {
         /// Which.
         path: PathBuf,

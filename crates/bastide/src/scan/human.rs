@@ -12,7 +12,7 @@ use bastide_artifact::Finding;
 use bastide_registry::{Scan, ScannedFile, Suppression, render};
 use bastide_types::{Assessment, Rule};
 
-use crate::show::printable;
+use crate::show::one_line;
 
 /// Prints the scan to standard output, in colour where that is a terminal.
 pub(crate) fn print(scan: &Scan, took: Duration) -> Result<(), Failure> {
@@ -83,7 +83,7 @@ fn text(scan: &Scan, took: Duration) -> String {
 fn one(file: &ScannedFile, out: &mut String) {
     let assessment = file.assessment();
     let style = colour(assessment);
-    let path = printable(&file.path.display().to_string());
+    let path = one_line(&file.path.display().to_string());
     let _ = writeln!(
         out,
         "{style}{assessment:<10}{style:#} {BOLD}{path}{BOLD:#}  {DIM}{}{DIM:#}",
@@ -108,14 +108,14 @@ fn line(finding: &Finding, suppression: Option<&Suppression>, out: &mut String) 
         (false, Some(offset)) => format!("  in {}, byte {offset}", finding.members.join(" → ")),
     };
     let times = if finding.count > 1 { format!("  {} times", finding.count) } else { String::new() };
-    let place = printable(&place);
+    let place = one_line(&place);
     let _ = writeln!(out, "  {style}{severity:<8}{style:#} {}{DIM}{place}{times}{DIM:#}", finding.rule.id);
-    let _ = writeln!(out, "           {}", printable(&finding.message));
+    let _ = writeln!(out, "           {}", one_line(&finding.message));
     if let Some(call) = &finding.call {
-        let _ = writeln!(out, "           {BOLD}{}{BOLD:#}", printable(call));
+        let _ = writeln!(out, "           {BOLD}{}{BOLD:#}", one_line(call));
     }
     if let Some(suppression) = suppression {
-        let _ = writeln!(out, "           {DIM}accepted: {}{DIM:#}", printable(&suppression.reason));
+        let _ = writeln!(out, "           {DIM}accepted: {}{DIM:#}", one_line(&suppression.reason));
     }
 }
 
@@ -145,7 +145,7 @@ fn summary(scan: &Scan, took: Duration, out: &mut String) {
         took.as_secs_f64()
     );
     for path in &scan.passed_over {
-        let path = printable(&path.display().to_string());
+        let path = one_line(&path.display().to_string());
         let _ = writeln!(out, "{DIM}left out `{path}`: give it to scan it too{DIM:#}");
     }
 }

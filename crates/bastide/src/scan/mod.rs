@@ -1,6 +1,7 @@
 //! `bastide scan`: what would act when model files are loaded.
 
 mod human;
+mod outputs;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -17,6 +18,7 @@ use crate::client::{note, write};
 use crate::progress::Bar;
 
 pub(crate) use human::print;
+pub(crate) use outputs::apart;
 
 pub(crate) fn run(args: &cli::Scan) -> Result<(), Failure> {
     if args.rules {
@@ -28,6 +30,20 @@ pub(crate) fn run(args: &cli::Scan) -> Result<(), Failure> {
     if others + usize::from(args.output.json) > 1 {
         return Err(Failure::usage("only one report can go to standard output: give the others a file"));
     }
+    let given = [&args.suppressions, &args.baseline].into_iter().flatten().chain(&args.paths);
+    apart(
+        &[
+            ("--sarif", args.sarif.as_deref()),
+            ("--junit", args.junit.as_deref()),
+            ("--cyclonedx", args.cyclonedx.as_deref()),
+            // A baseline may be renewed in its place.
+            (
+                "--write-baseline",
+                args.write_baseline.as_deref().filter(|_| args.write_baseline != args.baseline),
+            ),
+        ],
+        &given.map(AsRef::as_ref).collect::<Vec<_>>(),
+    )?;
     let suppressions = accepted(args.suppressions.as_deref(), args.baseline.as_deref())?;
     let mut options = Options::default();
     options.limits = Limits {

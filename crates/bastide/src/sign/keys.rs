@@ -12,7 +12,7 @@ use bastide_types::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli;
-use crate::show::printable;
+use crate::show::one_line;
 
 /// Whose signatures count, as it was read.
 pub(super) enum Trusted {
@@ -215,7 +215,7 @@ pub(super) fn signed_by(signer: &SignedBy) -> Value {
 pub(super) fn signed_by_lines(signer: &SignedBy) -> String {
     let mut out = String::new();
     let mut line = |what: &str, value: &str| {
-        let _ = writeln!(out, "{what:<12} {}", printable(value));
+        let _ = writeln!(out, "{what:<12} {}", one_line(value));
     };
     match signer {
         SignedBy::Key { hint } => line("signed by", &format!("key {hint}")),

@@ -20,7 +20,7 @@ use crate::cli::{self, Hash};
 use crate::client::{note, write};
 use crate::progress::Bar;
 use crate::scan;
-use crate::show::printable;
+use crate::show::one_line;
 
 pub(crate) use verify::run as verify;
 
@@ -28,6 +28,17 @@ pub(crate) fn run(args: &cli::Sign) -> Result<(), Failure> {
     if [&args.attestation, &args.cyclonedx].into_iter().flatten().any(|path| scan::is_stdout(path)) {
         return Err(Failure::usage("give `--attestation` and `--cyclonedx` a file"));
     }
+    let given = [&args.key, &args.certificate, &args.suppressions, &args.base.base_public_key];
+    let given = given.into_iter().flatten().chain(&args.certificate_chain).chain(&args.base.base_root);
+    let base = args.base.base_model.as_deref().map(Path::new);
+    scan::apart(
+        &[
+            ("--signature", Some(&args.signature)),
+            ("--attestation", args.attestation.as_deref()),
+            ("--cyclonedx", args.cyclonedx.as_deref()),
+        ],
+        &given.chain([&args.cover.model]).map(AsRef::as_ref).chain(base).collect::<Vec<_>>(),
+    )?;
     let signer = keys::signer(args)?;
     let identity = keys::identity(args, signer.verifying_key())?;
     let base_model = keys::base_model(&args.base, Trust::Key(signer.verifying_key()))?;
@@ -171,12 +182,12 @@ fn human(args: &cli::Sign, manifest: &Manifest, (files, bytes): (usize, u64)) ->
     let plural = if files == 1 { "" } else { "s" };
     let mut out = format!(
         "signed       {}: {files} file{plural}, {} by {}\n",
-        printable(manifest.name()),
+        one_line(manifest.name()),
         indicatif::BinaryBytes(bytes),
         hash(manifest)
     );
     let mut line = |what: &str, path: &Path| {
-        let _ = writeln!(out, "{what:<12} {}", printable(&path.display().to_string()));
+        let _ = writeln!(out, "{what:<12} {}", one_line(&path.display().to_string()));
     };
     line("signature", &args.signature);
     if let Some(path) = &args.attestation {

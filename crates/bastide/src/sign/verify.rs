@@ -22,7 +22,7 @@ use super::{base, cover, hash, method};
 use crate::cli::{self, RequiredVerdict};
 use crate::client::write;
 use crate::progress::Bar;
-use crate::show::printable;
+use crate::show::one_line;
 
 pub(crate) fn run(args: &cli::Verify) -> Result<(), Failure> {
     let mut report = Report::default();
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &cli::Verify) -> Result<(), Failure> {
     if report.reasons.is_empty() {
         return Ok(());
     }
-    Err(Failure::does_not_hold(printable(&report.reasons.join("; "))).told())
+    Err(Failure::does_not_hold(one_line(&report.reasons.join("; "))).told())
 }
 
 /// What was found out, whether it holds or not.
@@ -256,20 +256,20 @@ impl Report {
         let mut out = String::new();
         for (what, names) in self.changes.all() {
             for name in names {
-                let _ = writeln!(out, "{what:<12} {}", printable(name));
+                let _ = writeln!(out, "{what:<12} {}", one_line(name));
             }
         }
         let Some(model) = &self.model else { return out };
         let manifest = model.manifest();
         if self.reasons.is_empty() {
-            let _ = writeln!(out, "verified     {}", printable(manifest.name()));
+            let _ = writeln!(out, "verified     {}", one_line(manifest.name()));
         }
         out.push_str(&signed_by_lines(model.signed_by()));
         let _ = writeln!(out, "root digest  {}", render::hex(&manifest.root()));
         if let Some(base) = manifest.base_model() {
             let checked = if self.base_checked { "" } else { "  (not checked: `--base-model`)" };
             let _ =
-                writeln!(out, "base model   {}  {}{checked}", printable(&base.name), render::hex(&base.root));
+                writeln!(out, "base model   {}  {}{checked}", one_line(&base.name), render::hex(&base.root));
         }
         if let Some(attested) = &self.attested {
             out.push_str(&attested.human());
@@ -287,7 +287,7 @@ impl Report {
             ("link", links, "what it leads to may change"),
         ] {
             for path in paths {
-                let _ = writeln!(out, "{what:<12} {} ({why})", printable(path.as_str()));
+                let _ = writeln!(out, "{what:<12} {} ({why})", one_line(path.as_str()));
             }
         }
         out
@@ -327,13 +327,13 @@ impl Attested {
         let mut out = format!(
             "verdict      {verdict}, on {} by {} {}\nrules        {}\n",
             civil(self.record.at),
-            printable(scanner),
-            printable(scanner_version),
+            one_line(scanner),
+            one_line(scanner_version),
             render::hex(rules)
         );
         for (what, rules) in [("failed", failed), ("to review", warned)] {
             if !rules.is_empty() {
-                let _ = writeln!(out, "{what:<12} {}", printable(&rules.join(", ")));
+                let _ = writeln!(out, "{what:<12} {}", one_line(&rules.join(", ")));
             }
         }
         if !self.record.accepted.is_empty() {
@@ -341,7 +341,7 @@ impl Attested {
             let _ = writeln!(
                 out,
                 "accepted     {} by the signer; without that, {found}",
-                printable(&accepted.join(", "))
+                one_line(&accepted.join(", "))
             );
         }
         if bom.is_some() {

@@ -1,0 +1,75 @@
+//! What a command writes, checked before it reads: a report in the place of a key or of a model would be the end of it.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use bastide_admin::Failure;
+
+use super::is_stdout;
+use crate::show::one_line;
+
+/// What stands near the start of every report, baseline and signature that is written here.
+const OURS: [&str; 5] =
+    ["application/vnd.dev.sigstore.bundle", "\"bomFormat\"", "sarif-", "<testsuites", "\"fingerprints\""];
+
+/// Refuses outputs that are one file, and one that would take the place of an input. Inside of a folder that is read, only
+/// what is a former output itself is written over.
+///
+/// # Errors
+/// Naming the flags.
+pub(crate) fn apart(outputs: &[(&str, Option<&Path>)], inputs: &[&Path]) -> Result<(), Failure> {
+    let files: Vec<(&str, &Path)> = outputs
+        .iter()
+        .filter_map(|(flag, path)| path.filter(|path| !is_stdout(path)).map(|path| (*flag, path)))
+        .collect();
+    for (at, (flag, path)) in files.iter().enumerate() {
+        let place = place(path);
+        let shown = one_line(&path.display().to_string());
+        if let Some((other, _)) = files.iter().take(at).find(|(_, other)| self::place(other) == place) {
+            return Err(Failure::usage(format!(
+                "`{other}` and `{flag}` are both to be written to `{shown}`"
+            )));
+        }
+        if inputs.iter().any(|input| is_same(input, path)) {
+            return Err(Failure::usage(format!(
+                "`{flag}` would take the place of `{shown}`, which is read: give it another file"
+            )));
+        }
+        let within = inputs.iter().any(|input| {
+            input.is_dir() && fs::canonicalize(input).is_ok_and(|input| place.starts_with(input))
+        });
+        if within && path.exists() && !is_ours(path) {
+            return Err(Failure::usage(format!(
+                "`{flag}` would take the place of `{shown}`, a file of the model: give it another file, or remove that one"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The file that is written under this path, which need not be there yet.
+fn place(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (fs::canonicalize(folder), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|m| (m.dev(), m.ino()));
+    id(one).is_some_and(|one| Some(one) == id(other))
+}
+
+fn is_ours(path: &Path) -> bool {
+    const HEAD: u64 = 4 << 10;
+    // A pipe is no output of ours, and opening one may wait.
+    if !path.is_file() {
+        return false;
+    }
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+    read.is_ok() && OURS.iter().any(|mark| String::from_utf8_lossy(&head).contains(mark))
+}
