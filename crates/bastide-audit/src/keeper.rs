@@ -62,8 +62,15 @@ pub(crate) fn prepare(
 #[derive(Clone)]
 enum Reserve {
     Ready,
-    Wanted,
+    /// It is being made, perhaps again after a failure.
+    Wanted {
+        again: bool,
+    },
     Failed(AuditError),
+}
+
+impl Reserve {
+    const WANTED: Reserve = Reserve::Wanted { again: false };
 }
 
 struct State {
@@ -95,7 +102,7 @@ impl Keeper {
         protected: Option<u64>,
         reserve_ready: bool,
     ) -> Self {
-        let reserve = if reserve_ready { Reserve::Ready } else { Reserve::Wanted };
+        let reserve = if reserve_ready { Reserve::Ready } else { Reserve::WANTED };
         let state = State { reserve, segments: existing, bundled: 0, protected, closing: false };
         Keeper {
             disk,
@@ -122,11 +129,11 @@ impl Keeper {
                 Reserve::Failed(error) if asked || state.closing => return Err(error.clone()),
                 Reserve::Failed(_) => {
                     asked = true;
-                    state.reserve = Reserve::Wanted;
+                    state.reserve = Reserve::Wanted { again: true };
                     self.changed.notify_all();
                 }
-                Reserve::Wanted if state.closing => return Err(AuditError::Closed),
-                Reserve::Wanted => {}
+                Reserve::Wanted { .. } if state.closing => return Err(AuditError::Closed),
+                Reserve::Wanted { .. } => {}
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -136,10 +143,15 @@ impl Keeper {
         matches!(self.lock().reserve, Reserve::Ready)
     }
 
+    /// Whether the last try to make the reserve failed, and none has succeeded since.
+    pub(crate) fn reserve_failed(&self) -> bool {
+        matches!(self.lock().reserve, Reserve::Failed(_) | Reserve::Wanted { again: true })
+    }
+
     /// The reserve became the segment that begins with `first`.
     pub(crate) fn took_reserve(&self, first: u64) {
         let mut state = self.lock();
-        state.reserve = Reserve::Wanted;
+        state.reserve = Reserve::WANTED;
         // INVARIANT: ascending, so that the one being written is never taken for one that is done.
         debug_assert!(state.segments.back().is_none_or(|last| *last < first));
         state.segments.push_back(first);
@@ -174,13 +186,13 @@ impl Keeper {
             let mut state = self.lock();
             let wanted = loop {
                 if state.closing {
-                    if matches!(state.reserve, Reserve::Wanted) {
+                    if matches!(state.reserve, Reserve::Wanted { .. }) {
                         state.reserve = Reserve::Failed(AuditError::Closed);
                         self.changed.notify_all();
                     }
                     return (std::mem::take(&mut state.segments), tree);
                 }
-                if matches!(state.reserve, Reserve::Wanted) {
+                if matches!(state.reserve, Reserve::Wanted { .. }) {
                     break true;
                 }
                 if tree.is_some() && deletable(&state) {
@@ -191,7 +203,7 @@ impl Keeper {
                         self.changed.wait_timeout(state, RETRY).unwrap_or_else(PoisonError::into_inner);
                     state = next;
                     if timeout.timed_out() && matches!(state.reserve, Reserve::Failed(_)) {
-                        state.reserve = Reserve::Wanted;
+                        state.reserve = Reserve::Wanted { again: true };
                     }
                 } else {
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);

@@ -225,8 +225,7 @@ impl Log {
     #[must_use]
     pub fn stats(&self) -> LogStats {
         let inner = &self.0;
-        let ready = inner.keeper.reserve_ready();
-        inner.counters.read(self.size(), self.published(), inner.queue.length(), ready)
+        inner.counters.read(self.size(), self.published(), inner.queue.length(), &inner.keeper)
     }
 
     /// The key that checkpoints and receipts are verified with.

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::keeper::Keeper;
+
 /// A count of values in classes whose upper bounds are the powers of two: class `i` holds values below `2^i` and at
 /// or above half of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -78,8 +80,10 @@ pub struct LogStats {
     pub queued: u64,
     /// Refused because the queue was full, since the start.
     pub refused: u64,
-    /// Whether the next segment is ready: false for long means that the disk is nearly full.
+    /// Whether the next segment is ready. It is made anew after each start and each change of segments.
     pub reserve_ready: bool,
+    /// Whether the last try to make the next segment failed: the disk is nearly full.
+    pub reserve_failed: bool,
 }
 
 #[derive(Default)]
@@ -104,7 +108,7 @@ impl Counters {
         self.refused.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn read(&self, entries: u64, published: u64, queued: usize, reserve_ready: bool) -> LogStats {
+    pub(crate) fn read(&self, entries: u64, published: u64, queued: usize, keeper: &Keeper) -> LogStats {
         LogStats {
             entries,
             published,
@@ -114,7 +118,8 @@ impl Counters {
             commit_micros: self.commit_micros.read(),
             queued: u64::try_from(queued).unwrap_or(u64::MAX),
             refused: self.refused.load(Relaxed),
-            reserve_ready,
+            reserve_ready: keeper.reserve_ready(),
+            reserve_failed: keeper.reserve_failed(),
         }
     }
 }

@@ -269,6 +269,7 @@ fn a_full_disk_says_where_and_the_log_goes_on_when_there_is_room() {
     let (log, _) = Log::open_on(on, options(Path::new("/data/log")), key(), TestClock::shared()).unwrap();
     log.submit(event(0)).unwrap().wait().unwrap();
     while !log.stats().reserve_ready {
+        assert!(!log.stats().reserve_failed, "it is still being made");
         std::thread::sleep(Duration::from_millis(1));
     }
     disk.set_faults(Faults { capacity: Some(disk.used()), ..Faults::default() });
@@ -285,9 +286,11 @@ fn a_full_disk_says_where_and_the_log_goes_on_when_there_is_room() {
     assert!(error.to_string().contains("free space"));
     assert_eq!((error.to_problem().code, error.to_problem().status), ("audit.no_space", 503));
     assert!(log.healthy().is_err());
+    assert!(log.stats().reserve_failed);
     disk.set_faults(Faults::default());
     let index = log.submit(event(recorded)).unwrap().wait().unwrap().index();
     assert_eq!(index, recorded);
+    assert!(!log.stats().reserve_failed);
     log.publish_now().unwrap();
     log.healthy().unwrap();
     log.close().unwrap();

@@ -107,7 +107,7 @@ fn writer(admin: &Admin) -> Finding {
         return Finding::fail("log writer", chain(&error), remedy);
     }
     let stats = admin.node.log.stats();
-    if !stats.reserve_ready {
+    if stats.reserve_failed {
         let remedy = "free some space on the disk of the data folder";
         return Finding::warn("log writer", "the next segment could not be made ahead", remedy);
     }
