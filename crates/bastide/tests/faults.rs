@@ -127,11 +127,9 @@ fn fills_and_recovers(
     };
     assert_eq!((refused.status, refused.code().as_str()), (503, "log.unavailable"), "{}", refused.text());
     assert!(receipts.len() > 100, "{}", receipts.len());
-    let sent = mock.requests();
     for _ in 0..5 {
         assert_eq!(chat(&server, &key).code(), "log.unavailable");
     }
-    assert_eq!(mock.requests(), sent, "nothing leaves unrecorded");
     assert_eq!(send(server.address(), "GET", "/healthz", &[], b"").status, 200, "it lives");
     assert_eq!(send(server.address(), "GET", "/readyz", &[], b"").status, 503, "and is not ready");
     // The entry of a change is small: where a request has no room left, some changes may still have it.
@@ -167,6 +165,9 @@ fn fills_and_recovers(
     let tail = server.run(&["audit", "tail", "-n", "100000", "--json", "--data", &data]).expect("runs");
     let tail = String::from_utf8_lossy(&tail.stdout).into_owned();
     let entries: Vec<Value> = tail.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
+    // Where the outcome finds no room the request may have found some, and left.
+    let requests = entries.iter().filter(|e| e["kind"] == "request").count() as u64;
+    assert!(requests >= mock.requests(), "{requests} recorded, {} left", mock.requests());
     let complete = entries.iter().filter(|e| e["kind"] == "outcome" && e["ending"] == "complete").count();
     assert!(complete >= count, "{complete} outcomes for {count} receipts");
     assert_eq!(entries.last().map(|e| e["kind"].clone()), Some("stopped".into()));
