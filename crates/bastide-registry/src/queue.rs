@@ -14,22 +14,22 @@ pub(crate) struct Queue<'a, T> {
     /// Bytes that no thread has read yet.
     unread: AtomicU64,
     threads: u64,
-    lanes: usize,
+    at_a_time: usize,
     progress: &'a dyn Progress,
 }
 
 impl<'a, T> Queue<'a, T> {
-    /// Of jobs that read `bytes` each, for so many threads that gain from up to `lanes` jobs side by side.
+    /// Of jobs that read `bytes` each, for so many threads that take up to `at_a_time` of them.
     pub(crate) fn new(
         mut jobs: Vec<T>,
         bytes: fn(&T) -> u64,
-        (threads, lanes): (usize, usize),
+        (threads, at_a_time): (usize, usize),
         progress: &'a dyn Progress,
     ) -> Self {
         // Equal ones keep their order, as the disk has it.
         jobs.sort_by_key(|job| std::cmp::Reverse(bytes(job)));
         let unread = AtomicU64::new(jobs.iter().map(bytes).fold(0, u64::saturating_add));
-        Queue { jobs, bytes, next: Mutex::new(0), unread, threads: threads as u64, lanes, progress }
+        Queue { jobs, bytes, next: Mutex::new(0), unread, threads: threads as u64, at_a_time, progress }
     }
 
     /// The jobs that the calling thread does next, side by side; none when all are taken.
@@ -47,7 +47,7 @@ impl<'a, T> Queue<'a, T> {
     fn share(&self, bytes: u64) -> usize {
         let one_each = bytes.max(1).saturating_mul(self.threads.max(1));
         let share = self.unread.load(Ordering::Relaxed).saturating_add(one_each / 2) / one_each;
-        usize::try_from(share).unwrap_or(usize::MAX).min(self.lanes).max(1)
+        usize::try_from(share).unwrap_or(usize::MAX).min(self.at_a_time).max(1)
     }
 
     /// So many more bytes are done with.

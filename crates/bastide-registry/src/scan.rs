@@ -13,7 +13,7 @@ use bastide_types::{Assessment, Rule, Severity};
 use crate::file::{Digesting, FileSource};
 use crate::queue::Queue;
 use crate::suppress::{Suppression, Suppressions};
-use crate::together::{Hashing, hash_together};
+use crate::together::{Hashing, at_a_time, hash_together};
 use crate::vulnerability::Vulnerability;
 use crate::walk::{Entry, Progress, is_of_host, walk};
 
@@ -181,13 +181,13 @@ pub(crate) fn scan_entries(
     let threads = options.threads.get().min(entries.len().max(1));
     let results: Vec<Mutex<Option<WithDigest>>> = entries.iter().map(|_| Mutex::new(None)).collect();
     let jobs = entries.iter().zip(&results).collect();
-    let queue = Queue::new(jobs, |(entry, _)| entry.size, (threads, lanes), progress);
+    let queue = Queue::new(jobs, |(entry, _)| entry.size, (threads, at_a_time(lanes)), progress);
     let work = || {
         while let Some(jobs) = queue.take() {
             let mut scanned: Vec<Scanned> =
                 jobs.iter().map(|(entry, _)| scan_entry(entry, &options.limits, &hashes, &queue)).collect();
             let rests = scanned.iter_mut().filter_map(|scanned| scanned.rest.as_mut());
-            hash_together(rests, |bytes| queue.read(bytes));
+            hash_together(rests, lanes, |bytes| queue.read(bytes));
             for ((entry, slot), scanned) in jobs.iter().zip(scanned) {
                 let done = scanned.finish(entry, &hashes, hash);
                 queue.finished(&entry.path);

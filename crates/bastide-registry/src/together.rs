@@ -87,30 +87,37 @@ impl<S: Source> Hashing<S> {
     }
 }
 
-/// Reads each content to its end and hashes them side by side. One that cannot be read keeps the reason to itself, and the
-/// others go on.
+/// How many contents a thread takes on at a time, of a function that a core hashes in `lanes` side by side: several
+/// times as many, so that the lanes are full until all of them end.
+pub(crate) const fn at_a_time(lanes: usize) -> usize {
+    if lanes > 1 { 4 * lanes } else { 1 }
+}
+
+/// Reads each content to its end and hashes them, `lanes` side by side: those with the most left, so that all end at about
+/// the same time. One that cannot be read keeps the reason to itself, and the others go on.
 pub(crate) fn hash_together<'a, S: Source + 'a>(
     contents: impl IntoIterator<Item = &'a mut Hashing<S>>,
+    lanes: usize,
     progress: impl Fn(u64),
 ) {
-    let mut contents: Vec<_> = contents.into_iter().map(|it| (it.stretch.buffer(), it)).collect();
+    let mut contents: Vec<_> = contents.into_iter().collect();
+    let longest = contents.iter().map(|it| it.stretch.left()).max().unwrap_or(0);
+    let mut buffers = vec![vec![0; longest.min(READ_BYTES)]; lanes.clamp(1, contents.len().max(1))];
     loop {
+        contents.retain(|it| it.failed.is_none() && it.stretch.left() > 0);
+        if contents.is_empty() {
+            break;
+        }
+        contents.sort_by_key(|it| std::cmp::Reverse(it.stretch.left()));
         let mut read = Vec::new();
-        for (buffer, content) in &mut contents {
-            if content.failed.is_some() {
-                continue;
-            }
+        for (buffer, content) in buffers.iter_mut().zip(&mut contents) {
             match content.stretch.next(buffer) {
-                Ok([]) => {}
                 Ok(bytes) => {
                     progress(bytes.len() as u64);
                     read.extend(content.hashers.iter_mut().map(|hasher| (hasher, bytes)));
                 }
                 Err(error) => content.failed = Some(error),
             }
-        }
-        if read.is_empty() {
-            break;
         }
         update_together(read);
     }
@@ -153,7 +160,7 @@ mod tests {
             hashing(&[], 0, None),
         ];
         let read = Cell::new(0);
-        hash_together(&mut contents, |bytes| read.set(read.get() + bytes));
+        hash_together(&mut contents, 3, |bytes| read.set(read.get() + bytes));
         assert_eq!(read.get(), 900_000 + 200_004 + 300_000 + 900_000);
         let digests = contents.map(|content| content.finish().map_err(|error| error.kind()));
         let alone = |bytes: &[u8]| Ok(vec![bastide_crypto::sha256(bytes).to_vec()]);

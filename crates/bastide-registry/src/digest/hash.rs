@@ -21,7 +21,7 @@ use super::FoundFile;
 use crate::file::FileSource;
 use crate::queue::Queue;
 use crate::shown::Shown;
-use crate::together::{Hashing, Stretch, hash_together};
+use crate::together::{Hashing, Stretch, at_a_time, hash_together};
 use crate::walk::Progress;
 
 /// The most parts or shards that are planned; more are refused before anything is read.
@@ -74,7 +74,7 @@ pub fn digest_files(
     let jobs = plan(files, method, hash)?;
     progress.planned(files.len() as u64, files.iter().map(|file| file.bytes).sum());
     let threads = thread::available_parallelism().map_or(1, usize::from).min(jobs.len().max(1));
-    let queue = Queue::new(jobs, |job| job.end - job.start, (threads, hash.lanes()), progress);
+    let queue = Queue::new(jobs, |job| job.end - job.start, (threads, at_a_time(hash.lanes())), progress);
     let stop = AtomicBool::new(false);
     let work = || {
         let mut done = Vec::new();
@@ -149,7 +149,7 @@ fn run<'a>(
         let digest = part.finish().ok_or_else(|| DigestError::Changed(job.file.path.clone()))?;
         done.push((job, Outcome::Part(digest)));
     }
-    hash_together(whole.iter_mut().map(|(_, hashing)| hashing), |bytes| queue.read(bytes));
+    hash_together(whole.iter_mut().map(|(_, hashing)| hashing), hash.lanes(), |bytes| queue.read(bytes));
     for (job, hashing) in whole {
         let digests = hashing.finish().map_err(|error| unread(job.file, error))?;
         done.extend(digests.into_iter().map(|digest| (job, Outcome::Whole(digest))));
