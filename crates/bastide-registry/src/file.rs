@@ -123,7 +123,7 @@ mod tests {
             rests.push(source.into_rest());
         }
         let read: Cell<u64> = Cell::new(rests.iter().map(Hashing::at).sum());
-        hash_together(&mut rests, |n| read.set(read.get() + n));
+        hash_together(&mut rests, 3, |n| read.set(read.get() + n));
         assert_eq!(read.get(), 4 * 3_000_000);
         for (rest, reads) in rests.into_iter().zip(reads) {
             assert_eq!(rest.finish().unwrap(), expected, "{reads:?}");
