@@ -2,9 +2,11 @@
 
 use super::literal::Literal;
 use super::machine::{Event, Host, How, Machine};
-use super::scalars::ABSURD;
 use super::value::{Kind, Value};
 use crate::halt::{Halt, Parsed};
+
+/// Picklers end a frame at 64 KiB and put what is longer outside; who is cut off within one lacks no more than that.
+const FRAME: u64 = 1 << 30;
 
 impl Machine<'_> {
     pub(super) fn global_lines(&mut self, host: &mut dyn Host, offset: u64) -> Parsed<Value> {
@@ -74,7 +76,7 @@ impl Machine<'_> {
         if self.frame != u64::MAX {
             self.tell(host, Event::Frames { what: "a frame begins within another" }, offset)?;
         }
-        if size >= ABSURD && size > self.input.left() {
+        if size >= FRAME && size > self.input.left() {
             self.bomb(host, offset, format!("a frame claims to have {size} bytes"))?;
         }
         self.frame = self.input.position().saturating_add(size);

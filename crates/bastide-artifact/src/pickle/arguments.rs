@@ -1,6 +1,7 @@
 //! Argument rules: calls that are harmless with the arguments which picklers give, and not with others.
 
-use super::literal::Literal;
+use super::attributes::{attribute_path, getattr, is_harmless, is_pure_method};
+use super::lookup::{is_lookup, is_member, is_record, is_repr};
 use super::machine::{Call, Global, How, State};
 use super::names::{Condition, Entry, Standing, Use};
 use super::sizes::is_power;
@@ -29,9 +30,6 @@ pub(super) enum Refusal {
     Beyond,
 }
 
-/// Sizes beyond this are no object of a model.
-const HUGE: i128 = 1 << 31;
-
 /// Checks the arguments of a call.
 pub(super) fn check(
     state: &State<'_>,
@@ -49,6 +47,9 @@ pub(super) fn check(
         | Condition::Apply { .. }
         | Condition::Nested
         | Condition::Buffer
+        | Condition::Rebuild
+        | Condition::Defines
+        | Condition::Sizes
         | Condition::Traced => Ok(()),
         Condition::Callable => first.map_or(Ok(()), |value| callable(value, standing)),
         Condition::Iterators => match call.whole && call.args.iter().all(|arg| is_iterator(state, *arg)) {
@@ -62,7 +63,7 @@ pub(super) fn check(
         Condition::Bare => bare(call, Refusal::Opens),
         Condition::Spelled => bare(call, Refusal::Constructed),
         Condition::One => match call.args {
-            [value] if call.whole && value.is_data() => Ok(()),
+            [value] if call.whole && (value.is_data() || is_singleton(state, *value)) => Ok(()),
             _ => Err(Refusal::Resolves),
         },
         Condition::Data => match call.whole && call.args.iter().all(|value| value.is_data()) {
@@ -95,14 +96,35 @@ pub(super) fn check(
             None => Ok(()),
         },
         Condition::Ufunc => ufunc(state, call),
-        Condition::Sizes => {
-            let huge = |value: &Value| match state.literal(*value) {
-                Some(Literal::Int(size)) => size >= HUGE,
-                Some(Literal::LongInt) => true,
-                _ => false,
-            };
-            if call.args.iter().any(huge) { Err(Refusal::Huge) } else { Ok(()) }
-        }
+        Condition::Labels => match call.args {
+            &[_, label, text] if call.whole && text.kind() == Kind::Text => {
+                match state.text(label).as_deref() {
+                    Some("__doc__" | "__module__" | "__name__" | "__qualname__") => Ok(()),
+                    _ => Err(Refusal::Resolves),
+                }
+            }
+            _ => Err(Refusal::Resolves),
+        },
+        Condition::Lookup => is_lookup(state, call),
+        Condition::Record => is_record(state, call),
+        Condition::Repr => is_repr(state, call),
+        Condition::Member => is_member(state, call, standing),
+        Condition::Wraps => match call.whole {
+            true => call.args.iter().try_for_each(|value| callable(*value, standing)),
+            false => Err(Refusal::Followed),
+        },
+        Condition::Binds => match call.args {
+            [class, rest @ ..]
+                if state.global(*class).is_some_and(is_partial) && class.kind() == Kind::Global =>
+            {
+                rest.iter().try_for_each(|value| callable(*value, standing))
+            }
+            _ => Err(Refusal::Callable),
+        },
+        Condition::Held => match call.whole && call.args.iter().skip(1).all(|value| value.is_data()) {
+            true => Ok(()),
+            false => Err(Refusal::Callable),
+        },
     }
 }
 
@@ -165,38 +187,16 @@ fn is_own(state: &State<'_>, callee: Value, value: Value) -> bool {
     value.kind() != Kind::Global || package(value) == package(callee)
 }
 
-/// Whether the call takes all that an iterator gives, which is without end or nearly.
-pub(super) fn exhausts(state: &State<'_>, call: &Call<'_>) -> bool {
-    const MOST: i128 = 1 << 24;
-    let lazy = state.global(call.callee).is_none_or(|global| {
-        global.module == "itertools"
-            || matches!(global.name.as_str(), "iter" | "enumerate" | "zip" | "range" | "xrange" | "repeat")
-    });
-    let endless = |value: &Value| {
-        let Some(global) = state.global(*value).filter(|_| value.kind() == Kind::Instance) else {
-            return false;
-        };
-        let args = state.heap.get(*value).map_or(&[] as &[Value], |cell| cell.items());
-        let long = || {
-            args.iter().any(|arg| match state.literal(*arg) {
-                Some(Literal::Int(size)) => size.abs() >= MOST,
-                Some(Literal::LongInt) => true,
-                _ => false,
-            })
-        };
-        match (global.module.as_str(), global.name.as_str()) {
-            ("itertools", "count" | "cycle" | "product") => true,
-            ("itertools", "repeat") => args.len() < 3 || long(),
-            // What it goes over may have no end.
-            ("itertools", _) => args.iter().any(|arg| arg.kind() == Kind::Instance),
-            ("builtins" | "__builtin__", "range" | "xrange") => long(),
-            ("builtins" | "__builtin__", "enumerate" | "zip" | "iter") => {
-                args.iter().any(|arg| arg.kind() == Kind::Instance)
-            }
-            _ => false,
-        }
-    };
-    !lazy && call.args.iter().any(endless)
+/// What has a type that no module names.
+fn is_singleton(state: &State<'_>, value: Value) -> bool {
+    let builtin =
+        state.global(value).filter(|global| matches!(global.module.as_str(), "builtins" | "__builtin__"));
+    value.kind() == Kind::Global
+        && builtin.is_some_and(|global| matches!(global.name.as_str(), "Ellipsis" | "NotImplemented"))
+}
+
+fn is_partial(global: &Global) -> bool {
+    global.module == "functools" && global.name == "partial"
 }
 
 fn callable(value: Value, standing: &dyn Fn(Value) -> Option<Standing>) -> Result<(), Refusal> {
@@ -268,47 +268,6 @@ fn codec(state: &State<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// Bound methods, enumeration members and, before protocol 4, dotted names: `getattr(Class, 'name')`.
-fn getattr(
-    state: &State<'_>,
-    call: &Call<'_>,
-    standing: &dyn Fn(Value) -> Option<Standing>,
-) -> Result<(), Refusal> {
-    let [receiver, name, ..] = call.args else { return Err(Refusal::Resolves) };
-    let known = match receiver.kind() {
-        Kind::Global | Kind::Instance => matches!(
-            standing(*receiver),
-            Some(Standing::Allowed(Entry { usage: Use::Class, .. }) | Standing::Class)
-        ),
-        _ => receiver.is_data(),
-    };
-    let single = state.text(*name).is_some_and(|name| {
-        // The pickler of protocols before 4 writes `__newobj_ex__` as a partial of it.
-        let bound = receiver.kind() == Kind::Global && name == "__new__";
-        (bound || !name.starts_with("__"))
-            && is_harmless(&name)
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    });
-    match known && single {
-        true => Ok(()),
-        false => Err(Refusal::Resolves),
-    }
-}
-
-/// The dotted global that `getattr(Class, 'name')` stands for.
-pub(super) fn attribute_of(state: &State<'_>, result: Value) -> Option<Global> {
-    let getattr = state.global(result).filter(|_| result.kind() == Kind::Instance)?;
-    if getattr.name != "getattr" {
-        return None;
-    }
-    let [_, class, name] = *state.heap.get(result)?.all()? else { return None };
-    let class_name = state.global(class).filter(|_| class.kind() == Kind::Global)?;
-    Some(Global {
-        module: class_name.module.clone(),
-        name: format!("{}.{}", class_name.name, state.text(name)?),
-    })
-}
-
 /// A literal name without a leading underscore or a dot.
 fn public(state: &State<'_>, name: Value) -> bool {
     name.kind() == Kind::Text
@@ -316,134 +275,6 @@ fn public(state: &State<'_>, name: Value) -> bool {
             name.starts_with(|c: char| c.is_ascii_alphabetic())
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         })
-}
-
-/// Attributes, with dots between them: public ones lead to data, and special ones to everything.
-fn attribute_path(state: &State<'_>, path: Value) -> Result<(), Refusal> {
-    let Some(path) = state.text(path).filter(|_| path.kind() == Kind::Text) else {
-        return Err(Refusal::Resolves);
-    };
-    let public = |part: &str| part.starts_with(|c: char| c.is_alphabetic());
-    let special = |part: &str| part.starts_with("__");
-    if path.split('.').any(|part| special(part) || !is_harmless(part)) {
-        return Err(Refusal::Resolves);
-    }
-    match path.split('.').all(public) {
-        true => Ok(()),
-        false => Err(Refusal::Followed),
-    }
-}
-
-/// Not the name of what reaches files, processes or the network, on whatever object it is called.
-pub(super) fn is_harmless(name: &str) -> bool {
-    const HARMFUL: [&str; 57] = [
-        "Popen",
-        "call",
-        "check_call",
-        "check_output",
-        "chmod",
-        "connect",
-        "dump",
-        "dumps",
-        "eval",
-        "exec",
-        "execute",
-        "execv",
-        "extract",
-        "extractall",
-        "fork",
-        "fromfile",
-        "getoutput",
-        "hardlink_to",
-        "import_module",
-        "link_to",
-        "load",
-        "loads",
-        "memmap",
-        "mkdir",
-        "open",
-        "popen",
-        "read_bytes",
-        "read_text",
-        "remove",
-        "rename",
-        "rmdir",
-        "rmtree",
-        "run",
-        "save",
-        "savetxt",
-        "savez",
-        "send",
-        "sendall",
-        "spawn",
-        "symlink_to",
-        "system",
-        "to_csv",
-        "to_excel",
-        "to_feather",
-        "to_hdf",
-        "to_json",
-        "to_parquet",
-        "to_pickle",
-        "to_sql",
-        "tofile",
-        "touch",
-        "unlink",
-        "urlopen",
-        "write",
-        "write_bytes",
-        "write_text",
-        "writelines",
-    ];
-    HARMFUL.binary_search(&name).is_err()
-}
-
-/// A method of texts or arrays that only computes: what people pickle `methodcaller` for.
-fn is_pure_method(state: &State<'_>, name: Value) -> bool {
-    const PURE: [&str; 40] = [
-        "abs",
-        "all",
-        "any",
-        "argmax",
-        "argmin",
-        "astype",
-        "capitalize",
-        "casefold",
-        "clip",
-        "copy",
-        "count",
-        "cumsum",
-        "decode",
-        "encode",
-        "endswith",
-        "fillna",
-        "flatten",
-        "get",
-        "isalpha",
-        "isdigit",
-        "isna",
-        "items",
-        "join",
-        "keys",
-        "lower",
-        "lstrip",
-        "max",
-        "mean",
-        "min",
-        "ravel",
-        "replace",
-        "reshape",
-        "rstrip",
-        "split",
-        "startswith",
-        "strip",
-        "sum",
-        "title",
-        "upper",
-        "values",
-    ];
-    name.kind() == Kind::Text
-        && state.text(name).is_some_and(|name| PURE.binary_search(&name.as_str()).is_ok())
 }
 
 /// `_ufunc_reconstruct(module, name)` imports the module.
@@ -472,46 +303,4 @@ fn ufunc(state: &State<'_>, call: &Call<'_>) -> Result<(), Refusal> {
         true => Ok(()),
         false => Err(Refusal::Resolves),
     }
-}
-
-/// Attributes that unpicklers look up on the object itself, or that change what it is.
-pub(super) const KEYS: [&str; 25] = [
-    "__bases__",
-    "__builtins__",
-    "__call__",
-    "__class__",
-    "__closure__",
-    "__code__",
-    "__defaults__",
-    "__del__",
-    "__getattr__",
-    "__getattribute__",
-    "__getstate__",
-    "__globals__",
-    "__iadd__",
-    "__import__",
-    "__init__",
-    "__mro__",
-    "__new__",
-    "__reduce__",
-    "__reduce_ex__",
-    "__setattr__",
-    "__setitem__",
-    "__setstate__",
-    "__subclasses__",
-    "append",
-    "extend",
-];
-
-/// A key of a state that changes how the object behaves, rather than what it holds.
-pub(super) fn dangerous_key(state: &State<'_>, with: Value) -> Option<String> {
-    let mut dicts = vec![with];
-    if let Some(cell) = state.heap.get(with).filter(|_| with.kind() == Kind::Tuple) {
-        dicts.extend(cell.items().iter().take(2));
-    }
-    let dict = dicts.into_iter().find(|dict| dict.kind() == Kind::Dict && state.heap.special(*dict))?;
-    let keys = state.heap.get(dict).map(|cell| cell.items().iter().step_by(2));
-    let named =
-        keys.into_iter().flatten().find(|key| key.number() == Value::SPECIAL && key.kind() == Kind::Text);
-    Some(named.and_then(|key| state.text(*key)).unwrap_or_else(|| "__class__ or the like".to_owned()))
 }

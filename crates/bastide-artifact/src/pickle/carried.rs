@@ -8,7 +8,7 @@ use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::danger::Family;
-use super::judge::worst_of;
+use super::found::worst_of;
 use super::machine::{Event, Host, Machine, Next, State};
 use super::names::{Standing, standing};
 use super::render;

@@ -123,7 +123,7 @@ fn is_formula(text: &str) -> bool {
                 first,
                 "os" | "sys" | "subprocess" | "builtins" | "importlib" | "pickle" | "shutil" | "socket"
             )
-            || parts.any(|part| part.starts_with("read_") || !super::arguments::is_harmless(part))
+            || parts.any(|part| part.starts_with("read_") || !super::attributes::is_harmless(part))
     };
     !called(text).any(harmful)
 }

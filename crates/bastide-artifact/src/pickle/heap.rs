@@ -187,6 +187,11 @@ impl Heap {
         }
     }
 
+    /// How many elements a container has, or more where that is forgotten.
+    pub(super) fn elements(&self, value: Value) -> u64 {
+        self.get(value).map_or_else(|| self.nodes(value), Cell::count)
+    }
+
     /// Whether a dictionary has a key that changes how its owner behaves.
     pub(super) fn special(&self, value: Value) -> bool {
         match self.get(value) {

@@ -11,6 +11,7 @@ use super::literal::Literal;
 use super::machine::{Call, Next, State};
 use super::value::{Kind, Value};
 use super::{rules, stream};
+use crate::claim::is_absurd;
 use crate::halt::{Halt, Parsed};
 use crate::source::read_exactly;
 
@@ -30,6 +31,10 @@ pub(super) struct Element {
 }
 
 impl Element {
+    pub(super) fn size(self) -> u64 {
+        self.size
+    }
+
     /// The code of the type without byte order: `f8`, `U10`, `O`.
     pub(super) fn code(self) -> String {
         match self.kind {
@@ -44,6 +49,20 @@ impl Arrays {
     /// The type that the stream made at `dtype`.
     pub(super) fn element(&self, dtype: Value) -> Option<Element> {
         self.types.get(&dtype.offset()).copied()
+    }
+}
+
+impl Arrays {
+    /// Bytes that an array of objects takes by its state, `(1, shape, dtype, in_columns, list)`: numpy sets them aside before
+    /// it looks at the list.
+    pub(super) fn references(&self, state: &State<'_>, with: Value) -> u64 {
+        let cell = state.heap.get(with).filter(|_| with.kind() == Kind::Tuple);
+        let Some(&[_, shape, dtype, ..]) = cell.map(|cell| cell.items()) else { return 0 };
+        let objects = self.element(dtype).filter(|element| element.objects);
+        let size = objects
+            .zip(elements(state, shape))
+            .map(|(element, count)| count.saturating_mul(element.size.max(8)));
+        size.unwrap_or(0)
     }
 }
 
@@ -155,6 +174,9 @@ fn array(judge: &mut Judge<'_, '_>, state: &State<'_>, with: Value, offset: u64)
         }
     };
     let end = state.position.saturating_add(padding).saturating_add(bytes);
+    if is_absurd(bytes, state.source.size()) {
+        judge.scan.find(&rules::BOMB, offset, format!("an array claims {bytes} bytes"));
+    }
     if end > state.source.size() {
         return Err(Halt::Truncated { offset: state.source.size() });
     }

@@ -2,14 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::allocation::{self, Ledger};
 use super::arguments;
-use super::danger::Family;
+use super::attributes;
+use super::defined::is_defined;
 use super::evaluated;
 use super::facts;
-use super::hostile;
+use super::found::{calling, hostile, imported, quoted};
 use super::joblib::{self, Arrays};
-use super::machine::{Call, Event, Global, Host, How, Next, State};
-use super::names::{Condition, Entry, Standing, Use, is_standard, standing};
+use super::machine::{Call, Event, Host, How, Next, State};
+use super::names::{Condition, Entry, Standing, Use, standing};
 use super::partials::is_method_caller;
 use super::recognise;
 use super::render::{self, printable};
@@ -19,7 +21,7 @@ use super::torch::Storages;
 use super::value::{Kind, Value};
 use crate::halt::Parsed;
 use crate::scan::Scan;
-use bastide_types::{Assessment, Rule};
+use bastide_types::Rule;
 
 /// Calls of one global that are shown; more say nothing new.
 const CALLS: u32 = 16;
@@ -32,7 +34,7 @@ pub(super) struct Seen {
     pub(super) standing: Standing,
     /// Where it is first imported.
     offset: u64,
-    calls: u32,
+    pub(super) calls: u32,
 }
 
 /// Judges one stream.
@@ -47,7 +49,7 @@ pub(super) struct Judge<'j, 'l> {
     /// What pickled partials stand for: the function and its arguments of their state.
     pub(super) partials: HashMap<u64, (Value, Value)>,
     /// Dictionaries of the standard library, made by a call, that hold a name which unpicklers look up.
-    marked: HashSet<u64>,
+    pub(super) marked: HashSet<u64>,
     /// Whether a joblib array stood in the stream.
     pub(super) joblib: bool,
     /// The first formula that calls more than statisticians do.
@@ -56,6 +58,8 @@ pub(super) struct Judge<'j, 'l> {
     pub(super) sources: Vec<Value>,
     /// How many of these were judged.
     pub(super) judged: usize,
+    /// What the stream makes its loader set aside.
+    pub(super) ledger: Ledger,
 }
 
 impl<'j, 'l> Judge<'j, 'l> {
@@ -73,6 +77,7 @@ impl<'j, 'l> Judge<'j, 'l> {
             formula: None,
             sources: Vec::new(),
             judged: 0,
+            ledger: Ledger::default(),
         }
     }
 
@@ -120,7 +125,7 @@ impl<'j, 'l> Judge<'j, 'l> {
             if let Some(condition) = condition {
                 self.conditions(state, call, condition, offset);
             }
-            if sizes::fills(state, call) {
+            if self.ledger.exceeds(state, allocation::of_call(state, &self.arrays, call)) {
                 self.refuse(state, call, arguments::Refusal::Huge, offset);
             }
             if global.name.starts_with("_rebuild_tensor")
@@ -129,10 +134,6 @@ impl<'j, 'l> Judge<'j, 'l> {
                 && sizes::leaves_storage(state, call.args, stored)
             {
                 self.refuse(state, call, arguments::Refusal::Beyond, offset);
-            }
-            let reads_all = is_standard(&global.module) && !arguments::is_made(call);
-            if reads_all && arguments::exhausts(state, call) {
-                self.refuse(state, call, arguments::Refusal::Huge, offset);
             }
             joblib::note_call(&mut self.arrays, state, call, offset);
             facts::note_call(self, state, call);
@@ -161,6 +162,8 @@ impl<'j, 'l> Judge<'j, 'l> {
             },
             Condition::Nested => self.load_nested(state, call, offset),
             Condition::Traced => self.run_traced(state, call, offset),
+            Condition::Rebuild => self.rebuild(state, call, offset),
+            Condition::Defines => self.define(state, call, offset),
             Condition::Codec | Condition::Sizes => {
                 self.check(state, call, condition, offset);
                 if let Some(&text) = call.args.first().filter(|_| call.args.len() > 1) {
@@ -169,7 +172,7 @@ impl<'j, 'l> Judge<'j, 'l> {
             }
             _ => self.check(state, call, condition, offset),
         }
-        if let Condition::Callable = condition
+        if let Condition::Callable | Condition::Wraps = condition
             && let Some((&function, args)) = call.args.split_first()
         {
             self.bind(state, function, args, offset);
@@ -209,7 +212,7 @@ impl<'j, 'l> Judge<'j, 'l> {
     }
 
     /// The first argument is called with the elements of another.
-    fn apply(&mut self, state: &State<'_>, call: &Call<'_>, args: usize, offset: u64) {
+    pub(super) fn apply(&mut self, state: &State<'_>, call: &Call<'_>, args: usize, offset: u64) {
         let (Some(&callee), Some(&args)) = (call.args.first(), call.args.get(args)) else {
             return self.refuse(state, call, arguments::Refusal::Followed, offset);
         };
@@ -219,7 +222,13 @@ impl<'j, 'l> Judge<'j, 'l> {
         };
         // Nested calls of this kind would lead as deep as the file likes.
         let again = self.seen.get(&callee.number()).is_some_and(|seen| {
-            matches!(seen.standing, Standing::Allowed(Entry { condition: Some(Condition::Apply { .. }), .. }))
+            matches!(
+                seen.standing,
+                Standing::Allowed(Entry {
+                    condition: Some(Condition::Apply { .. } | Condition::Rebuild),
+                    ..
+                })
+            )
         });
         if again {
             return self.refuse(state, call, arguments::Refusal::Callable, offset);
@@ -259,7 +268,7 @@ impl<'j, 'l> Judge<'j, 'l> {
 
     /// A call of something that is no global.
     fn call_value(&mut self, state: &State<'_>, call: &Call<'_>, offset: u64) {
-        if let Some(dotted) = arguments::attribute_of(state, call.callee) {
+        if let Some(dotted) = attributes::attribute_of(state, call.callee) {
             // Before protocol 4 this is how a pickler writes the dotted name.
             let standing = standing(&dotted.module, &dotted.name);
             if let Standing::Allowed(Entry { usage: Use::Class | Use::Call, condition }) = standing {
@@ -284,6 +293,9 @@ impl<'j, 'l> Judge<'j, 'l> {
                 return self.call_new(state, callee, args, offset);
             }
         }
+        if is_defined(state, call.callee) {
+            return;
+        }
         let what = match call.callee.kind() {
             Kind::Result | Kind::Instance => "what an earlier call gave is called",
             Kind::Persistent => "an object found by a persistent id is called",
@@ -295,109 +307,9 @@ impl<'j, 'l> Judge<'j, 'l> {
         self.scan.find_call(&rules::COMPUTED, offset, what, render::call(state, call));
     }
 
-    fn build(&mut self, state: &State<'_>, object: Value, with: Value, offset: u64) {
-        if object.kind() == Kind::Instance {
-            self.note_partial(state, object, with);
-            self.note_buffer(state, object, with);
-            facts::note_build(self, state, object, with);
-        }
-        match object.kind() {
-            Kind::Global => {
-                let Some(global) = state.global(object) else { return };
-                let call = format!(
-                    "{}.__dict__.update({})",
-                    render::expression(state, object),
-                    render::expression(state, with)
-                );
-                let message = format!("attributes of {} are replaced", quoted(global));
-                self.scan.find_call(&rules::PATCH, offset, message, call);
-                if let Some(seen) = self.seen.get_mut(&object.number()) {
-                    seen.calls = seen.calls.saturating_add(u32::from(imported(seen.standing).is_none()));
-                }
-            }
-            Kind::Instance | Kind::Result | Kind::Unknown | Kind::Persistent | Kind::Extension => {
-                let computed = Self::made_dict(state, with).is_some_and(|filled| {
-                    filled || self.marked.contains(&with.offset()) || self.marked.len() >= FILES
-                });
-                if computed {
-                    self.scan.find(
-                        &rules::PATCH,
-                        offset,
-                        "an object is given attributes whose names are computed",
-                    );
-                }
-                self.open_handed(state, &[with]);
-                if let Some(cell) = state.heap.get(with).filter(|_| with.is_container()) {
-                    self.open_handed(state, cell.items());
-                }
-                if let Some(name) = arguments::dangerous_key(state, with) {
-                    let message = format!("an object is given its own `{}`", printable(&name));
-                    let call = format!(
-                        "{}.__setstate__({})",
-                        render::expression(state, object),
-                        render::expression(state, with)
-                    );
-                    self.scan.find_call(&rules::PATCH, offset, message, call);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// What is harmless as it is called here is not when something else calls it, with arguments that are not seen.
-    fn hold(&mut self, state: &State<'_>, value: Value, offset: u64) {
-        let Some(seen) = self.seen.get(&value.number()) else { return };
-        let Standing::Allowed(Entry { condition: Some(condition), .. }) = seen.standing else { return };
-        let reaches = matches!(
-            condition,
-            Condition::Nested
-                | Condition::Buffer
-                | Condition::Traced
-                | Condition::Getattr
-                | Condition::Ufunc
-                | Condition::Apply { .. }
-        );
-        if let Some(global) = state.global(value).filter(|_| reaches) {
-            let message = format!("{} is handed on, for something else to call", quoted(global));
-            self.scan.find(&rules::COMPUTED, offset, message);
-        } else if let Some(global) = state.global(value)
-            && matches!(condition, Condition::Method | Condition::Names)
-        {
-            let message = format!("{} is handed on, for something else to call", quoted(global));
-            self.scan.find(&rules::ARGUMENTS, offset, message);
-        }
-    }
-
-    /// Whether `object` is a dictionary of the standard library that a call made, and whether from arguments.
-    fn made_dict(state: &State<'_>, object: Value) -> Option<bool> {
-        let global = state.global(object).filter(|_| object.kind() == Kind::Instance)?;
-        let dict = matches!(
-            (global.module.as_str(), global.name.as_str()),
-            ("builtins" | "__builtin__", "dict") | ("collections", "OrderedDict" | "Counter" | "defaultdict")
-        );
-        dict.then(|| state.heap.get(object).is_some_and(|cell| cell.items().len() > 1))
-    }
-
-    fn store(&mut self, state: &State<'_>, object: Value, special: bool, offset: u64) {
-        if special && object.kind() == Kind::Instance {
-            // A vocabulary may hold any word. As the items of an object that shows them as attributes they are looked up.
-            if Self::made_dict(state, object).is_some() {
-                if self.marked.len() < FILES {
-                    self.marked.insert(object.offset());
-                }
-            } else {
-                let message = "an object is given items that unpicklers look up as its attributes";
-                self.scan.find(&rules::PATCH, offset, message);
-            }
-        }
-        if let Some(global) = state.global(object).filter(|_| object.kind() == Kind::Global) {
-            let message = format!("items are put into {}", quoted(global));
-            self.scan.find(&rules::PATCH, offset, message);
-        }
-    }
-
     fn persistent(&mut self, state: &State<'_>, id: Value, offset: u64) {
         if !self.storages.note(state, id, offset) {
+            self.reduce_package(state, id, offset);
             let shown = render::expression(state, id);
             self.scan.find(
                 &rules::PERSISTENT,
@@ -457,66 +369,5 @@ impl Host for Judge<'_, '_> {
 
     fn spend(&mut self, steps: u64) -> Parsed<()> {
         self.scan.spend(steps)
-    }
-}
-
-/// A global's name for a message.
-fn quoted(global: &Global) -> String {
-    format!("`{}.{}`", printable(&global.module), printable(&global.name))
-}
-
-/// What a global that is imported and not called is found as.
-fn imported(standing: Standing) -> Option<(&'static Rule, &'static str)> {
-    Some(match standing {
-        Standing::Allowed(_) => return None,
-        Standing::Dangerous(family) => (family.rule(), family.does_if_called()),
-        Standing::Class | Standing::StandardClass | Standing::Reaching(_) => {
-            (&rules::UNKNOWN_CLASS, "a class that is not known")
-        }
-        Standing::StandardFunction => (&rules::STDLIB, "a function that no model needs"),
-        Standing::PureFunction | Standing::LibraryFunction | Standing::Function => {
-            (&rules::UNKNOWN_FUNCTION, "a function that is not known")
-        }
-    })
-}
-
-/// What the arguments tell of a call of something that is not known.
-fn hostile(state: &State<'_>, call: &Call<'_>, standing: Standing) -> Option<Family> {
-    match standing {
-        _ if arguments::is_made(call) => None,
-        Standing::Class | Standing::StandardClass => hostile::family(state, call, true),
-        Standing::Function => hostile::family(state, call, false),
-        _ => None,
-    }
-}
-
-/// What a call of a global is found as.
-fn calling(standing: Standing, module: &str) -> (&'static Rule, &'static str) {
-    match standing {
-        Standing::Dangerous(family) => (family.rule(), family.does()),
-        Standing::Reaching(family) => (family.rule(), "is made by a constructor that reaches out"),
-        Standing::Class | Standing::StandardClass => (&rules::UNKNOWN_CLASS, "is a class that is not known"),
-        Standing::StandardFunction | Standing::PureFunction => {
-            (&rules::STDLIB, "is called, a function that no model needs")
-        }
-        Standing::LibraryFunction => (&rules::LIBRARY, "is called, a function that no pickler writes"),
-        Standing::Function => (&rules::UNKNOWN_FUNCTION, "is called, a function that is not known"),
-        // It may be referred to only.
-        Standing::Allowed(_) => match is_standard(module) {
-            true => (&rules::STDLIB, "is called, which no pickler writes"),
-            false => (&rules::LIBRARY, "is called, which no pickler writes"),
-        },
-    }
-}
-
-/// The worst that is found of a global by its name alone, for quick searches.
-pub(super) fn worst_of(standing: Standing, called: bool) -> Assessment {
-    if called {
-        match standing {
-            Standing::Allowed(Entry { usage: Use::Class | Use::Call, .. }) => Assessment::Clean,
-            other => calling(other, "").0.effect,
-        }
-    } else {
-        imported(standing).map_or(Assessment::Clean, |(rule, _)| rule.effect)
     }
 }

@@ -306,7 +306,7 @@ impl<'a> Machine<'a> {
         name: String,
         offset: u64,
     ) -> Parsed<Value> {
-        let global = Global { module, name };
+        let global = Global { module: demangled(module), name };
         let number = match self.numbers.get(&global) {
             Some(&number) => number,
             None => {
@@ -332,11 +332,16 @@ impl<'a> Machine<'a> {
         from: usize,
         offset: u64,
     ) -> Parsed<()> {
-        let result = result_of(callee, offset);
         self.state.position = self.input.position();
         let args = self.stack.get(from..).unwrap_or_default();
         let call = Call { how, callee, args, whole: true, keywords: None };
         let next = host.on(&self.state, Event::Call(call), offset)?;
+        if let Some(global) = self.looked_up(callee, args) {
+            self.stack.truncate(from);
+            let global = self.import(host, global.module, global.name, offset)?;
+            return self.push(global);
+        }
+        let result = result_of(callee, offset);
         self.state.heap.begin(result);
         self.state.heap.add(result, &[callee]);
         self.state.heap.add(result, args);
@@ -356,7 +361,6 @@ impl<'a> Machine<'a> {
         keywords: Option<Value>,
         offset: u64,
     ) -> Parsed<Value> {
-        let result = result_of(callee, offset);
         self.state.position = self.input.position();
         let (items, whole) = match self.state.heap.get(args) {
             Some(cell) if args.is_container() && args.kind() != Kind::Dict => {
@@ -366,11 +370,25 @@ impl<'a> Machine<'a> {
         };
         let call = Call { how, callee, args: &items, whole, keywords };
         let next = host.on(&self.state, Event::Call(call), offset)?;
+        if let Some(global) = self.looked_up(callee, &items) {
+            return self.import(host, global.module, global.name, offset);
+        }
+        let result = result_of(callee, offset);
         self.state.heap.begin(result);
         self.state.heap.add(result, &[callee]);
         self.state.heap.add(result, &items);
         self.follow(next);
         Ok(result)
+    }
+}
+
+/// The module that `<torch_package_0>.module` is: `torch.package` marks what it imported from a package so, each package
+/// with a number of its own (`torch/package/_mangling.py`).
+fn demangled(module: String) -> String {
+    let inner = module.strip_prefix("<torch_package_").and_then(|rest| rest.split_once(">."));
+    match inner.filter(|(number, _)| number.bytes().all(|digit| digit.is_ascii_digit())) {
+        Some((_, inner)) => inner.to_owned(),
+        None => module,
     }
 }
 

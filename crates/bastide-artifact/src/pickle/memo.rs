@@ -13,7 +13,7 @@ const PAGE: usize = 1 << 16;
 /// and names for imports; the rest comes back as [`Value::UNKNOWN`], whose use as a name or callee is a finding.
 #[derive(Default)]
 pub(super) struct Memo {
-    /// Empty until something is put into them.
+    /// As long as what was put into them needs, up to [`PAGE`].
     pages: Vec<Vec<Slot>>,
     late: HashMap<u32, Value>,
     /// How many indices are set: what CPython's MEMOIZE takes for the next one.
@@ -51,10 +51,11 @@ impl Memo {
             self.pages.resize_with(number + 1, Vec::new);
         }
         let page = &mut self.pages[number];
-        if page.is_empty() {
-            page.resize(PAGE, Slot(None));
+        let at = index as usize % PAGE;
+        if at >= page.len() {
+            grow(page, at);
         }
-        let slot = &mut page[index as usize % PAGE];
+        let slot = &mut page[at];
         self.count += u64::from(slot.0.is_none());
         slot.0 = Some(value);
     }
@@ -79,6 +80,13 @@ impl Memo {
     }
 }
 
+/// Makes room for entry `at`: files of many small pickles have a memo for each.
+#[cold]
+fn grow(page: &mut Vec<Slot>, at: usize) {
+    const LEAST: usize = 64;
+    page.resize((at + 1).next_power_of_two().clamp(LEAST, PAGE), Slot(None));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +99,11 @@ mod tests {
         memo.put(5, b);
         memo.memoize(c);
         assert!(memo.get(5) == Some(b) && memo.get(1) == Some(c) && memo.get(0).is_none());
+        for index in [64, 1000, 65_535, 65_536, 70_000] {
+            memo.put(index, a);
+            assert!(memo.get(index) == Some(a) && memo.get(index + 1).is_none(), "{index}");
+        }
+        assert!(memo.get(5) == Some(b));
     }
 
     #[test]

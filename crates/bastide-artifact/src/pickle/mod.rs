@@ -5,14 +5,18 @@
 //! depends on the Python, or the packages, of the host.
 
 mod actions;
+mod allocation;
 mod arguments;
+mod attributes;
 pub(crate) mod carried;
 mod containers;
 mod danger;
+mod defined;
 mod encoded;
 mod evaluated;
 mod facts;
 mod formula;
+mod found;
 mod heap;
 mod hostile;
 mod input;
@@ -20,18 +24,21 @@ mod joblib;
 mod judge;
 mod lists;
 mod literal;
+mod lookup;
 mod machine;
 mod memo;
 mod names;
 mod nested;
 mod opcodes;
 mod partials;
+mod rebuilt;
 mod recognise;
 mod render;
 mod rules;
 mod scalars;
 mod search;
 mod sizes;
+mod states;
 mod stream;
 mod tables;
 mod torch;
@@ -42,6 +49,7 @@ mod watch;
 
 pub(crate) use recognise::recognise;
 pub(crate) use rules::RULES;
+pub(crate) use torch::storages;
 pub use trace::pickle_trace;
 
 use crate::format::Format;

@@ -1,6 +1,6 @@
 //! What may be imported, and what an import reaches.
 
-use super::arguments::is_harmless;
+use super::attributes::is_harmless;
 use super::danger::Family;
 use super::tables::{ANYWHERE, Tables, Wildcard, tables};
 
@@ -65,6 +65,26 @@ pub(super) enum Condition {
     Bare,
     /// It is allowed by its spelling alone: picklers give its constructor nothing but numbers.
     Spelled,
+    /// The argument names a type, which is judged as an import.
+    Lookup,
+    /// The first argument names a class and the third its module, which are judged as an import; the others are data.
+    Record,
+    /// It makes a class, or fills one that was made so.
+    Defines,
+    /// The second argument is `__qualname__` or the like, the third a text.
+    Labels,
+    /// The text that is evaluated is the name of a singleton, or a range.
+    Repr,
+    /// The first argument is an allowed class, the second a public name.
+    Member,
+    /// The first argument is called with the second, and what it gives has the third for its state.
+    Rebuild,
+    /// The first argument is `functools.partial`, the second what it binds.
+    Binds,
+    /// No argument is anything to call but an allowed global without conditions of its own.
+    Wraps,
+    /// All arguments but the first are data.
+    Held,
 }
 
 impl Condition {
@@ -92,6 +112,16 @@ impl Condition {
             "union" => Condition::Union,
             "buffer" => Condition::Buffer,
             "bare" => Condition::Bare,
+            "lookup" => Condition::Lookup,
+            "record" => Condition::Record,
+            "defines" => Condition::Defines,
+            "labels" => Condition::Labels,
+            "repr" => Condition::Repr,
+            "member" => Condition::Member,
+            "rebuild" => Condition::Rebuild,
+            "binds" => Condition::Binds,
+            "wraps" => Condition::Wraps,
+            "held" => Condition::Held,
             _ => return None,
         })
     }
@@ -220,6 +250,12 @@ fn canonical<'n>(tables: &'n Tables, module: &'n str, name: &'n str) -> (&'n str
         return (module, name);
     }
     (tables.modules.get(module).copied().unwrap_or(module), name)
+}
+
+/// The name that a module has today.
+pub(super) fn home(module: &str) -> &str {
+    let module = module.trim();
+    tables().modules.get(module).copied().unwrap_or(module)
 }
 
 /// A module and all above it, the nearest first.

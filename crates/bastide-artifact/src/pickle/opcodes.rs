@@ -66,9 +66,9 @@ impl Machine<'_> {
             b'I' | b'L' => self.decimal(host, Kind::Int, offset),
             b'F' => self.decimal(host, Kind::Float, offset),
             // Texts and bytes.
-            0x8c => self.text(1, offset),
-            b'X' => self.text(4, offset),
-            0x8d => self.text(8, offset),
+            0x8c => self.text(host, 1, offset),
+            b'X' => self.text(host, 4, offset),
+            0x8d => self.text(host, 8, offset),
             b'U' => self.old_text(host, 1, offset),
             b'T' => self.old_text(host, 4, offset),
             b'S' | b'V' => self.line_text(offset),

@@ -1,6 +1,6 @@
 //! What `functools.partial` stands for where picklers write it themselves.
 
-use super::arguments;
+use super::attributes;
 use super::judge::{FILES, Judge};
 use super::machine::{Call, How, State};
 use super::names::{Condition, Entry, Standing};
@@ -58,7 +58,7 @@ impl Judge<'_, '_> {
         }
         let class =
             state.heap.get(args).filter(|_| args.kind() == Kind::Tuple).and_then(|c| c.items().first());
-        let (Some(&class), Some(dotted)) = (class, arguments::attribute_of(state, function)) else { return };
+        let (Some(&class), Some(dotted)) = (class, attributes::attribute_of(state, function)) else { return };
         let same = state.global(class).filter(|_| class.kind() == Kind::Global).is_some_and(|class| {
             class.module == dotted.module && dotted.name.strip_suffix(".__new__") == Some(class.name.as_str())
         });

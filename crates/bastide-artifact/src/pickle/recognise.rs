@@ -51,6 +51,10 @@ pub(super) fn begins(source: &dyn Source, offset: u64, head: &[u8]) -> Parsed<bo
     if watch.odd || (head.first() == Some(&b'P') && watch.imports == 0 && !called()) {
         return Ok(false);
     }
+    // A sentence begins like a short string whose length is a letter; picklers put more around theirs.
+    if matches!(head, [b'C' | b'U', b' '..=b'~', ..]) && watch.imports == 0 && watch.steps < 3 {
+        return Ok(false);
+    }
     let imports = watch.imports > 0 && (watch.calls > 0 || watch.stopped.is_some() || watch.unfinished);
     let to_the_end = match watch.stopped {
         // Text may happen to begin with an opcode or two before a full stop.

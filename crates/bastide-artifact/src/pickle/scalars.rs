@@ -1,19 +1,18 @@
 //! Opcodes of numbers, texts and bytes: they are passed over, and read again when somebody asks.
 
-use super::arguments;
+use super::attributes;
 use super::evaluated;
 use super::facts;
 use super::literal;
 use super::machine::{Event, Host, Machine};
 use super::value::{Kind, Value};
+use crate::claim::is_absurd;
 use crate::halt::{Halt, Parsed};
 
 /// Digits beyond which reading a decimal number takes CPython noticeable time, as the square of their number.
 const DIGITS: u64 = 100_000;
 /// Bytes of an integer that no honest number has.
 const INTEGER: u64 = 1 << 20;
-/// A size that no memory holds; CPython asks for it at once.
-pub(super) const ABSURD: u64 = 1 << 40;
 
 impl Machine<'_> {
     #[inline]
@@ -34,17 +33,18 @@ impl Machine<'_> {
     /// Passes over an argument.
     #[inline]
     pub(super) fn argument(&mut self, host: &mut dyn Host, size: u64, offset: u64) -> Parsed<()> {
-        if size >= ABSURD && size > self.input.left() {
+        // CPython asks for the memory before it reads.
+        if is_absurd(size, self.state.source.size()) {
             self.bomb(host, offset, format!("a string claims to have {size} bytes"))?;
         }
         self.input.skip(size)
     }
 
     #[inline]
-    pub(super) fn text(&mut self, width: usize, offset: u64) -> Parsed<()> {
+    pub(super) fn text(&mut self, host: &mut dyn Host, width: usize, offset: u64) -> Parsed<()> {
         let size = self.size(width)?;
         let Some(size) = usize::try_from(size).ok().filter(|size| *size <= 64) else {
-            self.input.skip(size)?;
+            self.argument(host, size, offset)?;
             return self.push(Value::at(Kind::Text, offset));
         };
         let text = self.input.take(size)?;
@@ -170,7 +170,7 @@ fn is_special(text: &[u8]) -> u16 {
     }
     u16::from(
         matches!(text.first(), Some(b'_' | b'a' | b'e'))
-            && arguments::KEYS.iter().any(|key| key.as_bytes() == text),
+            && attributes::KEYS.iter().any(|key| key.as_bytes() == text),
     )
 }
 

@@ -3,7 +3,7 @@
 
 use memchr::{memchr, memchr_iter, memchr2_iter};
 
-use super::judge::worst_of;
+use super::found::worst_of;
 use super::names::standing;
 use super::stream::ambush;
 use crate::halt::Parsed;
@@ -51,7 +51,7 @@ fn candidates(bytes: &[u8]) -> Vec<usize> {
             feed = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);
         }
         // No dangerous module has a longer name.
-        feed - at <= NAME && is_import(&bytes[at + 1..])
+        feed - at <= NAME && !is_word(bytes, at) && is_import(&bytes[at + 1..])
     }));
     found.extend(memchr_iter(STACK_GLOBAL, bytes).filter_map(|at| {
         let (name, before) = text_before(bytes.get(..at)?)?;
@@ -60,6 +60,25 @@ fn candidates(bytes: &[u8]) -> Vec<usize> {
     }));
     found.sort_unstable();
     found
+}
+
+/// Whether the opcode at `at` is a letter of a word, with words on the lines below (`finish`, `endif`; names of packages): what
+/// goes before an import in a pickle is the end of an argument, and what follows is an opcode.
+fn is_word(bytes: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+    let rest = bytes.get(at..(at + OVERLAP).min(bytes.len())).unwrap_or_default();
+    let Some(third) = rest.splitn(3, |byte| *byte == b'\n').nth(2) else { return false };
+    let letter = |byte: &u8| byte.is_ascii_alphabetic();
+    match rest.first() {
+        Some(b'i') => before.is_some_and(letter) && third.first().is_some_and(letter),
+        _ => {
+            let line = third.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let dotted = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'.';
+            before.is_some_and(|byte| letter(byte) || *byte == b'.')
+                && line.len() > 2
+                && line.iter().all(dotted)
+        }
+    }
 }
 
 /// Whether two lines name something that must not be called.
@@ -92,5 +111,20 @@ fn is_harm(module: &[u8], name: &[u8]) -> bool {
     match (std::str::from_utf8(module), std::str::from_utf8(name)) {
         (Ok(module), Ok(name)) => worst_of(standing(module, name), true) == Assessment::Malicious,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_on_lines_of_their_own_are_no_imports() {
+        assert!(candidates(b"if exists('x')\n  finish\nendif\nlet x = 1\n").is_empty());
+        assert!(candidates(b"java.util.cos\nsystem\njava.util.zip\n").is_empty());
+        assert_eq!(candidates(b"tRcos\nsystem\np0\n(S'echo harmless'\ntR.").len(), 1);
+        assert_eq!(candidates(b".cos\nsystem\nVecho\n\x85R.").len(), 1);
+        assert_eq!(candidates(b"(S'echo harmless'\nios\nsystem\n.").len(), 1);
+        assert_eq!(candidates(b"\xff\xfecos\nsystem\n(S'echo harmless'\ntR.").len(), 1);
     }
 }

@@ -1,61 +1,74 @@
-//! Sizes that a few bytes ask for: arrays, storages and layers without their contents, and powers of ten.
+//! What shapes and exponents count, and where views end.
 
 use super::literal::Literal;
-use super::machine::{Call, State};
+use super::machine::State;
 use super::torch::Stored;
 use super::value::{Kind, Value};
+use crate::source::read_up_to;
 
-/// Elements that no object of a model has without bytes for them in the file.
-const ELEMENTS: u128 = 1 << 34;
 /// Digits of an exponent: ten to such a power takes a machine no noticeable time.
 const EXPONENT: usize = 5;
-/// What makes arrays of numpy, of a shape or a size.
-const ARRAYS: [&str; 10] = [
-    "MaskedArray",
-    "_mareconstruct",
-    "_reconstruct",
-    "bytes_",
-    "chararray",
-    "matrix",
-    "ndarray",
-    "recarray",
-    "str_",
-    "void",
-];
 /// How deep shapes are nested in arguments.
 const DEPTH: usize = 3;
 
-/// Whether the constructor sets memory aside for what its arguments count, and they count too much.
-pub(super) fn fills(state: &State<'_>, call: &Call<'_>) -> bool {
-    let Some(global) = state.global(call.callee) else { return false };
-    let name = global.name.rsplit('.').next().unwrap_or_default();
-    let is_class = name.starts_with(|c: char| c.is_ascii_uppercase());
-    let allocates = match global.module.split('.').next().unwrap_or_default() {
-        "torch" => is_class && name != "Size" && name != "Generator",
-        "scipy" => global.module.starts_with("scipy.sparse"),
-        "numpy" => ARRAYS.contains(&name),
-        "timm" | "torchvision" | "transformers" | "ultralytics" => is_class,
-        _ => false,
-    };
-    allocates
-        && (product(state, call.args, 0) >= ELEMENTS
-            || call.args.iter().any(|arg| count(state, *arg, 0) >= ELEMENTS))
+/// The elements that the arguments of a constructor count, as one shape or as several.
+pub(super) fn elements(state: &State<'_>, args: &[Value]) -> u128 {
+    let shapes = args.iter().map(|arg| count(state, *arg, 0));
+    shapes.fold(product(state, args, 0), u128::max)
 }
 
 /// The elements of a shape, or what a number alone counts; one for anything else.
 fn count(state: &State<'_>, value: Value, depth: usize) -> u128 {
     match value.kind() {
-        Kind::Int => match state.literal(value) {
-            Some(Literal::Int(size)) => u128::try_from(size).unwrap_or(1).max(1),
-            Some(Literal::LongInt) => u128::MAX,
-            _ => 1,
-        },
+        Kind::Int | Kind::Instance => number(state, value).unwrap_or(1).max(1),
         Kind::Tuple | Kind::List if depth < DEPTH => {
             let cell = state.heap.get(value);
             product(state, cell.map_or(&[] as &[Value], |cell| cell.items()), depth + 1)
         }
         _ => 1,
     }
+}
+
+/// What a number counts, nothing if it is negative. Numbers that a call makes are numbers, too: `int('1000000000')`, and the
+/// scalars of numpy.
+pub(super) fn number(state: &State<'_>, value: Value) -> Option<u128> {
+    let of = |literal| match literal {
+        Literal::Int(size) => Some(u128::try_from(size).unwrap_or(0)),
+        Literal::LongInt => Some(u128::MAX),
+        _ => None,
+    };
+    match value.kind() {
+        Kind::Int => state.literal(value).and_then(of),
+        Kind::Instance => made_number(state, value),
+        _ => None,
+    }
+}
+
+fn made_number(state: &State<'_>, value: Value) -> Option<u128> {
+    let made = state.global(value)?;
+    let args = state.heap.get(value)?.items();
+    match (made.module.as_str(), made.name.as_str(), args) {
+        ("builtins" | "__builtin__", "int" | "long", &[_, of, ref base @ ..]) => match state.literal(of)? {
+            Literal::Int(size) => Some(u128::try_from(size).unwrap_or(0)),
+            Literal::Text { text, .. } if base.is_empty() => text.trim().replace('_', "").parse().ok(),
+            // In another base, or from other bytes: nobody writes a size like this.
+            _ => Some(u128::MAX),
+        },
+        (module, "scalar", &[_, dtype, of]) if module.starts_with("numpy") && is_integer(state, dtype) => {
+            let Some(Literal::Bytes { offset, size: size @ 1..=8 }) = state.literal(of) else { return None };
+            let mut bytes = [0; 8];
+            let read = read_up_to(state.source, offset, usize::try_from(size).ok()?).ok()?;
+            bytes.get_mut(..read.len())?.copy_from_slice(&read);
+            Some(u64::from_le_bytes(bytes).into())
+        }
+        _ => None,
+    }
+}
+
+/// Whether `numpy.dtype('i8')` made the type, or another code of integers.
+fn is_integer(state: &State<'_>, dtype: Value) -> bool {
+    let code = state.heap.get(dtype).and_then(|made| made.items().get(1)).and_then(|code| state.text(*code));
+    code.is_some_and(|code| code.trim_start_matches(['<', '>', '=', '|']).starts_with(['i', 'u']))
 }
 
 fn product(state: &State<'_>, values: &[Value], depth: usize) -> u128 {

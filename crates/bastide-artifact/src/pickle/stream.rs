@@ -6,6 +6,7 @@ use super::search::search;
 use super::torch::{self, Storages};
 use super::watch::Watch;
 use super::{recognise, rules};
+use crate::claim::is_absurd;
 use crate::format::Format;
 use crate::halt::{Halt, Parsed};
 use crate::scan::Scan;
@@ -31,11 +32,11 @@ pub(super) fn read(format: Format, source: &dyn Source, scan: &mut Scan<'_>) -> 
             }
         };
         streams += 1;
-        if end >= source.size() {
-            return Ok(());
-        }
         if format == Format::TorchLegacy && streams == torch::PICKLES {
             return storages_follow(source, end, &storages, scan);
+        }
+        if end >= source.size() {
+            return Ok(());
         }
         let next = next_stream(source, end, machine.frame)?;
         let Some(next) = next else { return trailing(source, end, scan) };
@@ -77,9 +78,14 @@ fn trailing(source: &dyn Source, end: u64, scan: &mut Scan<'_>) -> Parsed<()> {
 
 /// The storages of a legacy PyTorch file.
 fn storages_follow(source: &dyn Source, end: u64, storages: &Storages, scan: &mut Scan<'_>) -> Parsed<()> {
-    let left = source.size() - end;
+    let left = source.size().saturating_sub(end);
     match storages.bytes() {
         Some(bytes) if bytes == left => Ok(()),
+        // Loaders set the memory aside as they hear of a storage, long before they read it.
+        Some(bytes) if is_absurd(bytes, source.size()) => {
+            scan.find(&rules::BOMB, end, format!("the storages claim {bytes} bytes, and {left} follow"));
+            search(source, end, scan)
+        }
         Some(bytes) if bytes > left => Err(Halt::Truncated { offset: source.size() }),
         // Where sizes and bytes do not agree, nothing says which bytes are storages.
         Some(bytes) => {

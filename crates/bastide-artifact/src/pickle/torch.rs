@@ -4,8 +4,11 @@
 use std::collections::HashMap;
 
 use super::literal::Literal;
-use super::machine::State;
+use super::machine::{Event, Host, Machine, Next, State};
 use super::value::{Kind, Value};
+use crate::halt::{Halt, Parsed};
+use crate::scan::Scan;
+use crate::source::Source;
 
 /// The first pickle of the file, as the pickler writes the magic number, without PROTO.
 pub(super) const MAGIC: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
@@ -90,6 +93,40 @@ impl Storages {
     }
 }
 
+/// The storages that the structure of a model asks for, by their keys, and the bytes of each.
+pub(crate) fn storages(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<Vec<(String, u64)>> {
+    let mut asked = Asked { storages: Storages::default(), scan };
+    match Machine::new(source, 0).run(&mut asked) {
+        Err(Halt::Unreadable(error)) => Err(Halt::Unreadable(error)),
+        Err(Halt::Limit { what }) => Err(Halt::Limit { what }),
+        // Whatever else is wrong is found where the stream is judged.
+        _ => {
+            let mut sizes: Vec<(String, u64)> = asked.storages.sizes.into_iter().collect();
+            sizes.sort_unstable();
+            Ok(sizes)
+        }
+    }
+}
+
+/// Hears of storages alone.
+struct Asked<'s, 'l> {
+    storages: Storages,
+    scan: &'s mut Scan<'l>,
+}
+
+impl Host for Asked<'_, '_> {
+    fn on(&mut self, state: &State<'_>, event: Event<'_>, offset: u64) -> Parsed<Next> {
+        if let Event::Persistent { id } = event {
+            self.storages.note(state, id, offset);
+        }
+        Ok(Next::Continue)
+    }
+
+    fn spend(&mut self, steps: u64) -> Parsed<()> {
+        self.scan.spend(steps)
+    }
+}
+
 /// PyTorch's name of the element type that a storage class is for.
 fn element_type(class: &str) -> Option<&'static str> {
     Some(match class.strip_suffix("Storage")? {
@@ -115,7 +152,7 @@ fn element_type(class: &str) -> Option<&'static str> {
 }
 
 /// Bytes of one element in a storage of the class.
-fn element_size(class: &str) -> Option<u64> {
+pub(super) fn element_size(class: &str) -> Option<u64> {
     Some(match class.strip_suffix("Storage")? {
         "Byte" | "Char" | "Bool" | "QInt8" | "QUInt8" | "QUInt4x2" | "QUInt2x4" | "Untyped" | "_Untyped" => 1,
         "Half" | "BFloat16" | "Short" => 2,

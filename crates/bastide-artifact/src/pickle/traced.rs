@@ -1,7 +1,8 @@
 //! Source code that traced modules carry: `torch.fx.graph_module.reduce_graph_module(body, import_block)` runs the imports and
 //! `body["_code"]`, or `body["code"]`, with `exec`.
 
-use super::arguments::{Refusal, is_harmless};
+use super::arguments::Refusal;
+use super::attributes::is_harmless;
 use super::encoded;
 use super::formula::called;
 use super::hostile;

@@ -1,6 +1,6 @@
 //! A host that only watches: is this a pickle at all, and would it do anything?
 
-use super::judge::worst_of;
+use super::found::worst_of;
 use super::machine::{Event, Host, Next, State};
 use super::names::standing;
 use super::value::Kind;
