@@ -67,9 +67,26 @@ fn of_text(name: &str, text: &str, arguments: &[Known]) -> Option<Known> {
         }
         ("int", _) => return text.trim().parse().ok().map(Known::Int),
         ("reverse", _) => text.chars().rev().collect(),
+        ("truncate", _) => truncated(text, arguments)?,
         _ => return None,
     };
     Known::text(made)
+}
+
+/// `text|truncate(length, killwords, end, leeway)`.
+fn truncated(text: &str, arguments: &[Known]) -> Option<String> {
+    let number = |at: usize, default: usize| match arguments.get(at) {
+        Some(Known::Int(number)) => usize::try_from(*number).ok(),
+        Some(_) => None,
+        None => Some(default),
+    };
+    let (length, leeway) = (number(0, 255)?, number(3, 5)?);
+    let end = arguments.get(2).map_or(Some("..."), Known::as_text)?;
+    if text.chars().count() <= length.saturating_add(leeway) {
+        return Some(text.to_owned());
+    }
+    let kept: String = text.chars().take(length.saturating_sub(end.chars().count())).collect();
+    Some(kept + end)
 }
 
 /// `text` in a field of `width` characters.

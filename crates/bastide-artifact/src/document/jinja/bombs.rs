@@ -1,5 +1,7 @@
 //! Templates that take all time or memory to render.
 
+use std::collections::BTreeMap;
+
 use minijinja::machinery::Span;
 use minijinja::machinery::ast::{BinOpKind, CallArg, Expr};
 
@@ -14,7 +16,93 @@ const MOST_ROUNDS: i128 = 10_000_000;
 /// Times that a text may be put together from itself twice outside of loops: a megabyte of one letter.
 const MOST_DOUBLINGS: u32 = 20;
 
+/// Bytes that one rendering may print or put into one variable.
+const MOST_PRINTED: u128 = 100_000_000;
+
+/// How much a template makes of what it has.
+#[derive(Default)]
+pub(super) struct Growth {
+    /// Bytes in variables, where something is known of it.
+    sizes: BTreeMap<String, u128>,
+    /// Bytes that each macro prints, and what a call of it costs beside.
+    macros: BTreeMap<String, u128>,
+    /// Bytes printed so far.
+    printed: u128,
+    /// Whether a bomb was found: what goes off prints much, too.
+    told: bool,
+}
+
 impl Walk<'_, '_> {
+    /// Comes to the body of a macro, which is counted by itself; what was counted around it.
+    pub(super) fn enter_macro(&mut self) -> (u128, i128) {
+        (std::mem::take(&mut self.growth.printed), std::mem::replace(&mut self.rounds, 1))
+    }
+
+    pub(super) fn leave_macro(&mut self, name: &str, (printed, rounds): (u128, i128)) {
+        let own = std::mem::replace(&mut self.growth.printed, printed);
+        self.growth.macros.insert(name.to_owned(), own.max(1));
+        self.rounds = rounds;
+    }
+
+    /// A call of a macro that stands above.
+    pub(super) fn prints_macro(&mut self, name: &str, span: Span) {
+        if let Some(bytes) = self.growth.macros.get(name).copied() {
+            self.prints(bytes, span);
+        }
+    }
+
+    /// So many bytes are printed, in each round of the loops around.
+    pub(super) fn prints(&mut self, bytes: u128, span: Span) {
+        let before = self.growth.printed;
+        let more = bytes.saturating_mul(self.rounds.unsigned_abs());
+        self.growth.printed = before.saturating_add(more);
+        if !self.growth.told && self.growth.printed > MOST_PRINTED {
+            self.bomb("it prints more than a hundred million characters".to_owned(), span);
+        }
+    }
+
+    /// `{% set b = a ~ a ~ a %}`: notes how much `target` holds.
+    pub(super) fn grows(&mut self, target: &Expr<'_>, expr: &Expr<'_>) {
+        let Some(name) = dotted(target) else { return };
+        let size = self.size(expr);
+        if !self.growth.told && size > MOST_PRINTED {
+            self.bomb(format!("`{}` becomes {size} characters long", crate::scan::shown(&name)), expr.span());
+        }
+        self.growth.sizes.insert(name, size);
+    }
+
+    /// About how many characters `expr` has; nothing for what comes from outside.
+    pub(super) fn size(&self, expr: &Expr<'_>) -> u128 {
+        let all = |items: &[Expr<'_>]| items.iter().map(|item| self.size(item)).fold(0, u128::saturating_add);
+        match expr {
+            Expr::Const(constant) => constant.value.as_str().map_or(0, |text| text.len() as u128),
+            Expr::Var(_) | Expr::GetAttr(_) => {
+                dotted(expr).and_then(|name| self.growth.sizes.get(&name).copied()).unwrap_or(0)
+            }
+            Expr::BinOp(op) if matches!(op.op, BinOpKind::Concat | BinOpKind::Add) => {
+                self.size(&op.left).saturating_add(self.size(&op.right))
+            }
+            Expr::BinOp(op) if matches!(op.op, BinOpKind::Mul) => {
+                match (fold(&op.left, &self.set), fold(&op.right, &self.set)) {
+                    (_, Some(Known::Int(times))) => {
+                        self.size(&op.left).saturating_mul(times.max(0).unsigned_abs())
+                    }
+                    (Some(Known::Int(times)), _) => {
+                        self.size(&op.right).saturating_mul(times.max(0).unsigned_abs())
+                    }
+                    _ => 0,
+                }
+            }
+            Expr::Filter(filter) if !matches!(filter.name, "count" | "first" | "last" | "length") => {
+                filter.expr.as_ref().map_or(0, |expr| self.size(expr))
+            }
+            Expr::List(list) => all(&list.items),
+            Expr::Tuple(tuple) => all(&tuple.items),
+            Expr::IfExpr(choice) => self.size(&choice.true_expr),
+            _ => 0,
+        }
+    }
+
     /// Enters a loop over `iter`.
     pub(super) fn loop_over(&mut self, iter: &Expr<'_>, span: Span) {
         let before = self.rounds;
@@ -26,6 +114,7 @@ impl Walk<'_, '_> {
     }
 
     fn bomb(&mut self, what: String, span: Span) {
+        self.growth.told = true;
         self.scan.find(&BOMB, self.at(span), what);
     }
 
@@ -98,7 +187,7 @@ impl Walk<'_, '_> {
             _ => return,
         };
         if times.saturating_mul(self.rounds) > MOST_ROUNDS {
-            self.scan.find(&BOMB, self.at(span), format!("a text repeated {times} times"));
+            self.bomb(format!("a text repeated {times} times"), span);
         }
     }
 
@@ -119,7 +208,7 @@ impl Walk<'_, '_> {
             exponent = inner.saturating_pow(u32::try_from(exponent).unwrap_or(u32::MAX));
         }
         if base.unsigned_abs() > 1 && exponent > LONGEST_RANGE {
-            self.scan.find(&BOMB, self.at(span), format!("a power of {exponent}"));
+            self.bomb(format!("a power of {exponent}"), span);
         }
     }
 

@@ -6,8 +6,11 @@
 
 mod apply;
 mod bombs;
+mod flow;
 mod fold;
+mod lookup;
 mod names;
+mod recursion;
 mod tokens;
 mod walk;
 
@@ -93,14 +96,19 @@ pub(crate) fn template(text: &str, offset: u64, scan: &mut Scan<'_>) {
         // Tags that Hugging Face adds to mark what the assistant says. They take no expression.
         let blanked = tokens::blank(text, &tags, &["generation", "endgeneration"]);
         if let Ok(tree) = machinery::parse(&blanked, "chat_template", Default::default()) {
-            walk::Walk::new(offset, scan).statement(&tree);
+            let (flow, given, calls) = flow::Flow::of(&tree);
+            if let Some((name, at, what)) = calls.endless() {
+                let message = format!("`{}` {what}", crate::scan::shown(name));
+                scan.find(&BOMB, offset + u64::from(at), message);
+            }
+            walk::Walk::new(offset, scan, flow, given).statement(&tree);
             return;
         }
     }
     let mut found = false;
     for tag in &tags {
         for (at, name) in tag.names() {
-            if names::internal(&name) {
+            if names::named(&name) {
                 scan.find(
                     &INJECTION,
                     offset + at as u64,
@@ -117,14 +125,9 @@ pub(crate) fn template(text: &str, offset: u64, scan: &mut Scan<'_>) {
 
 /// Looks through a text whose fields are filled in by `str.format`, which looks up attributes of what it is given.
 pub(crate) fn fields(text: &str, offset: u64, scan: &mut Scan<'_>) {
-    for (at, _) in text.match_indices('{') {
-        let field =
-            text.get(at + 1..).and_then(|rest| rest.split(['}', '{', '\n']).next()).unwrap_or_default();
-        let name = field.split(['.', '[', ']']).skip(1).find(|name| names::dunder(name));
-        if let Some(name) = name {
-            let shown = crate::scan::shown(name);
-            scan.find(&INJECTION, offset + at as u64, format!("a field of the text reaches for `{shown}`"));
-        }
+    for (at, name) in names::fields(text) {
+        let shown = crate::scan::shown(name);
+        scan.find(&INJECTION, offset + at as u64, format!("a field of the text reaches for `{shown}`"));
     }
 }
 

@@ -70,6 +70,46 @@ const STEPPING_STONES: &[&str] = &[
     "url_for",
 ];
 
+/// Dunder names by which Python's objects lead to others, or run something. A text of another name is a mark of a prompt.
+const SPECIAL: &[&str] = &[
+    "__base__",
+    "__bases__",
+    "__builtins__",
+    "__call__",
+    "__class__",
+    "__class_getitem__",
+    "__closure__",
+    "__code__",
+    "__context__",
+    "__defaults__",
+    "__delattr__",
+    "__dict__",
+    "__func__",
+    "__getattr__",
+    "__getattribute__",
+    "__getitem__",
+    "__globals__",
+    "__import__",
+    "__init__",
+    "__init_subclass__",
+    "__kwdefaults__",
+    "__loader__",
+    "__module__",
+    "__mro__",
+    "__new__",
+    "__objclass__",
+    "__reduce__",
+    "__reduce_ex__",
+    "__self__",
+    "__setattr__",
+    "__spec__",
+    "__subclasscheck__",
+    "__subclasses__",
+    "__subclasshook__",
+    "__traceback__",
+    "__wrapped__",
+];
+
 /// Dunder names that no object of Python has, or that only tell what a thing is called: keys of tools and schemas.
 const INERT: &[&str] =
     &["__doc__", "__len__", "__name__", "__qualname__", "__type__", "__typename__", "__version__"];
@@ -81,11 +121,38 @@ pub(super) fn dunder(name: &str) -> bool {
         || name.starts_with("_Macro__")
 }
 
+/// Whether Python has objects with that attribute, which leads out.
+pub(super) fn special(name: &str) -> bool {
+    SPECIAL.contains(&name) || dunder(name) && !name.starts_with("__")
+}
+
+/// Whether such a name is part of `text`.
+pub(super) fn holds_special(text: &str) -> bool {
+    text.contains("__") && SPECIAL.iter().any(|name| text.contains(name))
+}
+
+/// The dunder names that the fields of a text look up when `str.format` fills it in, and where the fields begin.
+pub(super) fn fields(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.match_indices('{').filter_map(|(at, _)| {
+        let field = text.get(at + 1..)?.split(['}', '{', '\n']).next()?;
+        let name = field.split(['.', '[', ']']).skip(1).find(|name| dunder(name))?;
+        Some((at, name))
+    })
+}
+
 /// Whether no template may name this at all, wherever it stands.
 pub(super) fn internal(name: &str) -> bool {
     // `os`, `system` and the like are also words of prompts and roles.
-    dunder(name)
-        || LEADING_OUT.contains(&name) && (name.contains('_') || matches!(name, "subclasses" | "popen"))
+    dunder(name) || tells(name)
+}
+
+/// Whether a word of a template that is not parsed names something that leads out.
+pub(super) fn named(name: &str) -> bool {
+    special(name) || tells(name)
+}
+
+fn tells(name: &str) -> bool {
+    LEADING_OUT.contains(&name) && (name.contains('_') || matches!(name, "subclasses" | "popen"))
 }
 
 /// Whether the attribute `name` leads out, where it is looked up on an object.

@@ -136,7 +136,7 @@ fn other_files_and_foreign_objects_are_shown() {
     assert_eq!(ids("{% import 'macros.jinja' as m %}{{ m.x() }}"), ["template.include"]);
     assert_eq!(ids("{{ config.items() }}"), ["template.computed-name"]);
     for text in [
-        "{{ x|attr(messages[0].content) }}",
+        "{{ x|attr(bos_token) }}",
         "{{ [x]|map(attribute=bos_token)|list }}",
         "{{ messages|groupby(eos_token) }}",
         "{{ messages|sort(attribute=bos_token) }}",
@@ -181,5 +181,161 @@ proptest! {
     fn no_text_panics(text in "\\PC*", inner in "[ a-z_.|()'\"~+%{}\\[\\]0-9\\\\]*") {
         let _ = judge(&text);
         let _ = judge(&format!("{{{{ {inner} }}}}{{% {inner} %}}"));
+    }
+}
+
+/// Every text of `texts` with every one of `names` in the place of `NAME`.
+fn filled(texts: &[&str], names: &[&str]) -> Vec<String> {
+    texts.iter().flat_map(|text| names.iter().map(|name| text.replace("NAME", name))).collect()
+}
+
+#[test]
+fn marks_of_prompts_are_texts() {
+    let texts = [
+        "{{ 'NAME' }}",
+        "{{ '<NAME>' ~ m.content }}",
+        "{{ 'NAME' + m.content }}",
+        "{{ m.content|replace('NAME', '<img>') }}",
+        "{{ m.content.replace('NAME', 'x') }}",
+        "{{ m.content.split('NAME')[0] }}",
+        "{% if m.role == 'NAME' %}a{% endif %}",
+        "{% if 'NAME' in m.content %}a{% endif %}",
+        "{% if m.role in ['NAME', 'user'] %}a{% endif %}",
+        "{% if m.content.startswith('NAME') %}a{% endif %}",
+        "{{ x|default('NAME') }}",
+        "{{ ['NAME', 'b']|join(' ') }}",
+        "{{ parts|join('NAME') }}",
+        "{% set k = 'NAME' %}{{ k }}{{ m[role] }}",
+        "{% set k %}NAME{% endset %}{{ k ~ m.content }}",
+        "{% set d = {'NAME': '<img>'} %}{{ d['NAME'] }}",
+        "{% set d = {'image': 'NAME'} %}{{ d['image'] }}{{ d[m.type] }}",
+        "{% macro mark(kind) %}{{ kind }}{% endmacro %}{{ mark('NAME') }}",
+        "{% macro at(m, key) %}{{ m[key] }}{% endmacro %}{{ at(m, 'role') }}{{ 'NAME' }}",
+        "{% for t in ['NAME', 'b'] %}{{ t }}{% endfor %}",
+        "{% for t in ['NAME'] %}{{ m.content.count(t) }}{% endfor %}",
+        "{% set ns = namespace(t='NAME') %}{{ ns.t }}{% set ns.t = 'x' %}",
+        "{% set parts = m.content.split('NAME') %}{{ table[parts[0]] }}",
+        "{% if not loop.first %}{{ raise_exception('no NAME here') }}{% endif %}",
+        "{{ 'NAME' if m.image else '' }}",
+        "{{ 'NAME'|upper }}{{ 'a'.join(['NAME']) }}",
+        "{{ '%s NAME' % m.role }}{{ '{} NAME'.format(m.role) }}",
+    ];
+    let names = ["__image__", "__media__", "__eos__", "eng__Latn", "__USER__"];
+    for text in filled(&texts, &names) {
+        assert_eq!(ids(&text), Vec::<&str>::new(), "{text}");
+    }
+    for text in [
+        "{% set __x__ = 1 %}{{ __x__ }}",
+        "{% set __x = 1 %}{{ __x }}",
+        "{% for __m__ in messages %}{{ __m__.content }}{% endfor %}",
+        "{{ __bos__ }}",
+        "{% set lang = 'eng__Latn' %}{{ lang ~ langs[lang] }}",
+        "{{ 'def __init__(self):' }}",
+        "{{ '__{}__'.format(m.role) }}",
+        "{% set sentinel = '__NOT_A_NUMBER__' %}{% if v|int(default=sentinel) != sentinel %}a{% endif %}",
+    ] {
+        assert_eq!(ids(text), Vec::<&str>::new(), "{text}");
+    }
+}
+
+#[test]
+fn names_are_followed_to_where_they_are_looked_up() {
+    let ways = [
+        "{% set k = 'NAME' %}{{ USE(k) }}",
+        "{% set k %}NAME{% endset %}{{ USE(k) }}",
+        "{% set k, j = 'NAME', 1 %}{{ USE(k) }}",
+        "{% for k in ['NAME'] %}{{ USE(k) }}{% endfor %}",
+        "{% for k in messages or ['NAME'] %}{{ USE(k) }}{% endfor %}",
+        "{% set d = {'k': 'NAME'} %}{{ USE(d.k) }}",
+        "{% set d = {'NAME': 1} %}{% for k in d %}{{ USE(k) }}{% endfor %}",
+        "{% for k in dict(NAME=1) %}{{ USE(k) }}{% endfor %}",
+        "{% set ns = namespace(k='') %}{% set ns.k = 'NAME' %}{{ USE(ns.k) }}",
+        "{% macro g(k) %}{{ USE(k) }}{% endmacro %}{{ g('NAME') }}",
+        "{% macro g(a, k) %}{{ USE(k) }}{% endmacro %}{{ g(k='NAME', a=1) }}",
+        "{% macro g(k='NAME') %}{{ USE(k) }}{% endmacro %}{{ g() }}",
+        "{% macro g() %}{{ USE(varargs[0]) }}{% endmacro %}{{ g('NAME') }}",
+        "{% macro g(k) %}{{ USE(k) }}{% endmacro %}{% set h = g %}{{ h('NAME') }}",
+        "{% macro n() %}NAME{% endmacro %}{{ USE(n()) }}",
+        "{% macro n() %}{% if a %}{{ 'NAME' }}{% endif %}{% endmacro %}{{ USE(n()|trim) }}",
+        "{% macro g(k) %}{{ caller(k) }}{% endmacro %}{% call(k) g('NAME') %}{{ USE(k) }}{% endcall %}",
+        "{% set l = [] %}{% do l.append('NAME') %}{{ USE(l[0]) }}",
+        "{% with k = 'NAME' %}{{ USE(k) }}{% endwith %}",
+        "{{ USE(y|default('NAME')) }}",
+        "{{ USE(cycler('NAME').next()) }}",
+        "{{ USE('NAME' if y else 'role') }}",
+        "{{ USE(y or 'NAME') }}",
+        "{{ USE('NAMEzz'|novel) }}",
+        "{{ USE('NAME zz'|truncate(9, true, '', 0)|trim) }}",
+        "{{ USE(('a NAME').split(y)[1]) }}",
+    ];
+    let uses =
+        ["x|attr(K)", "x[K]", "[x]|map(attribute=K)|list", "[x]|map('attr', K)|list", "x|sort(attribute=K)"];
+    for way in filled(&ways, &["__class__", "__globals__"]) {
+        for used in uses {
+            let (before, rest) = way.split_once("USE(").expect("each way ends in a use");
+            let mut depth = 1;
+            let end = rest.find(|c| {
+                depth += i32::from(c == '(') - i32::from(c == ')');
+                depth == 0
+            });
+            let (name, after) = rest.split_at(end.expect("each use is closed"));
+            let text = format!("{before}{}{}", used.replace('K', &format!("({name})")), &after[1..]);
+            assert!(ids(&text).contains(&"template.injection"), "{text}: {:?}", ids(&text));
+        }
+    }
+    for text in [
+        "{{ x|attr(*['__class__']) }}",
+        "{{ [x]|map(**{'attribute': '__class__'})|list }}",
+        "{{ [x]|join(',', '__class__') }}",
+        "{{ [x]|sum('__class__') }}",
+        "{{ [x]|max(false, '__class__') }}",
+        "{{ [[x]]|map('map', 'attr', '__class__')|list }}",
+        "{% macro g(o, k) %}{{ o['__' ~ k ~ '__'] }}{% endmacro %}{{ g(x, 'class') }}",
+        "{% for f in messages or ['{0.__class__}'] %}{{ f.format(x) }}{% endfor %}",
+        "{{ x|attr(messages[0].content) }}",
+        "{{ x|attr(messages[0]['content']|trim) }}",
+        "{{ x|attr('CLASS'|novel('_')) }}",
+        "{{ x|attr(request.args.name) }}",
+    ] {
+        assert!(ids(text).contains(&"template.injection"), "{text}: {:?}", ids(text));
+    }
+}
+
+#[test]
+fn macros_that_never_end_are_bombs() {
+    for text in [
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{% macro f(n) %}x{{ f(n + 1) }}{% endmacro %}{{ f(0) }}",
+        "{% macro a() %}{{ b() }}{% endmacro %}{% macro b() %}{{ a() }}{% endmacro %}{{ a() }}",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+        "{% macro f(n) %}{% if n %}{% for i in [1, 2] %}{{ f(n - 1) }}{% endfor %}{% endif %}{% endmacro %}{{ f(60) }}",
+        "{% macro f(n) %}{% if n %}{{ g(n - 1) }}{{ g(n - 1) }}{% endif %}{% endmacro %}{% macro g(n) %}{{ f(n) }}{% endmacro %}{{ f(60) }}",
+    ] {
+        assert_eq!(ids(text), ["template.bomb"], "{text}");
+    }
+    let mut laughs = "{% macro m0() %}ha{% endmacro %}".to_owned();
+    for n in 1..12 {
+        let call = format!("{{{{ m{}() }}}}", n - 1);
+        laughs += &format!("{{% macro m{n}() %}}{}{{% endmacro %}}", call.repeat(10));
+    }
+    assert!(ids(&(laughs + "{{ m11() }}")).contains(&"template.bomb"));
+    let mut grown = "{% set a0 = 'ha' %}".to_owned();
+    for n in 1..12 {
+        grown += &format!("{{% set a{n} = {} %}}", vec![format!("a{}", n - 1); 10].join(" ~ "));
+    }
+    assert!(ids(&grown).contains(&"template.bomb"));
+    for text in [
+        "{% for i in range(90000) %}{{ 'x' * 9000 }}{% endfor %}",
+        "{% macro f() %}{% for i in range(90000) %}xxxxxxxxxxxx{% endfor %}{% endmacro %}{% for i in range(900) %}{{ f() }}{% endfor %}",
+    ] {
+        assert!(ids(text).contains(&"template.bomb"), "{text}");
+    }
+    for text in [
+        "{% macro t(spec, depth=0) %}{% if spec.items %}{{ t(spec.items, depth + 1) }}{% endif %}{% for p in spec.of %}{{ t(p, depth + 1) }}{% endfor %}{% endmacro %}{{ t(tools[0]) }}",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(3) }}",
+        "{% macro pad(n) %}{% for i in range(n) %} {% endfor %}{% endmacro %}{{ pad(8) }}",
+        "{% set n = 10 * 1000000000 %}{{ n }}",
+    ] {
+        assert_eq!(ids(text), Vec::<&str>::new(), "{text}");
     }
 }

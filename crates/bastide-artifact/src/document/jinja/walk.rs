@@ -1,10 +1,12 @@
 //! The walk over a template's tree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use minijinja::machinery::Span;
-use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
+use minijinja::machinery::ast::{CallArg, Expr, Stmt};
 
+use super::bombs::Growth;
+use super::flow::{Flow, Given};
 use super::fold::{Known, Knowns, fold};
 use super::{COMPUTED, INCLUDE, INJECTION, names};
 use crate::scan::{Scan, shown};
@@ -13,10 +15,6 @@ use crate::scan::{Scan, shown};
 const MOST_WALKED: usize = 256;
 /// Expressions after which each loop is walked once.
 const MOST_VISITED: u64 = 100_000;
-
-/// Filters that look up the attribute that their first argument names.
-const LOOKING_UP: &[&str] =
-    &["attr", "groupby", "map", "max", "min", "rejectattr", "selectattr", "sort", "sum", "unique"];
 
 /// A walk under way.
 pub(super) struct Walk<'s, 'l> {
@@ -35,12 +33,13 @@ pub(super) struct Walk<'s, 'l> {
     visited: u64,
     /// Variables that the template sets.
     assigned: BTreeSet<String>,
-    /// What macros are called with, by their name and the place of the argument.
-    given: BTreeMap<(String, usize), Known>,
+    given: Given,
+    pub(super) flow: Flow,
+    pub(super) growth: Growth,
 }
 
 impl<'s, 'l> Walk<'s, 'l> {
-    pub(super) fn new(offset: u64, scan: &'s mut Scan<'l>) -> Self {
+    pub(super) fn new(offset: u64, scan: &'s mut Scan<'l>, flow: Flow, given: Given) -> Self {
         Walk {
             offset,
             scan,
@@ -51,7 +50,9 @@ impl<'s, 'l> Walk<'s, 'l> {
             walked: 0,
             visited: 0,
             assigned: BTreeSet::new(),
-            given: BTreeMap::new(),
+            given,
+            flow,
+            growth: Growth::default(),
         }
     }
 
@@ -69,8 +70,13 @@ impl<'s, 'l> Walk<'s, 'l> {
         self.set.forget();
         match statement {
             Stmt::Template(it) => self.statements(&it.children),
-            Stmt::EmitExpr(it) => self.expression(&it.expr),
-            Stmt::EmitRaw(_) | Stmt::Continue(_) | Stmt::Break(_) => {}
+            Stmt::EmitExpr(it) => {
+                self.expression(&it.expr);
+                let size = self.size(&it.expr);
+                self.prints(size, it.span());
+            }
+            Stmt::EmitRaw(it) => self.prints(it.raw.len() as u128, it.span()),
+            Stmt::Continue(_) | Stmt::Break(_) => {}
             Stmt::ForLoop(it) => {
                 self.expression(&it.iter);
                 it.filter_expr.iter().for_each(|filter| self.expression(filter));
@@ -114,7 +120,9 @@ impl<'s, 'l> Walk<'s, 'l> {
                     let known = self.given.get(&(it.name.to_owned(), at)).cloned();
                     self.assign_one(argument, known);
                 }
+                let outside = self.enter_macro();
                 self.statements(&it.body);
+                self.leave_macro(it.name, outside);
             }
             Stmt::CallBlock(it) => {
                 self.call(&it.call.expr, &it.call.args, it.call.span());
@@ -158,6 +166,7 @@ impl<'s, 'l> Walk<'s, 'l> {
     fn assign(&mut self, target: &Expr<'_>, expr: &Expr<'_>) {
         self.expression(expr);
         self.doubled(target, expr);
+        self.grows(target, expr);
         let known = fold(expr, &self.set);
         self.unpack(target, known);
     }
@@ -213,7 +222,9 @@ impl<'s, 'l> Walk<'s, 'l> {
         let _ = self.scan.spend(1);
         self.spelled(expr);
         match expr {
-            Expr::Var(var) if names::dunder(var.id) => self.names(var.id, var.span()),
+            Expr::Var(var) if names::special(var.id) && !self.assigned.contains(var.id) => {
+                self.names(var.id, var.span());
+            }
             Expr::Var(_) | Expr::Const(_) => {}
             Expr::Slice(it) => {
                 self.expression(&it.expr);
@@ -266,14 +277,7 @@ impl<'s, 'l> Walk<'s, 'l> {
                 self.expression(&it.expr);
             }
             Expr::GetItem(it) => {
-                let known = fold(&it.subscript_expr, &self.set);
-                if let Some(name) =
-                    known.as_ref().and_then(Known::as_text).filter(|name| names::internal(name))
-                {
-                    self.names(name, it.span());
-                } else if known.is_none() && is_made(&it.subscript_expr) {
-                    self.computed("looks up a name that it puts together", it.span());
-                }
+                self.item(&it.expr, &it.subscript_expr, it.span());
                 self.expression(&it.expr);
                 self.expression(&it.subscript_expr);
             }
@@ -306,7 +310,10 @@ impl<'s, 'l> Walk<'s, 'l> {
                 self.arguments(arguments);
                 return self.format(&method.expr, span);
             }
-            Expr::Var(var) => self.give(var.id, arguments),
+            Expr::Var(var) => {
+                self.prints_macro(var.id, span);
+                self.give(var.id, arguments);
+            }
             _ => {}
         }
         if let Expr::GetAttr(method) = callee {
@@ -319,9 +326,12 @@ impl<'s, 'l> Walk<'s, 'l> {
     /// `'{0.__class__}'.format(x)` looks up attributes (CVE-2016-10745).
     fn format(&mut self, format: &Expr<'_>, span: Span) {
         match fold(format, &self.set).as_ref().and_then(Known::as_text) {
-            Some(format) if format.contains("__") || fields_reach_in(format) => self.names(format, span),
+            Some(format) if names::fields(format).next().is_some() || fields_reach_in(format) => {
+                self.names(format, span);
+            }
             Some(format) => self.widths(format, span),
             // What the template itself says is only too long to be known.
+            None if self.flow.carries(format) => self.names("a name in a field", span),
             None if matches!(format, Expr::Const(_)) => {}
             None if matches!(format, Expr::Var(var) if self.assigned.contains(var.id)) => {}
             None => self.computed("fills in a text that it computes", span),
@@ -341,43 +351,8 @@ impl<'s, 'l> Walk<'s, 'l> {
         }
     }
 
-    fn computed(&mut self, what: &str, span: Span) {
+    pub(super) fn computed(&mut self, what: &str, span: Span) {
         self.scan.find(&COMPUTED, self.at(span), format!("the template {what}"));
-    }
-
-    /// `x|attr(name)`, `x|map(attribute=name)` and the like.
-    fn filter(&mut self, filter: &str, arguments: &[CallArg<'_>], span: Span) {
-        if names::function(filter) || names::dunder(filter) {
-            self.names(filter, span);
-        }
-        self.wide(filter, arguments, span);
-        if !LOOKING_UP.contains(&filter) {
-            return;
-        }
-        let looked_up = arguments.iter().find_map(|argument| match argument {
-            CallArg::Kwarg("attribute", expr) => Some(expr),
-            CallArg::Pos(expr) if !matches!(filter, "map" | "max" | "min" | "sort" | "sum" | "unique") => {
-                Some(expr)
-            }
-            // `|map('attr', name)` applies another filter.
-            CallArg::Pos(expr) if filter == "map" && !matches!(expr, Expr::Const(_)) => Some(expr),
-            _ => None,
-        });
-        let mapped = match (filter, arguments) {
-            ("map", [CallArg::Pos(by), CallArg::Pos(name), ..])
-                if fold(by, &self.set).as_ref().and_then(Known::as_text) == Some("attr") =>
-            {
-                Some(name)
-            }
-            _ => None,
-        };
-        let Some(name) = mapped.or(looked_up) else { return };
-        match fold(name, &self.set).as_ref().and_then(Known::as_text) {
-            Some(name) if names::leads_out(name) || name.starts_with('_') => self.names(name, span),
-            Some(_) => {}
-            None if matches!(name, Expr::Const(_)) => {}
-            None => self.computed("looks up an attribute whose name it computes", span),
-        }
     }
 
     /// Attributes of Jinja's and Flask's own globals: none has any that a chat template needs.
@@ -394,26 +369,17 @@ impl<'s, 'l> Walk<'s, 'l> {
         }
     }
 
-    /// Names put together from pieces count wherever they stand: they may be used by an alias.
+    /// A name of Python that is put together from pieces counts wherever it stands: nobody else writes it so.
     fn spelled(&mut self, expr: &Expr<'_>) {
-        if matches!(expr, Expr::Const(_) | Expr::BinOp(_) | Expr::Filter(_) | Expr::Call(_) | Expr::Slice(_))
-            && let Some(known) = fold(expr, &self.set)
+        if matches!(expr, Expr::BinOp(_) | Expr::Filter(_) | Expr::Call(_) | Expr::Slice(_))
+            && let Some(Known::Text(text)) = fold(expr, &self.set)
+            && names::special(&text)
         {
-            let texts = match &known {
-                Known::List(items) => items.as_slice(),
-                // Names of a namespace or dictionary are looked up where they are used.
-                Known::Map(_) => &[],
-                one => std::slice::from_ref(one),
-            };
-            for text in texts.iter().filter_map(Known::as_text) {
-                if names::dunder(text) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-                    self.names(text, expr.span());
-                }
-            }
+            self.names(&text, expr.span());
         }
     }
 
-    fn names(&mut self, name: &str, span: Span) {
+    pub(super) fn names(&mut self, name: &str, span: Span) {
         self.scan.find(&INJECTION, self.at(span), format!("the template reaches for `{}`", shown(name)));
     }
 }
@@ -428,35 +394,4 @@ fn fields_reach_in(format: &str) -> bool {
                 .split('.')
                 .all(|part| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_'))
     })
-}
-
-/// Whether a subscript is put together from texts alone, so that an honest author would have written the name.
-fn is_made(expr: &Expr<'_>) -> bool {
-    let has_text = |args: &[CallArg<'_>]| {
-        args.iter().all(|arg| matches!(arg, CallArg::Pos(expr) | CallArg::Kwarg(_, expr) if is_fixed(expr)))
-    };
-    match expr {
-        Expr::BinOp(op) => {
-            matches!(op.op, BinOpKind::Concat | BinOpKind::Add | BinOpKind::Rem | BinOpKind::Mul)
-                && is_fixed(&op.left)
-                && is_fixed(&op.right)
-        }
-        Expr::Filter(filter) => filter.expr.as_ref().is_some_and(is_fixed) && has_text(&filter.args),
-        Expr::Call(call) => match &call.expr {
-            Expr::GetAttr(method) => is_fixed(&method.expr) && has_text(&call.args),
-            _ => false,
-        },
-        _ => false,
-    }
-}
-
-/// Whether nothing in an expression comes from outside of the template.
-fn is_fixed(expr: &Expr<'_>) -> bool {
-    match expr {
-        Expr::Const(_) => true,
-        Expr::List(list) => list.items.iter().all(is_fixed),
-        Expr::Slice(slice) => is_fixed(&slice.expr),
-        Expr::GetItem(item) => is_fixed(&item.expr),
-        _ => is_made(expr),
-    }
 }
