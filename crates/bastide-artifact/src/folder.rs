@@ -70,6 +70,18 @@ pub(crate) const UNKNOWN: Rule = Rule {
     atlas: &["AML.T0010.003"],
 };
 
+/// Weights that are not there.
+pub(crate) const EMPTY: Rule = Rule {
+    id: "folder.empty-weights",
+    severity: Severity::Low,
+    effect: Assessment::Clean,
+    title: "weights file without content",
+    why: "a download that broke off, or a placeholder of a large-file store, looks like this; a model of several parts is incomplete without it",
+    fix: "fetch the file again and compare its size and digest with the publisher's",
+    cwe: &[],
+    atlas: &[],
+};
+
 /// An adapter that takes the place of the model.
 pub(crate) const ADAPTER: Rule = Rule {
     id: "folder.adapter",
@@ -111,7 +123,7 @@ const VERSION_CONTROL: &[&str] = &[".git", ".hg", ".svn"];
 
 /// What is looked for in folders.
 pub(crate) const RULES: &[&Rule] =
-    &[&MISSING, &ALIKE, &DISGUISED, &MISNAMED, &UNKNOWN, &ADAPTER, &SPARE_CODE, &HIDDEN];
+    &[&MISSING, &ALIKE, &DISGUISED, &MISNAMED, &UNKNOWN, &EMPTY, &ADAPTER, &SPARE_CODE, &HIDDEN];
 
 /// Findings of one kind in one file; what is beyond them says nothing more.
 const MOST: usize = 50;
@@ -169,7 +181,7 @@ fn split(path: &str) -> (&str, &str) {
 }
 
 fn finding(rule: &'static Rule, message: String) -> Finding {
-    Finding { rule, message, offset: None, members: Vec::new(), call: None, count: 1 }
+    Finding { rule, message, offset: None, line: None, members: Vec::new(), call: None, count: 1 }
 }
 
 /// Whether the file that one in `folder` names is among `paths`. Names that lead elsewhere are judged where they stand.
@@ -366,10 +378,61 @@ pub(crate) fn unknown(name: &str, bytes: u64, scan: &mut Scan<'_>) {
     }
 }
 
+/// Remarks on a file of this name that has no content.
+pub(crate) fn empty(name: &str, scan: &mut Scan<'_>) {
+    const WEIGHTS: &[&str] = &[
+        "bin",
+        "ckpt",
+        "dill",
+        "gguf",
+        "ggml",
+        "h5",
+        "hdf5",
+        "joblib",
+        "keras",
+        "mar",
+        "mlmodel",
+        "msgpack",
+        "nemo",
+        "npy",
+        "npz",
+        "onnx",
+        "params",
+        "pb",
+        "pdmodel",
+        "pdparams",
+        "pickle",
+        "pkl",
+        "pt",
+        "pt2",
+        "pte",
+        "pth",
+        "safetensors",
+        "skops",
+        "t7",
+        "tflite",
+    ];
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
+    if WEIGHTS.contains(&extension.as_str()) {
+        scan.find(&EMPTY, None, format!("`{}` has no content", shown(name)));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{Limits, scan};
+
+    #[test]
+    fn weights_without_content_are_said_and_other_empty_files_are_not() {
+        let ids = |name: &str, bytes: &[u8]| -> Vec<&str> {
+            scan(&bytes, name, &Limits::default()).findings.iter().map(|finding| finding.rule.id).collect()
+        };
+        assert_eq!(ids("model-00002-of-00003.safetensors", b""), [EMPTY.id]);
+        assert_eq!(ids("pytorch_model.BIN", b""), [EMPTY.id]);
+        assert!(ids("__init__.py", b"").is_empty() && ids(".gitkeep", b"").is_empty());
+        assert!(ids("model.safetensors", TENSORS).is_empty());
+    }
 
     const TENSORS: &[u8] = b"\x02\0\0\0\0\0\0\0{}";
     const PICKLE: &[u8] = b"\x80\x04}.";

@@ -140,7 +140,7 @@ pub enum Format {
     Dockerfile,
     /// Terraform or OpenTofu.
     Terraform,
-    /// Requirements of pip.
+    /// What a Python project asks for: requirements of pip, `pyproject.toml`, `Pipfile`.
     Requirements,
     /// Other lock file of a package manager.
     Lock,

@@ -17,6 +17,7 @@
 //! ```
 
 mod archive;
+mod claim;
 mod code;
 mod document;
 mod folder;
@@ -25,6 +26,7 @@ mod graph;
 mod halt;
 mod keras;
 mod limits;
+mod lines;
 mod pickle;
 mod report;
 mod rules;

@@ -16,6 +16,8 @@ pub struct Finding {
     pub message: String,
     /// Offset of its first byte within the file, or within the innermost member.
     pub offset: Option<u64>,
+    /// Its line from 1, where the file is a text and the finding lies in no member of it.
+    pub line: Option<u64>,
     /// The members that lead to it, outermost first: `archive.zip` → `data.pkl`. Empty for the file itself.
     pub members: Vec<String>,
     /// The call that loading would make, as Python writes it.

@@ -7,8 +7,9 @@ use bastide_types::{Assessment, Rule};
 
 use crate::folder;
 use crate::format::{self, Format};
-use crate::halt::{Halt, Parsed};
+use crate::halt::{Halt, Parsed, size};
 use crate::limits::Limits;
+use crate::lines;
 use crate::pickle::carried;
 use crate::report::{Facts, Finding, Report};
 use crate::rules;
@@ -22,6 +23,7 @@ use crate::source::Source;
 pub fn scan(source: &dyn Source, name: &str, limits: &Limits) -> Report {
     let mut scan = Scan::new(limits);
     let format = scan.open(source, name, None);
+    lines::number(&mut scan.findings, format, source);
     scan.finish(format)
 }
 
@@ -74,6 +76,9 @@ impl<'l> Scan<'l> {
     /// Scans everything that `source` may be taken for but `never`; what it is first of all.
     fn open(&mut self, source: &dyn Source, name: &str, never: Option<Format>) -> Format {
         let outer = std::mem::replace(&mut self.size, source.size());
+        if source.size() == 0 {
+            folder::empty(name, self);
+        }
         let format = match format::recognise(source, name) {
             Ok(mut readings) => {
                 readings.retain(|reading| Some(reading.format) != never);
@@ -182,7 +187,7 @@ impl<'l> Scan<'l> {
             let members = self.members.clone();
             // A pointer out of the file, or a place in a text that is longer decoded than in the file.
             let offset = offset.filter(|&at| at <= self.size);
-            self.findings.push(Finding { rule, message, offset, members, call, count: 1 });
+            self.findings.push(Finding { rule, message, offset, line: None, members, call, count: 1 });
         } else {
             self.more_findings += 1;
             self.more_effect = self.more_effect.max(rule.effect);
@@ -233,7 +238,7 @@ impl<'l> Scan<'l> {
     pub(crate) fn expand(&mut self, bytes: u64) -> Parsed<()> {
         self.expanded = self.expanded.saturating_add(bytes);
         if self.expanded > self.limits.expanded_bytes {
-            return Err(Halt::limit(format!("{} decompressed bytes", self.limits.expanded_bytes)));
+            return Err(Halt::limit(format!("{} of decompressed content", size(self.limits.expanded_bytes))));
         }
         Ok(())
     }

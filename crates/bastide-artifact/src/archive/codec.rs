@@ -21,68 +21,68 @@ pub(crate) type Reader<'a> = Box<dyn Read + 'a>;
 
 /// Raw deflate (RFC 1951).
 pub(crate) fn deflate(input: Input<'_>) -> Reader<'_> {
-    Box::new(Inflate { input, state: Decompress::new(false), done: false })
-}
-
-struct Inflate<'a> {
-    input: Input<'a>,
-    state: Decompress,
-    done: bool,
-}
-
-impl Read for Inflate<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while !self.done && !into.is_empty() {
-            let state = &mut self.state;
-            let (taken, made) = (state.total_in(), state.total_out());
-            let (status, ended) = self.input.with(|bytes| {
-                let status = state.decompress(bytes, into, FlushDecompress::None);
-                (count(state.total_in() - taken), (status, bytes.is_empty()))
-            })?;
-            let fresh = count(self.state.total_out() - made);
-            match status {
-                Ok(Status::StreamEnd) => self.done = true,
-                Ok(_) if fresh == 0 && ended => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
-                Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-            }
-            if fresh > 0 {
-                return Ok(fresh);
-            }
-        }
-        Ok(0)
-    }
+    Box::new(Steps { input, state: Decompress::new(false), done: false })
 }
 
 /// One bzip2 stream.
 pub(crate) fn bzip2(input: Input<'_>) -> Reader<'_> {
-    Box::new(Unbzip { input, state: Bunzip::new(false), done: false })
+    Box::new(Steps { input, state: Bunzip::new(false), done: false })
 }
 
-struct Unbzip<'a> {
+/// A decoder that takes some bytes and makes some at each step.
+trait Step {
+    /// Bytes taken and made so far.
+    fn totals(&self) -> (u64, u64);
+
+    /// Goes on; whether the stream has ended.
+    fn step(&mut self, bytes: &[u8], into: &mut [u8]) -> io::Result<bool>;
+}
+
+impl Step for Decompress {
+    fn totals(&self) -> (u64, u64) {
+        (self.total_in(), self.total_out())
+    }
+
+    fn step(&mut self, bytes: &[u8], into: &mut [u8]) -> io::Result<bool> {
+        let status = self.decompress(bytes, into, FlushDecompress::None).map_err(invalid)?;
+        Ok(status == Status::StreamEnd)
+    }
+}
+
+impl Step for Bunzip {
+    fn totals(&self) -> (u64, u64) {
+        (self.total_in(), self.total_out())
+    }
+
+    fn step(&mut self, bytes: &[u8], into: &mut [u8]) -> io::Result<bool> {
+        let status = self.decompress(bytes, into).map_err(invalid)?;
+        Ok(status == bzip2::Status::StreamEnd)
+    }
+}
+
+/// A stepping decoder as a reader.
+struct Steps<'a, S> {
     input: Input<'a>,
-    state: Bunzip,
+    state: S,
     done: bool,
 }
 
-impl Read for Unbzip<'_> {
+impl<S: Step> Read for Steps<'_, S> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while !self.done && !into.is_empty() {
             let state = &mut self.state;
-            let (taken, made) = (state.total_in(), state.total_out());
-            let (status, ended) = self.input.with(|bytes| {
-                let status = state.decompress(bytes, into);
-                (count(state.total_in() - taken), (status, bytes.is_empty()))
+            let (taken, made) = state.totals();
+            let (ended, starved) = self.input.with(|bytes| {
+                let ended = state.step(bytes, into);
+                (count(state.totals().0 - taken), (ended, bytes.is_empty()))
             })?;
-            let fresh = count(self.state.total_out() - made);
-            match status {
-                Ok(bzip2::Status::StreamEnd) => self.done = true,
-                Ok(_) if fresh == 0 && ended => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
-                Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-            }
+            let fresh = count(self.state.totals().1 - made);
+            self.done = ended?;
             if fresh > 0 {
                 return Ok(fresh);
+            }
+            if !self.done && starved {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
         Ok(0)

@@ -2,8 +2,10 @@
 //!
 //! Nothing is unpacked to disk: every member is a [`Source`] over the archive, recognised and scanned by its own content.
 
+mod ar;
 mod bomb;
 mod codec;
+mod cpio;
 mod expand;
 mod input;
 mod java;
@@ -19,14 +21,16 @@ mod tar;
 #[cfg(test)]
 mod tests;
 mod torchscript;
+mod zfile;
 mod zip;
 
 use bastide_types::Rule;
+use member::Container;
 
 use crate::format::{Format, Glance};
 use crate::halt::Parsed;
 use crate::scan::Scan;
-use crate::source::Source;
+use crate::source::{Source, read_up_to};
 
 /// What this family looks for.
 pub(crate) const RULES: &[&Rule] = &[
@@ -35,6 +39,7 @@ pub(crate) const RULES: &[&Rule] = &[
     &names::ESCAPE,
     &names::LINK_ESCAPE,
     &names::LINK,
+    &names::ROOTED_LINK,
     &names::NAME,
     &names::NUL,
     &java::GADGET,
@@ -60,6 +65,7 @@ pub(crate) const RULES: &[&Rule] = &[
     &zip::NO_CHECKSUMS,
     &zip::DUPLICATE,
     &zip::DUPLICATE_FILE,
+    &zip::RECORD,
 ];
 
 /// Adds what a loader could take the file for.
@@ -88,19 +94,19 @@ pub(crate) fn recognise(glance: &Glance<'_>, formats: &mut Vec<Format>) -> Parse
     if is_other(glance.head) {
         formats.push(Format::OtherArchive);
     }
+    if zfile::stream_at(glance.head).is_some() {
+        formats.push(Format::Joblib);
+    }
     stream::recognise(glance, formats);
     Ok(())
 }
 
-/// Archives that are not opened here: RAR, cabinets, cpio, ar, xar, lzip, lzop, compress, ACE, WIM.
+/// Archives of other kinds: ar, cpio and RPM are opened, RAR, cabinets, xar, lzip, lzop, compress, Snappy, WIM and ACE are not.
 fn is_other(head: &[u8]) -> bool {
     const MARKS: &[&[u8]] = &[
+        ar::MARK,
         b"Rar!\x1a\x07",
         b"MSCF\0\0\0\0",
-        b"070701",
-        b"070702",
-        b"070707",
-        b"!<arch>\n",
         b"xar!\0\x1c",
         b"LZIP\x01",
         b"\x89LZO\0\r\n\x1a\n",
@@ -108,7 +114,10 @@ fn is_other(head: &[u8]) -> bool {
         b"\xff\x06\0\0sNaPpY",
         b"MSWIM\0\0\0",
     ];
-    MARKS.iter().any(|mark| head.starts_with(mark)) || head.get(7..14) == Some(b"**ACE**")
+    cpio::is_cpio(head)
+        || cpio::is_rpm(head)
+        || MARKS.iter().any(|mark| head.starts_with(mark))
+        || head.get(7..14) == Some(b"**ACE**")
 }
 
 /// Reads the file as `format`, if it is one of this family's.
@@ -133,10 +142,7 @@ pub(crate) fn read(
         }
         Format::Tar | Format::TorchTar | Format::Nemo => tar::read(format, source, scan),
         Format::SevenZip => seven::read(source, scan),
-        Format::OtherArchive => {
-            scan.find(&zip::UNSUPPORTED, 0, "archives of this kind are not opened");
-            Ok(())
-        }
+        Format::OtherArchive => other(source, scan),
         Format::Gzip
         | Format::Bzip2
         | Format::Xz
@@ -144,8 +150,30 @@ pub(crate) fn read(
         | Format::Zlib
         | Format::Lz4
         | Format::Zstd => stream::read(format, source, name, scan),
+        Format::Joblib => zfile::read(source, scan),
         Format::Java => java::read(source, scan),
-        Format::Executable => program::read(source, scan),
+        Format::Executable => program::read(source, name, scan),
         _ => return None,
     })
+}
+
+/// Reads an archive of another kind, if it is one that is opened.
+fn other(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
+    let head = read_up_to(source, 0, 128)?;
+    let container = Container { format: Format::OtherArchive, source };
+    if head.starts_with(ar::MARK) {
+        return ar::read(&container, scan);
+    } else if cpio::is_cpio(&head) {
+        return cpio::read(&container, scan);
+    } else if cpio::is_rpm(&head) {
+        return cpio::package(source, scan);
+    }
+    let what = if head.starts_with(b"Rar!") {
+        // The licence of the only full decoder forbids to build others from it.
+        "RAR archives are not opened: their compression is not published, and no loader of models reads them"
+    } else {
+        "archives of this kind are not opened"
+    };
+    scan.find(&zip::UNSUPPORTED, 0, what);
+    Ok(())
 }

@@ -32,10 +32,22 @@ pub(crate) const LINK_ESCAPE: Rule = Rule {
 pub(crate) const LINK: Rule = Rule {
     id: "archive.link",
     severity: Severity::Low,
-    effect: Assessment::Review,
+    effect: Assessment::Clean,
     title: "archive holds a link",
-    why: "what is loaded under this name is another file",
-    fix: "pack the file itself instead of a link to it",
+    why: "what is loaded under this name is another file of the archive, which is assessed itself",
+    fix: "nothing to do",
+    cwe: &[59],
+    atlas: &[],
+};
+
+/// A link of a system that is packed as a whole.
+pub(crate) const ROOTED_LINK: Rule = Rule {
+    id: "archive.rooted-link",
+    severity: Severity::Low,
+    effect: Assessment::Review,
+    title: "link counts from where a system begins",
+    why: "the archive holds files of a system, as packages and images do; unpacked elsewhere, the link leads out of the folder",
+    fix: "install the package, or start the image, instead of unpacking it",
     cwe: &[59],
     atlas: &[],
 };
@@ -130,9 +142,41 @@ pub(crate) fn check_link(name: &str, target: &str, hard: bool, offset: u64, scan
         return false;
     }
     if !hard {
-        scan.find(&LINK, offset, message);
+        // Where the folder before `..` is a link in its turn, the path leads elsewhere than it says.
+        let rule = if turns_back(target) { &NAME } else { &LINK };
+        scan.find(rule, offset, message);
     }
     true
+}
+
+/// Whether `name` stands in a folder that systems begin with (Filesystem Hierarchy Standard 3.0, section 3).
+pub(crate) fn is_of_system(name: &str) -> bool {
+    const FOLDERS: &[&str] = &[
+        "bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "media", "mnt", "opt", "proc", "root",
+        "run", "sbin", "srv", "sys", "tmp", "usr", "var",
+    ];
+    let first = name.split('/').find(|part| !matches!(*part, "" | "."));
+    first.is_none_or(|first| FOLDERS.contains(&first))
+}
+
+/// Judges a link of an archive that holds files of a system; whether that settles it.
+pub(crate) fn check_rooted(name: &str, target: &str, offset: u64, scan: &mut Scan<'_>) -> bool {
+    /// What no package has links into.
+    const LIVE: &[&str] = &["/dev/", "/home/", "/proc/", "/root/", "/sys/"];
+    let whole = format!("{target}/");
+    let rooted = target.starts_with('/')
+        && way(target.trim_start_matches('/'), 0) == Way::Inside
+        && !LIVE.iter().any(|place| whole.starts_with(place));
+    if rooted {
+        scan.find(&ROOTED_LINK, offset, format!("`{}` is a link to `{}`", shown(name), shown(target)));
+    }
+    rooted
+}
+
+/// Whether `path` goes up after it went down.
+fn turns_back(path: &str) -> bool {
+    let mut parts = path.split(['/', '\\']).filter(|part| !matches!(*part, "" | "."));
+    parts.any(|part| part != "..") && parts.any(|part| part == "..")
 }
 
 /// As a program sees the name that decodes escapes or look-alikes of dots and strokes.
@@ -189,6 +233,14 @@ mod tests {
         assert_eq!(way("../b", 1), Way::Winding);
         assert_eq!(way(&decoded("%2e%2e%2Fx"), 0), Way::Outside);
         assert_eq!(way(&decoded("%252e%252e/x"), 0), Way::Outside);
+    }
+
+    #[test]
+    fn targets_that_turn_back_are_told_from_those_that_go_up_first() {
+        assert!(!turns_back("../../lib/x"));
+        assert!(!turns_back("./lib/x"));
+        assert!(turns_back("lib/../x"));
+        assert!(turns_back("../lib/.."));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use bastide_types::{Assessment, Rule, Severity};
 
 use crate::format::{Format, Glance};
 use crate::halt::Parsed;
-use crate::scan::Scan;
+use crate::scan::{Scan, shown};
 use crate::source::{Source, read_up_to};
 use crate::text::ATTACK;
 use crate::text::shell::{self, Attack};
@@ -52,14 +52,52 @@ pub(crate) fn recognise(glance: &Glance<'_>, formats: &mut Vec<Format>) {
     }
 }
 
+/// Endings of files that libraries open as models, and that are nothing else to anybody.
+const MODELS: [&str; 24] = [
+    "ckpt",
+    "dill",
+    "gguf",
+    "h5",
+    "hdf5",
+    "joblib",
+    "keras",
+    "mar",
+    "nemo",
+    "npy",
+    "npz",
+    "onnx",
+    "pickle",
+    "pkl",
+    "pt",
+    "pt2",
+    "pte",
+    "pth",
+    "rds",
+    "safetensors",
+    "skops",
+    "t7",
+    "tflite",
+    "torch",
+];
+
+/// Endings of models that other programs have, too, but no bytecode.
+const WEIGHTS: [&str; 5] = ["bin", "model", "params", "pb", "weights"];
+
 /// Notes that the file is a program, and looks at the texts in one of Python or of a shell.
-pub(crate) fn read(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
+pub(crate) fn read(source: &dyn Source, name: &str, scan: &mut Scan<'_>) -> Parsed<()> {
     const TEXTS: usize = 4 << 20;
     /// The script that a program for many systems begins with.
     const PRELUDE: usize = 64 << 10;
     let mut bytes = read_up_to(source, 0, TEXTS)?;
     if let Some(kind) = kind(&bytes) {
         scan.find(&NATIVE, 0, kind);
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+        let is_model = |ending: String| {
+            MODELS.contains(&ending.as_str()) || (is_bytecode(&bytes) && WEIGHTS.contains(&ending.as_str()))
+        };
+        if ending.is_some_and(is_model) {
+            scan.find(&IN_MODEL, 0, format!("`{}` is {kind}, and no model", shown(name)));
+        }
     }
     let is_text_run = is_bytecode(&bytes) || bytes.starts_with(b"MZqFpD");
     if !is_text_run {
@@ -106,12 +144,28 @@ fn is_pe(head: &[u8]) -> bool {
     at.is_some_and(|at| head.get(at..).is_some_and(|rest| rest.starts_with(b"PE\0\0")))
 }
 
-/// A `.pyc` of CPython 3.7 and later: its number, flags, and a code object behind.
+/// A `.pyc`: its number, which ends in a line break, and a code object behind a header whose length the number tells
+/// (`Lib/importlib/_bootstrap_external.py`, PEP 552).
 fn is_bytecode(head: &[u8]) -> bool {
-    let Some(([n0, n1, b'\r', b'\n', 0..=3, 0, 0, 0], rest)) = head.split_first_chunk::<8>() else {
-        return false;
+    let Some((&[n0, n1, b'\r', b'\n'], rest)) = head.split_first_chunk::<4>() else { return false };
+    let header = match u16::from_le_bytes([n0, n1]) {
+        // PyPy numbers its own, up to 3.11, as CPython 3.7 and later do.
+        224..=511 | 3390..=4999 if matches!(rest, [0..=3, 0, 0, 0, ..]) => 12,
+        // Since 3.3 with the size of the source.
+        48..=160 | 3200..=3389 => 8,
+        // Python 2, and 3 before that.
+        3000..=3199 | 20121..=62300 => 4,
+        _ => return false,
     };
-    (3390..4200).contains(&u16::from_le_bytes([*n0, *n1])) && matches!(rest.get(8), Some(0xe3 | b'c'))
+    rest.get(header..).is_some_and(is_code)
+}
+
+/// A code object as `marshal` writes it: its type, then counts of arguments, of variables and of the stack, and flags.
+fn is_code(marshalled: &[u8]) -> bool {
+    let [0xe3 | b'c', counts @ ..] = marshalled else { return false };
+    let count = |bytes: &[u8]| bytes.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+    counts.len() >= 16
+        && counts.chunks_exact(4).take(3).all(|bytes| count(bytes).is_some_and(|count| count < 1 << 16))
 }
 
 /// Whether a glance shows something that is worth recognising, in bytes that no loader opens as a file.
@@ -138,6 +192,7 @@ pub(crate) fn is_telling(head: &[u8], size: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Limits, scan};
 
     #[test]
     fn programs_are_told_from_what_shares_their_first_bytes() {
@@ -151,6 +206,34 @@ mod tests {
         assert_eq!(kind(b"\xca\xfe\xba\xbe\0\0\0\x02").unwrap(), "a program or library for macOS (Mach-O)");
         assert_eq!(kind(b"\xca\xfe\xba\xbe\0\0\0\x34").unwrap(), "a Java class");
         assert_eq!(kind(b"MZ is a code"), None);
+    }
+
+    /// A `.pyc` with a number, a header of so many bytes behind it, and a code object.
+    fn compiled(number: u16, header: usize) -> Vec<u8> {
+        let code = [[0xe3].as_slice(), &[0; 12], &[1, 0, 0, 0, 0x40, 0, 0, 0, 0xf3]].concat();
+        [number.to_le_bytes().as_slice(), b"\r\n", &vec![0; header], &code].concat()
+    }
+
+    #[test]
+    fn bytecode_of_any_version_is_a_program_and_no_model() {
+        let assessed = |bytes: &Vec<u8>, name| scan(bytes, name, &Limits::default()).assessment();
+        for (number, header) in
+            [(62_211, 4), (3131, 4), (3230, 8), (3379, 8), (3394, 12), (3495, 12), (3627, 12), (336, 12)]
+        {
+            let bytes = compiled(number, header);
+            assert_eq!(kind(&bytes), Some("Python bytecode"), "{number}");
+            assert_eq!(assessed(&bytes, "m.pyc"), Assessment::Review, "{number}");
+            for name in ["m.pt", "m.PKL", "pytorch_model.bin", "m.safetensors"] {
+                assert_eq!(assessed(&bytes, name), Assessment::Malicious, "{number} {name}");
+            }
+        }
+        for other in [
+            compiled(3495, 8),
+            compiled(1000, 12),
+            b"\xa7\r\r\ncccccccccccccccccccccccccccccccccccc".to_vec(),
+        ] {
+            assert_eq!(kind(&other), None);
+        }
     }
 
     #[test]

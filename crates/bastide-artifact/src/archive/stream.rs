@@ -64,7 +64,7 @@ fn skippable(source: &dyn Source) -> Option<Format> {
 }
 
 /// A zlib stream (RFC 1950). Its two bytes are common in text too, so some of it must inflate.
-fn is_zlib(head: &[u8]) -> bool {
+pub(super) fn is_zlib(head: &[u8]) -> bool {
     const TRIED: usize = 4 << 10;
     let [cmf, flags, ..] = head else { return false };
     let header = u16::from_be_bytes([*cmf, *flags]);
@@ -82,7 +82,10 @@ fn is_zlib(head: &[u8]) -> bool {
             matches!((sum, plain), (Some(sum), Some(plain)) if sum == adler32(plain).to_be_bytes())
         }
         // Cut off, but long enough that chance is out of the question.
-        Ok(_) => state.total_out() >= 64 && (tried.len() >= 512 || *cmf == 0x78),
+        // Blocks may be empty; that so much of anything else inflates to little is out of the question, too.
+        Ok(_) => {
+            state.total_in() >= 2 << 10 || (state.total_out() >= 64 && (tried.len() >= 512 || *cmf == 0x78))
+        }
         Err(_) => false,
     }
 }

@@ -159,6 +159,10 @@ fn an_archive_behind_a_file_of_another_format_is_a_second_model() {
     let appended = report(&[tarball, zip(&torch())].concat());
     assert!(appended.assessment() >= Assessment::Review, "{:?}", appended.findings);
     // Stubs of scripts and programs unpack the archive behind them.
+    assert_eq!(behind(b"#!/usr/bin/env python3\n"), [""; 0]);
+    assert_eq!(behind(b"#!/usr/bin/python3 -I\n"), [""; 0]);
+    assert_eq!(behind(b"#!/usr/bin/python3 -c 'print(1)'\n"), ["zip.prefix"]);
+    assert_eq!(behind(b"#!/usr/bin/python3\nprint(1)\n"), ["zip.prefix"]);
     assert_eq!(behind(b"#!/bin/sh\nexec unpack \"$0\"\n"), ["zip.prefix"]);
     assert_eq!(behind(ELF), ["program.native"]);
 }
@@ -212,11 +216,105 @@ fn members_that_leave_the_folder_are_found() {
     assert_eq!(ours(&zip(&[link.clone()])), ["archive.link-escape"]);
     link.data = b"weights.bin".to_vec();
     assert_eq!(ours(&zip(&[link.deflated()])), ["archive.link"]);
+    let inside = [tarred("w/1.bin", b'0', "", WEIGHTS), tarred("w/last.bin", b'2', "../w/1.bin", b"")];
+    assert_eq!(ours(&tar(&inside)), ["archive.link"]);
+    assert_eq!(report(&tar(&inside)).assessment(), Assessment::Clean);
+    let winding = [tarred("w", b'2', ".", b""), tarred("l", b'2', "w/../x", b"")];
+    assert_eq!(report(&tar(&winding)).assessment(), Assessment::Review);
     assert_eq!(ours(&tar(&[tarred("l", b'2', "/etc", b"")])), ["archive.link-escape"]);
     assert_eq!(ours(&tar(&[tarred("l", b'1', "../x", b"")])), ["archive.link-escape"]);
     let through = [tarred("l", b'2', "sub", b""), tarred("l/x", b'0', "", WEIGHTS)];
     assert_eq!(ours(&tar(&through)), ["archive.link", "archive.link-escape"]);
     assert_eq!(ours(&tar(&[tarred("fifo", b'6', "", b"")])), ["tar.special"]);
+}
+
+/// An `ar` archive as GNU writes it.
+fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut bytes = b"!<arch>\n".to_vec();
+    for (name, data) in members {
+        bytes.extend(
+            format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, data.len()).bytes(),
+        );
+        bytes.extend(*data);
+        bytes.resize(bytes.len().next_multiple_of(2), b'\n');
+    }
+    bytes
+}
+
+/// A cpio archive of the format `newc`, with a mode for each member.
+fn cpio(members: &[(&str, u32, &[u8])]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, mode, data) in members.iter().chain([&("TRAILER!!!", 0, b"".as_slice())]) {
+        let numbers = [1, *mode, 0, 0, 1, 0, data.len() as u32, 0, 0, 0, 0, name.len() as u32 + 1, 0];
+        bytes.extend(b"070701");
+        numbers.iter().for_each(|number| bytes.extend(format!("{number:08x}").bytes()));
+        bytes.extend(name.bytes().chain([0]));
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes.extend(*data);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+    }
+    bytes
+}
+
+const PICKLE: &[u8] = b"\x80\x02cposix\nsystem\nX\x0d\0\0\0echo harmless\x85R.";
+
+#[test]
+fn members_of_ar_archives_are_scanned() {
+    let deb = |data: &[u8]| ar(&[("debian-binary/", b"2.0\n"), ("data.tar.gz/", &gzip(data))]);
+    let of = |bytes: &[u8]| report(bytes).assessment();
+    assert_eq!(of(&deb(&tar(&[tarred("./usr/share/w.bin", b'0', "", WEIGHTS)]))), Assessment::Clean);
+    assert_eq!(of(&deb(&tar(&[tarred("./m.pkl", b'0', "", PICKLE)]))), Assessment::Malicious);
+    assert_eq!(ours(&deb(&tar(&[tarred("../x", b'0', "", WEIGHTS)]))), ["archive.escape"]);
+    // Links of a package count from where the system begins; what is written through one does not.
+    let link = tarred("./etc/x/a.conf", b'2', "/usr/share/x/a.conf", b"");
+    let package = [tarred("./", b'5', "", b""), tarred("./etc/", b'5', "", b""), link];
+    assert_eq!(ours(&deb(&tar(&package))), ["archive.rooted-link"]);
+    assert_eq!(of(&deb(&tar(&package))), Assessment::Review);
+    let other = [tarred("model.bin", b'0', "", WEIGHTS), tarred("etc/l", b'2', "/usr/share/x", b"")];
+    assert_eq!(of(&tar(&other)), Assessment::Malicious);
+    assert_eq!(of(&tar(&[tarred("etc/l", b'2', "/proc/self/environ", b"")])), Assessment::Malicious);
+    assert_eq!(of(&tar(&[tarred("etc/l", b'2', "/../x", b"")])), Assessment::Malicious);
+    let through = [tarred("usr/l", b'2', "/usr/share", b""), tarred("usr/l/x", b'0', "", WEIGHTS)];
+    assert_eq!(of(&tar(&through)), Assessment::Malicious);
+    // Long names of GNU and of BSD.
+    assert_eq!(of(&ar(&[("//", b"a-long-name-of-a-pickle/\n"), ("/0", PICKLE)])), Assessment::Malicious);
+    assert_eq!(of(&ar(&[("#1/8", &[b"long.pkl", PICKLE].concat())])), Assessment::Malicious);
+    assert_eq!(ours(&ar(&[("x.o/", ELF)])), ["program.native"]);
+    let whole = ar(&[("a/", WEIGHTS)]);
+    assert_eq!(of(&whole[..whole.len() - 8]), Assessment::Unfinished);
+    assert_eq!(of(&[&whole, PICKLE].concat()), Assessment::Malicious);
+}
+
+#[test]
+fn members_of_cpio_archives_and_packages_are_scanned() {
+    let of = |bytes: &[u8]| report(bytes).assessment();
+    let file = 0o100_644;
+    let odd = cpio(&[("usr/w.bin", file, WEIGHTS), ("a", file, b"abc"), ("l", 0o120_777, b"usr/w.bin")]);
+    assert_eq!((of(&odd), report(&odd).format), (Assessment::Clean, Format::OtherArchive));
+    let padded = [odd.clone(), vec![0; 512 - odd.len() % 512]].concat();
+    assert_eq!(of(&padded), Assessment::Clean);
+    assert_eq!(of(&[&odd, PICKLE].concat()), Assessment::Malicious);
+    assert_eq!(of(&cpio(&[("a", file, b"abc"), ("m.pkl", file, PICKLE)])), Assessment::Malicious);
+    assert_eq!(ours(&cpio(&[("../x", file, b"abc")])), ["archive.escape"]);
+    assert_eq!(ours(&cpio(&[("l", 0o120_777, b"../../etc/hostname")])), ["archive.link-escape"]);
+    assert_eq!(ours(&cpio(&[("d", 0o060_644, b"")])), ["tar.special"]);
+    assert_eq!(of(&odd[..200]), Assessment::Unfinished);
+    let octal = |name: &str, data: &[u8]| {
+        let (names, size) = (name.len() + 1, data.len());
+        let numbers = format!("{}{:06o}{}{names:06o}{size:011o}", "070707000000000000", file, "0".repeat(35));
+        [numbers.as_bytes(), name.as_bytes(), b"\0", data].concat()
+    };
+    let old = [octal("m.pkl", PICKLE), octal("TRAILER!!!", b"")].concat();
+    assert_eq!(of(&old), Assessment::Malicious);
+    let header = |size: u8| {
+        [b"\x8e\xad\xe8\x01\0\0\0\0\0\0\0\0\0\0\0".as_slice(), &[size], &vec![0; size.into()]].concat()
+    };
+    let rpm = |payload: &[u8]| {
+        let lead = [b"\xed\xab\xee\xdb".as_slice(), &[0; 92]].concat();
+        [lead, header(8), header(3), gzip(payload)].concat()
+    };
+    assert_eq!(of(&rpm(&odd)), Assessment::Clean);
+    assert_eq!(of(&rpm(&cpio(&[("m.pkl", file, PICKLE)]))), Assessment::Malicious);
 }
 
 #[test]

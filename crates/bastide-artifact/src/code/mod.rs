@@ -9,7 +9,7 @@ use bastide_types::Rule;
 use crate::document::notebook::CodeCell;
 use crate::document::{decode, looks_like_text};
 use crate::format::{Format, Glance};
-use crate::halt::{Halt, Parsed};
+use crate::halt::{Halt, Parsed, size};
 use crate::scan::Scan;
 use crate::source::{Source, read_up_to};
 use crate::text::ATTACK;
@@ -32,7 +32,8 @@ pub(crate) fn recognise(glance: &Glance<'_>, formats: &mut Vec<Format>) -> Parse
     }
     let head = decode::text(glance.head);
     if let Some(kind) = LockKind::of(glance.name, &head) {
-        formats.push(if kind == LockKind::Requirements { Format::Requirements } else { Format::Lock });
+        let requirements = matches!(kind, LockKind::Requirements | LockKind::Project);
+        formats.push(if requirements { Format::Requirements } else { Format::Lock });
     } else if may_be_infrastructure(glance) {
         let bytes = read_up_to(glance.source, 0, LONGEST)?;
         formats.extend(
@@ -101,16 +102,19 @@ pub(crate) fn text(text: &str, at: u64, scan: &mut Scan<'_>) -> Parsed<()> {
     Ok(())
 }
 
-/// Judges one cell of a notebook.
+/// Judges the cells of a notebook, which are one program.
 ///
 /// # Errors
 ///
 /// Where the scan has no steps left for it.
-pub(crate) fn cell(cell: &CodeCell<'_>, scan: &mut Scan<'_>) -> Parsed<()> {
-    scan.spend(STEPS_PER_BYTE * cell.source.len() as u64)?;
-    for remark in bastide_code::cell(&cell.source) {
-        let message = format!("cell {}, line {}: {}", cell.number, remark.line, remark.message);
-        scan.find(remark.rule, cell.offset, message);
+pub(crate) fn cells(cells: &[CodeCell<'_>], scan: &mut Scan<'_>) -> Parsed<()> {
+    let sources: Vec<&str> = cells.iter().map(|cell| &*cell.source).collect();
+    scan.spend(STEPS_PER_BYTE * sources.iter().map(|source| source.len() as u64).sum::<u64>())?;
+    for (cell, remarks) in cells.iter().zip(bastide_code::notebook(&sources)) {
+        for remark in remarks {
+            let message = format!("cell {}, line {}: {}", cell.number, remark.line, remark.message);
+            scan.find(remark.rule, cell.offset, message);
+        }
     }
     Ok(())
 }
@@ -148,6 +152,9 @@ fn lock(source: &dyn Source, name: &str, scan: &mut Scan<'_>) -> Parsed<()> {
     let text: Cow<'_, str> = decode::text(&bytes);
     let Some(kind) = LockKind::of(name, &text) else { return Ok(()) };
     note(dependencies::remarks(kind, &text), scan);
+    if kind == LockKind::Requirements && scan.depth() == 0 {
+        dependencies::included(&text).iter().for_each(|name| scan.facts.file(name));
+    }
     for package in dependencies::packages(kind, &text) {
         if !scan.package(package) {
             return Err(Halt::limit("100000 packages"));
@@ -160,7 +167,7 @@ fn text_of(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<Vec<u8>> {
     let bytes = read_up_to(source, 0, LONGEST)?;
     scan.spend(STEPS_PER_BYTE * bytes.len() as u64)?;
     match source.size() > LONGEST as u64 {
-        true => Err(Halt::limit(format!("{LONGEST} bytes for one text"))),
+        true => Err(Halt::limit(format!("{} for one text", size(LONGEST as u64)))),
         false => Ok(bytes),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::halt::{Halt, Parsed};
+use crate::halt::{Halt, Parsed, size};
 use crate::scan::Scan;
 use crate::source::{Source, read_up_to};
 
@@ -10,7 +10,7 @@ use crate::source::{Source, read_up_to};
 pub(crate) fn whole(source: &dyn Source, scan: &Scan<'_>) -> Parsed<Vec<u8>> {
     let limit = scan.limits.structure_bytes;
     if source.size() > limit as u64 {
-        return Err(Halt::limit(format!("{limit} bytes for one document")));
+        return Err(Halt::limit(format!("{} for one document", size(limit as u64))));
     }
     read_up_to(source, 0, limit)
 }

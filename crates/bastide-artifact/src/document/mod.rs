@@ -60,14 +60,15 @@ pub(crate) const RULES: &[&Rule] = &[
     &yaml::TAG,
     &yaml::KNOWN_TAG,
     &yaml::BOMB,
-    &xml::EXTERNAL_ENTITY,
-    &xml::ENTITY_BOMB,
-    &xml::CODE,
-    &xml::BOUNDS,
-    &xml::FUNCTION,
-    &xml::CUSTOM_OPERATOR,
-    &xml::STYLESHEET,
-    &xml::DOCTYPE,
+    &xml::rules::EXTERNAL_ENTITY,
+    &xml::rules::DOCTYPE_ELSEWHERE,
+    &xml::rules::ENTITY_BOMB,
+    &xml::rules::CODE,
+    &xml::rules::BOUNDS,
+    &xml::rules::FUNCTION,
+    &xml::rules::CUSTOM_OPERATOR,
+    &xml::rules::STYLESHEET,
+    &xml::rules::DOCTYPE,
     &rds::PROMISE,
     &rds::BYTECODE,
     &rds::CALL,
@@ -176,7 +177,7 @@ pub(crate) fn read(
     };
     match format {
         Format::Rds => Some(rds::read(source, &head, scan)),
-        Format::Pmml | Format::OpenVino | Format::Xml => Some(xml::read(source, format, scan)),
+        Format::Pmml | Format::OpenVino | Format::Xml => Some(xml::read(source, name, format, scan)),
         Format::Yaml => {
             Some(yaml::read(source, name, scan).and_then(|()| carried::words(source, name, scan)))
         }

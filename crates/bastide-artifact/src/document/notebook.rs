@@ -103,14 +103,14 @@ fn joined<'n>(node: &'n Node<'_>) -> Cow<'n, str> {
 
 /// Looks through a notebook.
 pub(super) fn judge(root: &Node<'_>, scan: &mut Scan<'_>) -> Parsed<()> {
-    let whole: String =
-        code_cells(root).flat_map(|cell| [cell.source, "\n".into()]).take(MOST_CALLS).collect();
+    let code: Vec<CodeCell<'_>> = code_cells(root).collect();
+    let whole: String = code.iter().flat_map(|cell| [&*cell.source, "\n"]).take(MOST_CALLS).collect();
     if shell::staged(&whole).is_some() {
         scan.find(&COMMAND, 0, "its cells together run what they download");
     }
-    for cell in code_cells(root) {
-        commands(&cell, scan);
-        code::cell(&cell, scan)?;
+    code::cells(&code, scan)?;
+    for cell in &code {
+        commands(cell, scan);
         if let Some((kind, _)) = secret::find(&cell.source) {
             scan.find(&CREDENTIAL, cell.offset, format!("{kind} in cell {}", cell.number));
         }
@@ -286,7 +286,9 @@ fn hostile(text: &str, number: usize, at: u64, scan: &mut Scan<'_>) -> bool {
             .iter()
             .any(|way| text.contains(way));
     let kernel = text.contains("kernel.execute(")
-        && ["os.system", "subprocess", "__import__", "exec("].iter().any(|c| text.contains(c));
+        && ["execute('!", "execute(\"!", "execute(`!", "os.system", "subprocess", "__import__", "exec("]
+            .iter()
+            .any(|c| text.contains(c));
     if steals || kernel {
         let what = if steals { "sends the reader's session away" } else { "runs commands in the kernel" };
         scan.find(&HOSTILE_OUTPUT, at, format!("the output of cell {number} {what}"));

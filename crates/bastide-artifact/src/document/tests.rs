@@ -270,6 +270,30 @@ fn notebooks_are_judged_by_what_their_cells_run() {
 }
 
 #[test]
+fn cells_of_a_notebook_are_one_program() {
+    let cells = ["import os as o", "run = o.system", "run('echo aWQ= | base64 -d | sh')"];
+    let cells =
+        cells.map(|source| serde_json::json!({"cell_type": "code", "source": [source], "outputs": []}));
+    let report =
+        judge(&serde_json::json!({"cells": cells, "nbformat": 4, "metadata": {}}).to_string(), "a.ipynb");
+    let found = report.findings.iter().find(|finding| finding.rule.id == "code.hostile-command");
+    assert!(
+        found.is_some_and(|finding| finding.message.starts_with("cell 2, line 1: ")),
+        "{:?}",
+        report.findings
+    );
+}
+
+#[test]
+fn a_text_that_commands_the_kernel_is_hostile() {
+    let text = "<img src=x onerror=\"Jupyter.notebook.kernel.execute('!id')\">";
+    let cell = serde_json::json!({"cell_type": "markdown", "source": text, "metadata": {}});
+    let report =
+        judge(&serde_json::json!({"cells": [cell], "nbformat": 4, "metadata": {}}).to_string(), "a.ipynb");
+    assert!(report.findings.iter().any(|finding| finding.rule.id == "notebook.hostile-output"));
+}
+
+#[test]
 fn scripts_in_outputs_are_seen() {
     let with = |html: &str| {
         let output = serde_json::json!({"output_type": "display_data", "data": {"text/html": [html]}});

@@ -3,6 +3,7 @@
 use bastide_types::{Assessment, Rule, Severity};
 
 use super::flat::{Flat, Table};
+use crate::claim::is_absurd;
 use crate::format::Glance;
 use crate::halt::{Halt, Parsed};
 use crate::scan::{Scan, shown};
@@ -133,11 +134,9 @@ fn segments(source: &dyn Source) -> Proof<u64> {
 }
 
 fn inside(source: &dyn Source, base: u64, offset: u64, size: u64) -> Proof<()> {
-    /// No file is larger: 1 TiB.
-    const ABSURD: u64 = 1 << 40;
     match base.checked_add(offset).and_then(|start| start.checked_add(size)) {
         Some(end) if end <= source.size() => Ok(()),
-        Some(end) if end <= ABSURD => Err(Halt::Truncated { offset: source.size() }.into()),
+        Some(end) if !is_absurd(end, source.size()) => Err(Halt::Truncated { offset: source.size() }.into()),
         _ => flaw(0, format!("a segment of {size} bytes at {offset} lies outside of the file")),
     }
 }

@@ -6,7 +6,7 @@
 use bastide_types::{Assessment, Rule, Severity};
 
 use super::flat::{Flat, Table, Vector};
-use super::tensorflow::{Reach, outward, reach};
+use super::tensorflow::{Reach, hostile, names_file, reach};
 use crate::format::Glance;
 use crate::halt::{Halt, Parsed};
 use crate::scan::{Scan, shown};
@@ -53,6 +53,11 @@ pub(super) const STRUCTURE: Rule = Rule {
 const CUSTOM_CODE: u32 = 32;
 /// No file is larger: 1 TiB.
 const ABSURD: u64 = 1 << 40;
+
+/// `TensorType_STRING`.
+const STRING: u8 = 5;
+/// Inputs of one operation that are looked at for names of files.
+const MOST_INPUTS: u64 = 4096;
 
 /// Custom operators of the converter, the task libraries, MediaPipe and TensorFlow Text.
 const KNOWN: &[&str] = &[
@@ -116,6 +121,25 @@ pub(super) fn read(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
     settle(proof, &STRUCTURE, scan)
 }
 
+/// What the graphs of a model share.
+struct Parts<'a> {
+    /// The operation of TensorFlow that each operator's code names; empty where it names none.
+    operations: &'a [String],
+    buffers: Vector,
+    /// The bytes in each buffer.
+    sizes: &'a [u64],
+}
+
+/// The operations that the `NodeDef`s among `options` name, as field 2: tag, length, name.
+fn nodes(options: &[u8]) -> impl Iterator<Item = &str> {
+    memchr::memchr_iter(0x12, options).filter_map(|at| {
+        let (length, rest) = options.get(at + 1..)?.split_first()?;
+        let name = std::str::from_utf8(rest.get(..usize::from(*length))?).ok()?;
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'>'));
+        (name.len() > 2 && plain).then_some(name)
+    })
+}
+
 struct Reader<'a, 's, 'l> {
     flat: Flat<'a>,
     size: u64,
@@ -126,10 +150,11 @@ impl Reader<'_, '_, '_> {
     fn model(&mut self) -> Proof<()> {
         let model = self.flat.root()?;
         let codes = self.flat.vector(&model, 1, 4)?;
+        let mut operations = Vec::new();
         for index in 0..codes.count {
             self.scan.spend(1)?;
             let code = self.flat.element(&codes, index)?;
-            self.operator(&code)?;
+            operations.push(self.operator(&code)?);
         }
         let description = self.flat.text(&model, 3)?;
         if !description.is_empty() {
@@ -140,7 +165,7 @@ impl Reader<'_, '_, '_> {
         let graphs = self.flat.vector(&model, 2, 4)?;
         for index in 0..graphs.count {
             let graph = self.flat.element(&graphs, index)?;
-            self.graph(&graph, codes.count, &sizes)?;
+            self.graph(&graph, &Parts { operations: &operations, buffers, sizes: &sizes })?;
         }
         let metadata = self.flat.vector(&model, 6, 4)?;
         for index in 0..metadata.count {
@@ -153,25 +178,29 @@ impl Reader<'_, '_, '_> {
         Ok(())
     }
 
-    fn operator(&mut self, code: &Table) -> Proof<()> {
+    /// Judges what an operator is called; gives the operation of TensorFlow that it stands for, or an empty text.
+    fn operator(&mut self, code: &Table) -> Proof<String> {
         let number = u32::from(self.flat.byte(code, 0)?).max(self.flat.number(code, 3)?);
         let name = self.flat.text(code, 1)?;
         if number != CUSTOM_CODE {
-            return Ok(());
+            return Ok(String::new());
         }
         let what = format!("operator `{}`", shown(&name));
-        let rule = match name.strip_prefix("Flex").map(reach) {
-            Some(Reach::Files | Reach::Python | Reach::Network) => &EXECUTION,
-            Some(Reach::None | Reach::Loads) => return Ok(()),
+        let operation = name.strip_prefix("Flex");
+        let rule = match operation.map(reach) {
+            Some(Reach::Files | Reach::Python | Reach::Network) => Some(&EXECUTION),
+            Some(Reach::None | Reach::Loads) => None,
             Some(Reach::Reads | Reach::Writes | Reach::Indirect | Reach::Compiled | Reach::Foreign) => {
-                &CUSTOM
+                Some(&CUSTOM)
             }
-            None if KNOWN.contains(&name.as_str()) => return Ok(()),
-            None if PACKAGES.iter().any(|package| name.starts_with(package)) => return Ok(()),
-            None => &CUSTOM,
+            None if KNOWN.contains(&name.as_str()) => None,
+            None if PACKAGES.iter().any(|package| name.starts_with(package)) => None,
+            None => Some(&CUSTOM),
         };
-        self.scan.find(rule, code.at, what);
-        Ok(())
+        if let Some(rule) = rule {
+            self.scan.find(rule, code.at, what);
+        }
+        Ok(operation.unwrap_or_default().to_owned())
     }
 
     /// The bytes in each buffer.
@@ -194,43 +223,86 @@ impl Reader<'_, '_, '_> {
         Ok(sizes)
     }
 
-    fn graph(&mut self, graph: &Table, codes: u64, buffers: &[u64]) -> Proof<()> {
+    fn graph(&mut self, graph: &Table, parts: &Parts<'_>) -> Proof<()> {
         let tensors = self.flat.vector(graph, 0, 4)?;
         for index in 0..tensors.count {
             self.scan.spend(1)?;
             let tensor = self.flat.element(&tensors, index)?;
-            self.tensor(&tensor, buffers)?;
+            self.tensor(&tensor, parts.sizes)?;
         }
         self.indices(graph, &[1, 2], tensors.count)?;
         let operators = self.flat.vector(graph, 3, 4)?;
         for index in 0..operators.count {
             self.scan.spend(1)?;
             let operator = self.flat.element(&operators, index)?;
-            if u64::from(self.flat.number(&operator, 0)?) >= codes {
+            let code = self.flat.number(&operator, 0)?;
+            let Some(named) = usize::try_from(code).ok().and_then(|code| parts.operations.get(code)) else {
                 return flaw(operator.at, "an operator has a code that is not there");
-            }
+            };
             self.indices(&operator, &[1, 2, 8], tensors.count)?;
-            self.options(&operator)?;
+            self.options(&operator, named, &tensors, parts)?;
         }
         Ok(())
     }
 
-    /// The options of a custom operator. The Flex delegate runs the `NodeDef` in them, whatever the operator's code is called.
-    fn options(&mut self, operator: &Table) -> Proof<()> {
+    /// Judges the operations of TensorFlow that an operator stands for: the one that its code names, and the `NodeDef` in its
+    /// options, which the Flex delegate runs whatever the code is called.
+    fn options(&mut self, operator: &Table, named: &str, tensors: &Vector, parts: &Parts<'_>) -> Proof<()> {
         let options = self.flat.bytes(operator, 5)?;
-        if options.is_empty() {
-            return Ok(());
-        }
         self.scan.spend(options.len() as u64)?;
-        for operation in outward() {
-            // Field 2 of a `NodeDef`: tag, length, name.
-            let field = [&[0x12, operation.len().to_le_bytes()[0]], operation.as_bytes()].concat();
-            if memchr::memmem::find(&options, &field).is_some() {
+        for operation in nodes(&options) {
+            if matches!(reach(operation), Reach::Files | Reach::Python | Reach::Network) {
                 let what = format!("the options of an operator run operation `{operation}`");
                 self.scan.find(&EXECUTION, operator.at, what);
             }
         }
+        for operation in nodes(&options).chain([named]).filter(|operation| !operation.is_empty()) {
+            if matches!(reach(operation), Reach::Reads | Reach::Writes | Reach::Loads) {
+                self.files(operator, operation, tensors, parts)?;
+            }
+        }
         Ok(())
+    }
+
+    /// Judges the files that the model itself names for `operation`.
+    fn files(&mut self, operator: &Table, operation: &str, tensors: &Vector, parts: &Parts<'_>) -> Proof<()> {
+        let inputs = self.flat.vector(operator, 1, 4)?;
+        for at in 0..inputs.count.min(MOST_INPUTS) {
+            if !usize::try_from(at).is_ok_and(|at| names_file(operation, at)) {
+                continue;
+            }
+            let tensor = self.flat.item(&inputs, at)?;
+            let Ok(tensor) = u64::try_from(tensor) else { continue };
+            for path in self.texts(tensor, tensors, parts)? {
+                if let Some(why) = hostile(reach(operation), &path) {
+                    let what = format!("operation `{operation}`: the path `{}` {why}", shown(&path));
+                    self.scan.find(&EXECUTION, operator.at, what);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The texts of a constant tensor: their count, where each begins, the end, then the texts.
+    fn texts(&mut self, tensor: u64, tensors: &Vector, parts: &Parts<'_>) -> Proof<Vec<String>> {
+        let tensor = self.flat.element(tensors, tensor)?;
+        let buffer = u64::from(self.flat.number(&tensor, 2)?);
+        if self.flat.byte(&tensor, 1)? != STRING || buffer >= parts.buffers.count {
+            return Ok(Vec::new());
+        }
+        let buffer = self.flat.element(&parts.buffers, buffer)?;
+        let bytes = self.flat.bytes(&buffer, 0)?;
+        self.scan.spend(bytes.len() as u64)?;
+        let number = |index: usize| {
+            let bytes = bytes.get(4 * index..)?.first_chunk::<4>()?;
+            usize::try_from(u32::from_le_bytes(*bytes)).ok()
+        };
+        let count = number(0).unwrap_or(0).min(bytes.len() / 4);
+        let text = |index: usize| {
+            let text = bytes.get(number(index)?..number(index + 1)?)?;
+            Some(String::from_utf8_lossy(text).into_owned())
+        };
+        Ok((1..=count).filter_map(text).collect())
     }
 
     /// Proves that the numbers in `fields` are tensors; -1 stands for an input left out.

@@ -3,6 +3,7 @@
 use bastide_types::{Assessment, Rule, Severity};
 
 use super::proof::{Proof, flaw, settle};
+use crate::claim::is_absurd;
 use crate::format::Glance;
 use crate::halt::{Halt, Parsed};
 use crate::scan::Scan;
@@ -107,7 +108,7 @@ fn array(cursor: &mut Cursor<'_>, scan: &mut Scan<'_>) -> Proof<()> {
         auxiliary_bytes += shape(cursor, version, None)?.unwrap_or(0).saturating_mul(bytes);
     }
     let size = stored.unwrap_or(whole).saturating_mul(bytes).saturating_add(auxiliary_bytes);
-    if size > ABSURD {
+    if size > ABSURD || is_absurd(size, cursor.position().saturating_add(cursor.left())) {
         return flaw(at, format!("an array claims {size} bytes"));
     }
     scan.facts.tensor(name, whole);

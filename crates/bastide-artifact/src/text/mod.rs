@@ -179,13 +179,14 @@ fn is_python(head: &[u8]) -> bool {
     statements >= 2 && statements * 10 >= lines
 }
 
-/// The first line that Python runs of a `.pth` file.
+/// The first line that Python runs of a `.pth` file, apart from those of package managers.
 fn startup_line(head: &[u8]) -> Option<String> {
     if !looks_like_text(head) {
         return None;
     }
     let text = String::from_utf8_lossy(head);
-    text.lines().find(|line| line.starts_with("import ") || line.starts_with("import\t")).map(str::to_owned)
+    let mut lines = text.lines().filter(|line| line.starts_with("import ") || line.starts_with("import\t"));
+    lines.find(|line| !startup::is_of_packager(line)).map(str::to_owned)
 }
 
 /// Reads the file as `format`, if it is one of this family's.
@@ -197,10 +198,23 @@ pub(crate) fn read(
 ) -> Option<Parsed<()>> {
     match format {
         Format::Script => Some(script(source, name, scan)),
+        Format::Python if is_weights(name) => {
+            Some(disguised(source, scan).and_then(|()| code::python(source, name, scan)))
+        }
         Format::Python => Some(code::python(source, name, scan)),
         Format::Text => Some(plain(source, name, scan).and_then(|()| carried::words(source, name, scan))),
         _ => None,
     }
+}
+
+/// Source under the name of weights: no program of an honest model hides so.
+fn disguised(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
+    let bytes = read_up_to(source, 0, scan.limits.structure_bytes)?;
+    scan.spend(bytes.len() as u64)?;
+    if let Some(call) = decode::text(&bytes).lines().find_map(crate::document::code::call) {
+        scan.find_call(&ATTACK, 0, "source under the name of weights runs commands", call);
+    }
+    Ok(())
 }
 
 /// Formats of tensors and graphs, none of which is a text.
@@ -317,6 +331,14 @@ mod tests {
             (Format::Script, Assessment::Malicious)
         );
         assert_eq!(judge("import os; print('harmless')\n", "a.pth"), (Format::Script, Assessment::Malicious));
+        let setuptools = "import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os.environ.get(var, 'local') == 'local'; \
+                          enabled and __import__('_distutils_hack').add_shim(); \n";
+        assert_eq!(judge(setuptools, "distutils-precedence.pth").1, Assessment::Clean);
+        let editable = "import __editable___mine_1_0_finder; __editable___mine_1_0_finder.install()\n";
+        assert_eq!(judge(editable, "a.pth").1, Assessment::Clean);
+        for more in ["import os; print('harmless')\n", "import __editable___mine_1_0_finder; print(1)\n"] {
+            assert_eq!(judge(&format!("{setuptools}{more}"), "a.pth").1, Assessment::Malicious, "{more}");
+        }
         assert_eq!(judge("../package\n", "a.pth"), (Format::Text, Assessment::Clean));
         assert_eq!(judge("import os\nimport sys\n\ndef f():\n    pass\n", "x").0, Format::Python);
     }
@@ -366,6 +388,7 @@ mod tests {
         for (text, name, expected) in [
             ("hello\n", "m.safetensors", Assessment::Review),
             (pointer, "m.safetensors", Assessment::Clean),
+            ("import os\nos.system(\"echo harmless\")\n", "m.safetensors", Assessment::Malicious),
             (
                 "graph { initializer { external_data { key: \"location\" value: \"../w\" } } }",
                 "m.textproto",

@@ -38,6 +38,8 @@ impl Attack {
 const INSTALLERS: &[&str] = &[
     "https://ollama.com/install.sh",
     "https://ollama.ai/install.sh",
+    "https://hf.co/cli/install.",
+    "https://huggingface.co/cli/install.",
     "https://astral.sh/uv",
     "https://sh.rustup.rs",
     "https://deb.nodesource.com/",

@@ -59,6 +59,23 @@ pub(super) fn is_startup(name: &str) -> bool {
         || name.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.contains(&extension))
 }
 
+/// Whether setuptools or virtualenv writes `line` into a `.pth` file: it calls what they install beside it, which is assessed
+/// like any other source.
+pub(super) fn is_of_packager(line: &str) -> bool {
+    let switch = line
+        .strip_prefix("import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os.environ.get(var, '")
+        .and_then(|rest| rest.strip_prefix("local").or_else(|| rest.strip_prefix("stdlib")));
+    let editable = || {
+        let (module, call) = line.strip_prefix("import ")?.split_once("; ")?;
+        let finder = module.starts_with("__editable__") && module.ends_with("_finder");
+        Some(finder && call.trim_end() == format!("{module}.install()"))
+    };
+    line.trim_end() == "import _virtualenv"
+        || editable() == Some(true)
+        || switch.map(str::trim_end)
+            == Some("') == 'local'; enabled and __import__('_distutils_hack').add_shim();")
+}
+
 /// Whether this is a configuration of Git.
 pub(super) fn is_git_config(name: &str, head: &str) -> bool {
     matches!(name, "config" | "config.worktree" | ".gitconfig" | "gitconfig" | ".gitmodules")

@@ -35,7 +35,10 @@ pub(crate) fn read(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
     }
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     if size > scan.limits.structure_bytes {
-        return Err(Halt::limit(format!("{} bytes in a header", scan.limits.structure_bytes)));
+        return Err(Halt::limit(format!(
+            "{} in a header",
+            crate::halt::size(scan.limits.structure_bytes as u64)
+        )));
     }
     let bytes = read_exactly(source, start, size)?;
     let behind = Part::from(source, start + size as u64);
@@ -73,7 +76,10 @@ fn header(
         content.ended("the header")?;
         let size = usize::try_from(content.size()).unwrap_or(usize::MAX);
         if size > limits.structure_bytes {
-            return Err(Halt::limit(format!("{} bytes in a header", limits.structure_bytes)));
+            return Err(Halt::limit(format!(
+                "{} in a header",
+                crate::halt::size(limits.structure_bytes as u64)
+            )));
         }
         let unpacked = read_exactly(&content, 0, size)?;
         drop(content);

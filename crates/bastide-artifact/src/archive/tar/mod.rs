@@ -86,6 +86,7 @@ pub(crate) fn read(format: Format, source: &dyn Source, scan: &mut Scan<'_>) -> 
         links: HashSet::new(),
         junk: None,
         ended: false,
+        system: true,
     };
     let mut count = 0;
     while let Some(block) = walk.block()? {
@@ -133,6 +134,8 @@ struct Walk<'a> {
     junk: Option<u64>,
     /// Whether the mark of the end was seen.
     ended: bool,
+    /// Whether all members so far stand in folders of a system.
+    system: bool,
 }
 
 impl Walk<'_> {
@@ -218,11 +221,15 @@ impl Walk<'_> {
     fn check(&mut self, header: &Header, at: u64, scan: &mut Scan<'_>) {
         let name = &header.name;
         names::check(name, at, scan);
+        self.system &= names::is_of_system(name);
         if let Some(link) = self.through(name) {
             let what = format!("member `{}` is written through the link `{}`", shown(name), shown(link));
             scan.find(&names::LINK_ESCAPE, at, what);
         }
         match header.kind {
+            b'2' if self.system && names::check_rooted(name, &header.link, at, scan) => {
+                self.links.insert(normal(name));
+            }
             b'1' | b'2' => {
                 names::check_link(name, &header.link, header.kind == b'1', at, scan);
                 if header.kind == b'2' {

@@ -126,6 +126,8 @@ impl Gaps<'_> {
             format::recognise(&part, name)?.iter().map(|reading| reading.format).collect();
         match Host::of(&formats) {
             Host::Known => self.embedded = true,
+            // zipapp (PEP 441): Python takes the file for the archive.
+            Host::Text if is_interpreter(&part)? => {}
             Host::Text => {
                 scan.find(&rules::PREFIX, 0, format!("{end} bytes of text"));
                 self.between(0, end, true, scan)?;
@@ -253,4 +255,21 @@ impl Gaps<'_> {
 
 fn is_mark(head: &[u8]) -> bool {
     head == local::DESCRIPTOR || head == b"PK00"
+}
+
+/// Whether the bytes are one line that names Python as the program that reads the file.
+fn is_interpreter(part: &Part<'_>) -> Parsed<bool> {
+    const LONGEST: usize = 256;
+    let line = read_up_to(part, 0, LONGEST)?;
+    let whole = part.size() == line.len() as u64;
+    let line = line.strip_suffix(b"\n").map(<[u8]>::trim_ascii_end).and_then(|line| line.strip_prefix(b"#!"));
+    let Some(line) = line.filter(|line| whole && line.is_ascii() && !line.contains(&b'\n')) else {
+        return Ok(false);
+    };
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let name = |word: &[u8]| word.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
+    let program = words.next().map(name).unwrap_or_default();
+    let program = if program == b"env" { words.next().map(name).unwrap_or_default() } else { program };
+    Ok(program.starts_with(b"python")
+        && words.all(|word| matches!(word, b"-I" | b"-E" | b"-s" | b"-S" | b"-u")))
 }

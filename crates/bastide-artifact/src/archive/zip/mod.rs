@@ -10,6 +10,7 @@ mod gaps;
 mod local;
 mod members;
 mod rules;
+mod storages;
 
 use self::directory::{Directory, directories};
 use super::kind;
@@ -22,7 +23,7 @@ use crate::source::{Part, Source, read_up_to};
 
 pub(crate) use self::rules::{
     CHECKSUM, DUPLICATE, DUPLICATE_FILE, ENCRYPTED, FLAGS, HIDDEN, MISMATCH, MIXED, NO_CHECKSUMS, PREFIX,
-    UNSUPPORTED,
+    RECORD, UNSUPPORTED,
 };
 
 /// The end record with its longest comment.
@@ -89,6 +90,7 @@ pub(crate) fn read(format: Format, source: &dyn Source, name: &str, scan: &mut S
     for directory in &directories {
         names.check(&container, directory, scan);
         members::scan_all(&container, directory, &mut covered, scan)?;
+        storages::check(&container, directory, scan)?;
         // No reader of archives looks at the comment, and readers of other formats may find theirs in it.
         let comment = Part::new(source, directory.comment, directory.archive_end - directory.comment);
         if comment.size() > 0 {

@@ -134,3 +134,16 @@ pub(crate) const DUPLICATE_FILE: Rule = Rule {
     cwe: &[694],
     atlas: &[],
 };
+
+/// A storage that is larger than what holds it.
+pub(crate) const RECORD: Rule = Rule {
+    id: "zip.record",
+    severity: Severity::High,
+    effect: Assessment::Malicious,
+    title: "storage larger than its record",
+    why: "older versions of PyTorch lay a storage of the claimed size over the record, so that its tensors read and write memory \
+          that is not theirs; later ones refuse the file",
+    fix: "do not load the file; no library writes such an archive",
+    cwe: &[125, 787],
+    atlas: &["AML.T0010.003"],
+};

@@ -1,5 +1,7 @@
 //! Tensors of ONNX, and the files that hold their data.
 
+use std::collections::BTreeMap;
+
 use super::super::path;
 use super::super::proto::{Span, Value};
 use super::{EXTERNAL, Reader, STRUCTURE};
@@ -18,6 +20,8 @@ struct Sizes {
     elements: Option<u64>,
     kind: u64,
     raw: Option<u64>,
+    /// Values in each field of typed data, by its number.
+    typed: BTreeMap<u64, u64>,
     external: bool,
 }
 
@@ -36,6 +40,11 @@ impl Reader<'_, '_, '_> {
                     }
                 }
                 (2, Value::Varint(kind)) => sizes.kind = kind,
+                (4..=7 | 10 | 11, value) => {
+                    let elements = self.typed(field.number, value)?;
+                    let sum = sizes.typed.entry(field.number).or_default();
+                    *sum = sum.saturating_add(elements);
+                }
                 (9, Value::Bytes(span)) => sizes.raw = Some(span.size()),
                 (13, Value::Bytes(span)) => {
                     sizes.external = true;
@@ -58,9 +67,33 @@ impl Reader<'_, '_, '_> {
                 let what = format!("a tensor needs {expected} bytes by its shape and has {raw}");
                 self.scan.find(&STRUCTURE, at, what);
             }
+            (Some(_), None) if !sizes.external => {
+                if let Some((needed, there)) = sizes.contradiction(elements) {
+                    let what = format!("a tensor needs {needed} values by its shape and has {there}");
+                    self.scan.find(&STRUCTURE, at, what);
+                }
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// How many values a field of typed data holds.
+    fn typed(&mut self, field: u64, value: Value) -> Parsed<u64> {
+        let Value::Bytes(mut span) = value else { return Ok(1) };
+        match field {
+            4 => Ok(span.size() / 4),
+            6 => Ok(1),
+            10 => Ok(span.size() / 8),
+            _ => {
+                let mut count = 0;
+                while self.proto.packed(&mut span)?.is_some() {
+                    self.scan.spend(1)?;
+                    count += 1;
+                }
+                Ok(count)
+            }
+        }
     }
 
     /// One property of external data.
@@ -92,6 +125,26 @@ impl Reader<'_, '_, '_> {
 }
 
 impl Sizes {
+    /// How many values the shape needs and how many there are, where these differ. Runtimes that copy what the shape says
+    /// without a look at the data read past it. A tensor without any data is a place for some.
+    fn contradiction(&self, elements: u64) -> Option<(u64, u64)> {
+        let (field, each) = match self.kind {
+            1 => (4, 1),
+            14 => (4, 2),
+            2..=6 | 9 | 10 | 16..=20 | 24 => (5, 1),
+            8 => (6, 1),
+            7 => (7, 1),
+            11 => (10, 1),
+            15 => (10, 2),
+            12 | 13 => (11, 1),
+            // Several to a value, in ways that differ between releases.
+            _ => return None,
+        };
+        let there = *self.typed.get(&field)?;
+        let needed = elements.saturating_mul(each);
+        (there > 0 && there != needed).then_some((needed, there))
+    }
+
     fn multiply(&mut self, dimension: u64) {
         let dimension = i64::try_from(dimension).is_ok().then_some(dimension);
         self.elements =

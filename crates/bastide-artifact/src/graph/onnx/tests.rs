@@ -52,6 +52,34 @@ fn functions_that_multiply_are_malicious() {
 }
 
 #[test]
+fn typed_data_must_have_the_shape_as_raw_data_must() {
+    let of = |kind: u64, data: Vec<u8>| {
+        let tensor = message(5, &[varint(1, 2), varint(1, 3), varint(2, kind), data]);
+        effect(&model(&[node("", "Relu", &[]), text(2, "g"), tensor], &[]))
+    };
+    for (kind, data) in [
+        (1, message(4, &[vec![0; 24]])),
+        (7, message(7, &[vec![1; 6]])),
+        (7, varint(7, 1).repeat(6)),
+        (9, message(5, &[vec![1; 6]])),
+        (14, message(4, &[vec![0; 48]])),
+        (8, text(6, "x").repeat(6)),
+        (1, Vec::new()),
+    ] {
+        assert_eq!(of(kind, data), Assessment::Clean, "{kind}");
+    }
+    for (kind, data) in [
+        (1, message(4, &[vec![0; 4]])),
+        (7, message(7, &[vec![1; 7]])),
+        (11, message(10, &[vec![0; 8]])),
+        (8, text(6, "x")),
+        (1, message(9, &[vec![0; 4]])),
+    ] {
+        assert_eq!(of(kind, data), Assessment::Malicious, "{kind}");
+    }
+}
+
+#[test]
 fn standard_models_are_clean_and_described() {
     let tensor = message(5, &[varint(1, 2), varint(1, 3), varint(2, 10), message(9, &[vec![0; 12]])]);
     let bytes = model(&[node("", "Relu", &[]), text(2, "g"), tensor], &[]);

@@ -14,7 +14,9 @@ mod walk;
 
 use bastide_types::{Assessment, Rule, Severity};
 
-pub(super) use operations::{Reach, outward, reach};
+pub(super) use node::hostile;
+pub(super) use operations::{Reach, reach};
+pub(super) use roles::names_file;
 
 use super::proto::{Outline, Proto, Span, Value};
 use crate::format::{Format, Glance};
@@ -179,7 +181,9 @@ fn has_node(proto: &mut Proto<'_>, graph: &Outline, within_a_model: bool) -> boo
 fn reaches_out(proto: &mut Proto<'_>, node: Span) -> bool {
     let operation = Outline::of(proto, node, 256).and_then(|node| node.bytes(2));
     operation.filter(|operation| proto.is_name(*operation)).is_some_and(|operation| {
-        proto.text(operation, 256).is_ok_and(|operation| outward().any(|known| known == operation))
+        proto
+            .text(operation, 256)
+            .is_ok_and(|operation| matches!(reach(&operation), Reach::Files | Reach::Python | Reach::Network))
     })
 }
 

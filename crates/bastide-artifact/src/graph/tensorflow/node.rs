@@ -61,18 +61,21 @@ fn judge<'p>(body: usize, node: &'p Node, flow: &mut Flow<'p>, scan: &mut Scan<'
 
 /// An operation on a file that is honest unless the graph itself names a file outside of the model.
 fn named(node: &Node, reach: Reach, texts: &Texts, what: String, scan: &mut Scan<'_>) {
-    let mut paths = texts.known.iter();
-    let hostile = if reach == Reach::Loads {
-        paths.find(|path| path::is_of_host(path)).map(|path| (path, "is of the host"))
-    } else {
-        paths.find_map(|path| Some((path, path::escape(path)?)))
-    };
-    if let Some((path, why)) = hostile {
+    let attack = texts.known.iter().find_map(|path| Some((path, hostile(reach, path)?)));
+    if let Some((path, why)) = attack {
         scan.find(&FILES, node.at, format!("{what}: the path `{}` {why}", shown(path)));
     } else if texts.hidden {
         scan.find(&INDIRECT, node.at, format!("{what}: its path is computed"));
     } else if reach == Reach::Reads {
         scan.find(&READS, node.at, what);
+    }
+}
+
+/// Why an operation on files attacks where the graph itself names `path`; nothing where it does not.
+pub(in crate::graph) fn hostile(reach: Reach, path: &str) -> Option<&'static str> {
+    match reach {
+        Reach::Loads => path::is_of_host(path).then_some("is of the host"),
+        _ => path::escape(path),
     }
 }
 

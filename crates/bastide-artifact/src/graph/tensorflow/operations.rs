@@ -123,11 +123,6 @@ const TEXTUAL: &[&str] = &[
     "UnsortedSegmentJoin",
 ];
 
-/// Every operation that reaches out by itself, whatever it is given.
-pub(in crate::graph) fn outward() -> impl Iterator<Item = &'static str> {
-    [FILES, PYTHON, NETWORK].into_iter().flatten().copied()
-}
-
 /// Whether `operation` makes texts whatever its attributes say.
 pub(super) fn makes_text(operation: &str) -> bool {
     TEXTUAL.contains(&operation)

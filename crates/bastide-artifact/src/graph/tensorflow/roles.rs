@@ -1,7 +1,7 @@
 //! What operations do with texts: which input names a file, who keeps texts, and who takes them from there.
 
 /// Whether input number `at` of `operation` names a file. What is stored and what is asked of it do not.
-pub(super) fn names_file(operation: &str, at: usize) -> bool {
+pub(in crate::graph) fn names_file(operation: &str, at: usize) -> bool {
     match operation.strip_prefix("Experimental").unwrap_or(operation) {
         "SaveV2"
         | "Save"

@@ -12,19 +12,27 @@ struct Model {
     buffer: u32,
     code: u32,
     input: i32,
+    path: Option<&'static str>,
 }
 
 const PLAIN: Model =
-    Model { options: b"", custom: None, shape: [2, 3], data: 24, buffer: 0, code: 0, input: 0 };
+    Model { options: b"", custom: None, shape: [2, 3], data: 24, buffer: 0, code: 0, input: 0, path: None };
 
 impl Model {
     fn bytes(&self) -> Vec<u8> {
         let mut b = Builder::new(*b"TFL3");
-        let data = b.bytes(&vec![0; self.data]);
+        let data = match self.path {
+            Some(path) => {
+                let numbers = [1, 12, 12 + u32::try_from(path.len()).unwrap()].map(u32::to_le_bytes);
+                b.bytes(&[numbers.as_flattened(), path.as_bytes()].concat())
+            }
+            None => b.bytes(&vec![0; self.data]),
+        };
         let buffer = b.table(&[(0, data)]);
         let buffers = b.references(&[buffer]);
         let shape = b.numbers(&self.shape);
-        let tensor = b.table(&[(0, shape), (2, Builder::number(self.buffer))]);
+        let kind = Builder::number(if self.path.is_some() { 5 } else { 0 });
+        let tensor = b.table(&[(0, shape), (1, kind), (2, Builder::number(self.buffer))]);
         let tensors = b.references(&[tensor]);
         let inputs = b.numbers(&[self.input]);
         let options = b.bytes(self.options);
@@ -91,6 +99,27 @@ fn the_node_in_the_options_counts_whatever_the_code_is_called() {
     assert_eq!(scanned(&model.bytes()).assessment(), Assessment::Malicious);
     let model = Model { custom: Some("FlexAdd"), options: b"\x0a\x01n\x12\x03Add", ..PLAIN };
     assert_eq!(scanned(&model.bytes()).assessment(), Assessment::Clean);
+}
+
+#[test]
+fn files_that_the_model_itself_names_are_judged_as_in_tensorflow() {
+    use Assessment::{Clean, Malicious, Review};
+    for (operation, path, expected) in [
+        ("FlexSaveV2", None, Review),
+        ("FlexSaveV2", Some("checkpoint"), Review),
+        ("FlexSaveV2", Some("/home/user/.bashrc"), Malicious),
+        ("FlexSaveV2", Some("../x"), Malicious),
+        ("FlexTextLineReaderV2", Some("/home/user/.bashrc"), Malicious),
+        ("FlexRestoreV2", Some("/etc/hostname"), Malicious),
+        ("FlexRestoreV2", Some("/home/user/model"), Clean),
+        ("FlexStringLower", Some("/etc/hostname"), Clean),
+    ] {
+        let model = Model { custom: Some(operation), path, ..PLAIN };
+        assert_eq!(scanned(&model.bytes()).assessment(), expected, "{operation} {path:?}");
+    }
+    let options = b"\x0a\x01n\x12\x06SaveV2";
+    let hidden = Model { custom: Some("FlexAdd"), options, path: Some("/etc/x"), ..PLAIN };
+    assert_eq!(scanned(&hidden.bytes()).assessment(), Malicious);
 }
 
 #[test]

@@ -4,7 +4,6 @@ use super::bytes::{Block, size};
 use super::{FILTER, Walk, heap};
 use crate::halt::{Halt, Parsed};
 use crate::keras;
-use crate::source::Source;
 
 /// Bytes of the longest text kept.
 const LONGEST: usize = 32 << 20;
@@ -90,14 +89,8 @@ impl Walk<'_, '_> {
     /// The text of an attribute.
     fn text(&mut self, name: &str, bytes: &[u8], at: u64) -> Parsed<()> {
         let bytes = bytes.get(..LONGEST).unwrap_or(bytes);
-        // PyTables unpickles attributes that look like pickles.
-        let pickle = matches!(bytes, [0x80, 2..=5, ..])
-            || bytes.starts_with(b"(") && bytes.contains(&b'\n')
-            || is_global(bytes);
-        if pickle {
-            let end = bytes.iter().rposition(|byte| *byte == b'.').map_or(bytes.len(), |end| end + 1);
-            let pickled: &dyn Source = &bytes.get(..end).unwrap_or(bytes);
-            self.scan.nested(name, pickled);
+        self.kept.note(name, bytes);
+        if self.pickled(name, bytes)? {
             return Ok(());
         }
         let text = String::from_utf8_lossy(bytes);
@@ -280,15 +273,4 @@ fn elements(space: &mut Block<'_>) -> Parsed<u64> {
         elements = elements.saturating_mul(space.length()?);
     }
     Ok(elements)
-}
-
-/// Whether a pickle of protocol 0 begins with a name here: `c`, its module and its function on a line each.
-fn is_global(bytes: &[u8]) -> bool {
-    let mut lines = bytes.strip_prefix(b"c").unwrap_or_default().splitn(3, |byte| *byte == b'\n');
-    let is_name = |line: Option<&[u8]>| {
-        line.is_some_and(|line| {
-            !line.is_empty() && line.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(byte))
-        })
-    };
-    is_name(lines.next()) && is_name(lines.next()) && lines.next().is_some_and(|rest| rest.contains(&b'.'))
 }

@@ -1,13 +1,14 @@
 //! HDF5 (file format specification 3.0, versions 0 to 3 of the superblock): attributes, where Keras keeps a model's
 //! configuration, and everything by which one file reaches into others.
 //!
-//! Values of datasets are not read: they are numbers. Where a structure is beyond this reader, the bytes are searched for
+//! Values of datasets are read only where they are pickles: the others are numbers. Where a structure is beyond this reader, the bytes are searched for
 //! configurations instead, so that none is missed.
 
 mod bytes;
 mod heap;
 mod message;
 mod object;
+mod pickles;
 mod search;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use crate::halt::{Halt, Parsed};
 use crate::scan::{Scan, shown};
 use crate::source::{Source, read_up_to};
 use bytes::File;
+use pickles::Kept;
 
 /// Data of the host.
 pub(crate) const OUTSIDE: Rule = Rule {
@@ -105,9 +107,14 @@ pub(super) fn read(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
         base = further;
         openable = is_openable(source, base)?;
     }
-    let mut walk = Walk { scan, unread: false, attributes: 0 };
-    let outcome = root(source, base).and_then(|(file, root)| walk.objects(file, root));
-    let (unread, attributes) = (walk.unread || outcome.is_err(), walk.attributes);
+    let mut walk = Walk { scan, unread: false, attributes: 0, kept: Kept::default() };
+    let root = root(source, base);
+    let length_size = root.as_ref().map_or(8, |(file, _)| file.length_size);
+    let outcome = root.and_then(|(file, root)| walk.objects(file, root));
+    let (unread, attributes, mut kept) = (walk.unread || outcome.is_err(), walk.attributes, walk.kept);
+    // What was not read may say it.
+    kept.rows |= unread;
+    pickles::values(source, kept, length_size, scan)?;
     if !unread {
         return Ok(());
     }
@@ -181,6 +188,8 @@ pub(super) struct Walk<'w, 'l> {
     pub(super) unread: bool,
     /// Attributes read.
     pub(super) attributes: u64,
+    /// Pickles that attributes tell of.
+    pub(super) kept: Kept,
 }
 
 impl Walk<'_, '_> {

@@ -175,6 +175,63 @@ fn a_pickle_in_an_attribute_is_a_file_of_its_own() {
     assert!(report.findings.iter().all(|finding| finding.members == ["FLAVOR"]));
 }
 
+/// A file of version 2 whose root group has this attribute, and a global heap with these objects behind.
+fn with_heap(name: &str, value: &str, objects: &[&[u8]]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (index, object) in objects.iter().enumerate() {
+        body.extend(le16(index + 1));
+        body.extend([1, 0, 0, 0, 0, 0]);
+        body.extend((object.len() as u64).to_le_bytes());
+        body.extend(*object);
+        body.resize(body.len().next_multiple_of(8), 0);
+    }
+    let mut file = second(&[(12, attribute(name, value))]);
+    file.extend(b"GCOL\x01\0\0\0");
+    file.extend((16 + body.len() as u64).to_le_bytes());
+    file.extend(body);
+    file
+}
+
+const HARMLESS: &[u8] = b"\x80\x02]q\0K\x01a.";
+const HARM: &[u8] = b"\x80\x02cposix\nsystem\nX\x0d\0\0\0echo harmless\x85R.";
+
+#[test]
+fn rows_of_arrays_of_objects_are_judged_as_pickles() {
+    let pytables = |objects: &[&[u8]]| judge(&with_heap("PSEUDOATOM", "object", objects)).assessment();
+    assert_eq!(pytables(&[HARMLESS, b"", HARMLESS]), Assessment::Clean);
+    assert_eq!(pytables(&[HARMLESS, HARM]), Assessment::Malicious);
+    // Without a frame, with another opcode first, and with bytes behind.
+    assert_eq!(pytables(&[b"Ncposix\nsystem\n(S'echo harmless'\ntR."]), Assessment::Malicious);
+    assert_eq!(pytables(&[&[HARM, b"behind"].concat()]), Assessment::Malicious);
+    assert_eq!(pytables(&[b"\x80\x02cmine\nThing\n)\x81."]), Assessment::Review);
+    assert_eq!(judge(&with_heap("FLAVOR", "Object", &[HARM])).assessment(), Assessment::Malicious);
+    // Rows of texts stay texts.
+    assert_eq!(judge(&with_heap("PSEUDOATOM", "vlstring", &[HARM])).assessment(), Assessment::Clean);
+    assert_eq!(judge(&with_heap("note", "object", &[HARM])).assessment(), Assessment::Clean);
+}
+
+#[test]
+fn a_collection_that_spans_another_hides_nothing() {
+    let inner = with_heap("PSEUDOATOM", "object", &[HARM]);
+    let at = memchr::memmem::find(&inner, b"GCOL").unwrap();
+    let file = with_heap("PSEUDOATOM", "object", &[&inner[at..]]);
+    assert_eq!(judge(&file).assessment(), Assessment::Malicious);
+}
+
+#[test]
+fn pickles_of_hickle_are_found_in_its_values() {
+    let hickle = with_heap("HICKLE_VERSION", "5.0.3", &[HARM]);
+    assert_eq!(judge(&hickle).assessment(), Assessment::Malicious);
+    assert_eq!(judge(&with_heap("HICKLE_VERSION", "5.0.3", &[HARMLESS])).assessment(), Assessment::Clean);
+}
+
+#[test]
+fn an_attribute_that_ends_in_a_full_stop_may_be_a_pickle() {
+    let of = |text: &str| judge(&second(&[(12, attribute("note", text))])).assessment();
+    assert_eq!(of("Ncposix\nsystem\n(S'echo harmless'\ntR."), Assessment::Malicious);
+    assert_eq!(of("Made by the system.\nRun it."), Assessment::Clean);
+}
+
 proptest! {
     #[test]
     fn mutated_files_never_panic(at in 8..400_usize, new: u8, cut in 0..400_usize, old: bool) {

@@ -104,7 +104,11 @@ fn string(wire: &mut Wire<'_>, key: &str, scan: &mut Scan<'_>) -> Proof<()> {
         return Ok(wire.cursor.skip(length)?);
     }
     if size > scan.limits.structure_bytes {
-        return Err(Halt::limit(format!("{} bytes of one text", scan.limits.structure_bytes)).into());
+        return Err(Halt::limit(format!(
+            "{} of one text",
+            crate::halt::size(scan.limits.structure_bytes as u64)
+        ))
+        .into());
     }
     let text = String::from_utf8_lossy(wire.cursor.take(size)?).into_owned();
     if let Some(property) = property {

@@ -4,6 +4,7 @@ use super::super::keys::Keys;
 use super::super::proof::{Proof, flaw};
 use super::types;
 use super::wire::Wire;
+use crate::claim::is_absurd;
 use crate::halt::Halt;
 use crate::scan::{Scan, shown};
 use crate::source::{Source, read_up_to};
@@ -122,6 +123,9 @@ pub(super) fn prove(source: &dyn Source, mut tensors: Vec<Tensor>, end: u64, ali
     }
     let data = end.checked_next_multiple_of(alignment).unwrap_or(u64::MAX);
     let last = if tensors.is_empty() { end } else { data.saturating_add(used) };
+    if is_absurd(last, source.size()) {
+        return flaw(end, format!("the tensors claim {used} bytes"));
+    }
     if last > source.size() {
         return Err(Halt::Truncated { offset: source.size() }.into());
     }

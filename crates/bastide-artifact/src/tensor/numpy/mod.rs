@@ -9,6 +9,7 @@ mod literal;
 use bastide_types::{Assessment, Rule, Severity};
 
 use super::proof::{Proof, flaw, settle};
+use crate::claim::is_absurd;
 use crate::format::Glance;
 use crate::halt::{Halt, Parsed};
 use crate::scan::{Scan, shown};
@@ -67,8 +68,6 @@ pub(super) const TRAILING: Rule = Rule {
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// numpy's default for `max_header_size`.
 const LONG: usize = 10_000;
-/// No machine holds an array beyond this: 16 TiB.
-const ABSURD: u64 = 1 << 44;
 
 /// Whether numpy would read an array here.
 pub(super) fn recognise(glance: &Glance<'_>) -> bool {
@@ -122,7 +121,11 @@ fn array(source: &dyn Source, start: u64, scan: &mut Scan<'_>) -> Proof<Option<u
         scan.find(&LONG_HEADER, at, format!("the header has {length} bytes"));
     }
     if length > scan.limits.structure_bytes {
-        return Err(Halt::limit(format!("{} bytes of one structure", scan.limits.structure_bytes)).into());
+        return Err(Halt::limit(format!(
+            "{} of one structure",
+            crate::halt::size(scan.limits.structure_bytes as u64)
+        ))
+        .into());
     }
     let bytes = cursor.take(length)?;
     let text = match std::str::from_utf8(bytes) {
@@ -170,7 +173,8 @@ fn elements(
         scan.nested("array", &Part::from(source, data));
         return Ok(None);
     }
-    let Some(size) = count.checked_mul(dtype.size.max(1)).filter(|size| *size <= ABSURD) else {
+    let size = count.checked_mul(dtype.size.max(1));
+    let Some(size) = size.filter(|size| !is_absurd(*size, source.size()) || dtype.size == 0) else {
         return flaw(at, format!("the array claims {count} elements of {} bytes", dtype.size));
     };
     let size = if dtype.size == 0 { 0 } else { size };

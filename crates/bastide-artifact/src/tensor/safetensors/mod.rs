@@ -12,6 +12,7 @@ use bastide_types::{Assessment, Rule, Severity};
 
 use super::keys::Keys;
 use super::proof::{Proof, flaw, settle};
+use crate::claim::is_absurd;
 use crate::format::Glance;
 use crate::halt::{Halt, Parsed};
 use crate::scan::{Scan, shown};
@@ -33,8 +34,6 @@ pub(super) const STRUCTURE: Rule = Rule {
 
 /// The longest header that the reference library reads.
 const MAX_HEADER: u64 = 100_000_000;
-/// No machine holds a tensor beyond this: 16 TiB.
-const ABSURD: u64 = 1 << 44;
 
 /// Whether the reference library would try to read a header here.
 pub(super) fn recognise(glance: &Glance<'_>) -> bool {
@@ -102,7 +101,7 @@ fn prove(source: &dyn Source, scan: &mut Scan<'_>) -> Proof<()> {
     unique(header.keys)?;
     let size = contiguous(header.places)?;
     let there = source.size() - end.min(source.size());
-    if size > ABSURD {
+    if is_absurd(size, source.size()) {
         flaw(8, format!("the tensors claim {size} bytes"))
     } else if size > there {
         Err(Halt::Truncated { offset: source.size() }.into())

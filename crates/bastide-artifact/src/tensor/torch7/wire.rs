@@ -1,12 +1,12 @@
 //! Numbers and strings of Torch 7 files, in their binary and their text form.
 
 use super::super::proof::{Proof, flaw};
+use crate::claim::is_absurd;
 use crate::halt::{Halt, Parsed};
 use crate::source::Cursor;
 
-/// No string of a model reaches this, and no file holds as many elements.
+/// No string of a model reaches this.
 const LONGEST_STRING: u64 = 1 << 30;
-const ABSURD: u64 = 1 << 44;
 
 pub(super) struct Wire<'a> {
     pub(super) cursor: Cursor<'a>,
@@ -58,7 +58,9 @@ impl Wire<'_> {
         };
         match length.checked_mul(least) {
             Some(bytes) if bytes <= self.cursor.left() => Ok(length),
-            Some(bytes) if bytes <= ABSURD => Err(Halt::Truncated { offset: at }.into()),
+            Some(bytes) if !is_absurd(bytes, self.cursor.position() + self.cursor.left()) => {
+                Err(Halt::Truncated { offset: at }.into())
+            }
             _ => flaw(at, format!("{length} elements do not fit any file")),
         }
     }
