@@ -26,7 +26,7 @@ mod yaml;
 use bastide_types::Rule;
 
 pub use infrastructure::{Kind, infrastructure};
-pub use python::{LONGEST as LONGEST_PYTHON, cell, python, python_file};
+pub use python::{LONGEST as LONGEST_PYTHON, cell, notebook, python, python_file};
 pub use remark::Remark;
 
 /// Every rule, in the order of the documentation.

@@ -1,6 +1,6 @@
 //! Ways to hide what a program does, each of which runs in Python as it stands.
 
-use bastide_code::python;
+use bastide_code::{python, python_file};
 use bastide_types::Assessment;
 
 #[test]
@@ -18,6 +18,25 @@ fn what_is_hidden_is_found() {
 fn what_looks_alike_is_not() {
     let alarms: Vec<&str> = programs(HONEST).filter(|text| worst(text) > Some(Assessment::Clean)).collect();
     assert!(alarms.is_empty(), "{}", alarms.join("----\n"));
+}
+
+#[test]
+fn what_a_model_runs_when_it_is_imported_is_found() {
+    let missed: Vec<&str> =
+        programs(MODELING).filter(|text| of_model(text) != Some(Assessment::Malicious)).collect();
+    assert!(missed.is_empty(), "{}", missed.join("----\n"));
+}
+
+#[test]
+fn what_honest_models_do_is_not() {
+    let alarms: Vec<&str> =
+        programs(MODELING_HONEST).filter(|text| of_model(text) > Some(Assessment::Clean)).collect();
+    assert!(alarms.is_empty(), "{}", alarms.join("----\n"));
+}
+
+/// Of a file that loading a model imports.
+fn of_model(text: &str) -> Option<Assessment> {
+    python_file("modeling_x.py", text.as_bytes()).iter().map(|remark| remark.rule.effect).max()
 }
 
 fn worst(text: &str) -> Option<Assessment> {
@@ -38,6 +57,10 @@ const FILES: &[&str] = &[
     include_str!("evasions/spelling.txt"),
     include_str!("evasions/traces.txt"),
 ];
+
+const MODELING: &str = include_str!("evasions/modeling.txt");
+
+const MODELING_HONEST: &str = include_str!("evasions/modeling_honest.txt");
 
 const HONEST: &str = include_str!("evasions/honest.txt");
 

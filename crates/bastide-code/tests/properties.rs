@@ -144,6 +144,7 @@ fn hostile_texts_cost_what_their_length_costs() {
         "'",
         "f'{",
         "lambda:",
+        "def f():f\nlambda:f.a,",
         "not ",
         "a = a + 'x'\n",
         "x = [x]\n",

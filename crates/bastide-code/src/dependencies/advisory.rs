@@ -98,12 +98,14 @@ struct Score {
 }
 
 impl Advisory {
-    /// How bad it is: by its vectors, else by what its database says, else moderate.
+    /// How bad it is: by its vectors, else by what its database says, else moderate. A package that is the attack is
+    /// critical.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        let own = self.scores.iter();
-        let scores = own.chain(self.affected.iter().flat_map(|affected| &affected.scores));
-        let by_vector = scores.filter_map(|score| cvss::severity(&score.score)).max();
+        if self.is_malicious() {
+            return Severity::Critical;
+        }
+        let by_vector = self.vectors().filter_map(cvss::severity).max();
         let by_word = || match self.database_specific.get("severity").and_then(serde_json::Value::as_str) {
             Some("CRITICAL") => Some(Severity::Critical),
             Some("HIGH") => Some(Severity::High),
@@ -111,6 +113,30 @@ impl Advisory {
             _ => None,
         };
         by_vector.or_else(by_word).unwrap_or(Severity::Medium)
+    }
+
+    /// The CVSS vector that says the worst.
+    #[must_use]
+    pub fn vector(&self) -> Option<&str> {
+        let vectors = self.vectors().filter(|vector| vector.starts_with("CVSS:"));
+        vectors
+            .filter_map(|vector| Some((cvss::severity(vector)?, vector)))
+            .max_by_key(|(severity, _)| *severity)
+            .map(|(_, it)| it)
+    }
+
+    /// The weaknesses that it names, as numbers of the CWE list.
+    #[must_use]
+    pub fn weaknesses(&self) -> Vec<u32> {
+        let named = self.database_specific.get("cwe_ids").and_then(serde_json::Value::as_array);
+        let number = |id: &serde_json::Value| id.as_str()?.strip_prefix("CWE-")?.parse().ok();
+        named.into_iter().flatten().filter_map(number).collect()
+    }
+
+    fn vectors(&self) -> impl Iterator<Item = &str> {
+        let own = self.scores.iter();
+        let scores = own.chain(self.affected.iter().flat_map(|affected| &affected.scores));
+        scores.map(|score| score.score.as_str())
     }
 
     /// Whether it says that the package itself is an attack.

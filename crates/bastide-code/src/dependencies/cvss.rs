@@ -5,19 +5,21 @@ use bastide_types::Severity;
 
 /// The severity that a vector stands for.
 pub(crate) fn severity(vector: &str) -> Option<Severity> {
-    let score = if vector.starts_with("CVSS:3") {
-        base3(vector)?
-    } else if vector.starts_with("CVSS:4") {
+    if vector.starts_with("CVSS:4") {
         return estimate4(vector);
-    } else {
-        vector.parse::<f64>().ok()?
-    };
-    Some(match score {
+    }
+    let number = || vector.parse::<f64>().ok().filter(|score| (0.0..=10.0).contains(score));
+    Some(match score(vector).or_else(number)? {
         s if s >= 9.0 => Severity::Critical,
         s if s >= 7.0 => Severity::High,
         s if s >= 4.0 => Severity::Medium,
         _ => Severity::Low,
     })
+}
+
+/// The base score of a vector of version 3; the other versions are not computed.
+pub(crate) fn score(vector: &str) -> Option<f64> {
+    if vector.starts_with("CVSS:3") { base3(vector) } else { None }
 }
 
 fn metric<'v>(vector: &'v str, name: &str) -> Option<&'v str> {

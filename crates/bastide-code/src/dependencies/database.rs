@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use bastide_types::Severity;
 
 use crate::dependencies::advisory::{Advisory, Affected, Event, RangeKind};
+use crate::dependencies::cvss;
 use crate::dependencies::lock::Package;
 use crate::dependencies::order::{Ecosystem, Version};
 
@@ -17,7 +18,7 @@ pub struct Database {
 }
 
 /// An advisory that a package falls under.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Vulnerable<'d> {
     /// The advisory's name.
     pub id: &'d str,
@@ -27,6 +28,12 @@ pub struct Vulnerable<'d> {
     pub summary: &'d str,
     /// How bad it is.
     pub severity: Severity,
+    /// The CVSS vector that says so, where there is one.
+    pub vector: Option<&'d str>,
+    /// The base score of that vector, for version 3.
+    pub score: Option<f64>,
+    /// The weaknesses behind it, as numbers of the CWE list.
+    pub weaknesses: Vec<u32>,
     /// The versions that mend it, in their order.
     pub fixed: Vec<&'d str>,
     /// When it became public, as RFC 3339.
@@ -93,6 +100,9 @@ impl Database {
                 aliases: &advisory.aliases,
                 summary: &advisory.summary,
                 severity: advisory.severity(),
+                vector: advisory.vector(),
+                score: advisory.vector().and_then(cvss::score),
+                weaknesses: advisory.weaknesses(),
                 fixed: fixed(affected, version.as_ref(), package.ecosystem),
                 published: &advisory.published,
                 malicious: advisory.is_malicious(),

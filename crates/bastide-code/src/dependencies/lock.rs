@@ -1,13 +1,15 @@
 //! Lock files: which they are, and what they pin.
 
 use crate::dependencies::order::Ecosystem;
-use crate::dependencies::{node, python, requirements};
+use crate::dependencies::{node, project, python, requirements};
 
 /// The formats of lock files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// `requirements.txt` of pip.
     Requirements,
+    /// `pyproject.toml` and `Pipfile`: what a project asks for, with or without a version.
+    Project,
     /// `poetry.lock`, `uv.lock`, `pdm.lock`: tables `[[package]]`.
     PythonTables,
     /// `pylock.toml` (PEP 751): tables `[[packages]]`.
@@ -64,6 +66,7 @@ impl Kind {
         Some(match name.as_str() {
             "poetry.lock" | "uv.lock" | "pdm.lock" => Kind::PythonTables,
             "pipfile.lock" => Kind::Pipfile,
+            "pyproject.toml" | "pipfile" => Kind::Project,
             "package-lock.json" | "npm-shrinkwrap.json" => Kind::PackageLock,
             "yarn.lock" => Kind::Yarn,
             "pnpm-lock.yaml" | "pnpm-lock.yml" => Kind::Pnpm,
@@ -85,6 +88,10 @@ impl Kind {
             {
                 Kind::Requirements
             }
+            // Files that `-r` names are called anything.
+            _ if (name.ends_with(".txt") || name.ends_with(".in")) && requirements::is_list(begins()) => {
+                Kind::Requirements
+            }
             _ => return None,
         })
     }
@@ -98,6 +105,7 @@ pub fn packages(kind: Kind, text: &str) -> Vec<Package> {
     }
     let mut packages = match kind {
         Kind::Requirements => requirements::packages(text),
+        Kind::Project => project::packages(text),
         Kind::PythonTables => python::tables(text, "[[package]]", Ecosystem::PyPI),
         Kind::PyLock => python::tables(text, "[[packages]]", Ecosystem::PyPI),
         Kind::Cargo => python::tables(text, "[[package]]", Ecosystem::CratesIo),

@@ -21,6 +21,7 @@ mod database;
 mod lock;
 mod node;
 mod order;
+mod project;
 mod python;
 mod requirements;
 mod rules;
@@ -30,7 +31,7 @@ pub use advisory::{Advisory, Event, Range, RangeKind};
 pub use database::{Database, Vulnerable};
 pub use lock::{Kind, Package, packages};
 pub use order::{Ecosystem, Version};
-pub use requirements::remarks;
+pub use requirements::{included, remarks};
 pub use rules::{OVERDUE, rule_for};
 pub use sla::{Sla, SlaError, overdue};
 

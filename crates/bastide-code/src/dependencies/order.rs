@@ -25,6 +25,16 @@ impl Ecosystem {
         }
     }
 
+    /// The name that OSV gives it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Ecosystem::PyPI => "PyPI",
+            Ecosystem::Npm => "npm",
+            Ecosystem::CratesIo => "crates.io",
+        }
+    }
+
     /// The type of its package URLs (ECMA-427).
     #[must_use]
     pub const fn purl_type(self) -> &'static str {

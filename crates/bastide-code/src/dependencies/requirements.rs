@@ -2,7 +2,7 @@
 
 use crate::dependencies::lock::{Kind, LONGEST, Package, packages as locked};
 use crate::dependencies::order::Ecosystem;
-use crate::dependencies::rules;
+use crate::dependencies::{project, rules};
 use crate::remark::{Remark, Remarks, shown};
 
 /// The packages that the lines pin; options and other files are left out.
@@ -33,6 +33,45 @@ fn logical(text: &str) -> Vec<(String, usize)> {
     }
     lines.retain(|(line, _)| !line.is_empty());
     lines
+}
+
+/// Files that the lines take in (`-r`, `-c`), as they are named; addresses and variables are left out.
+#[must_use]
+pub fn included(text: &str) -> Vec<String> {
+    let name = |line: &str| {
+        let option = ["-r", "--requirement", "-c", "--constraint"].iter().find_map(|option| {
+            let rest = line.strip_prefix(option)?;
+            rest.starts_with([' ', '=', '\t']).then(|| rest.trim_start_matches(['=', ' ', '\t']))
+        })?;
+        let name = option.split_whitespace().next()?;
+        (!name.contains("://") && !name.contains("${")).then(|| name.to_owned())
+    };
+    logical(text).iter().filter_map(|(line, _)| name(line)).collect()
+}
+
+/// Whether the beginning of a text is a list of requirements whatever it is called: each line names a package with a
+/// version or is an option of pip, and one of them at least pins one.
+pub(crate) fn is_list(text: &str) -> bool {
+    // The last line may be cut.
+    let whole = text.rsplit_once('\n').map_or(text, |(whole, _)| whole);
+    let compared = |line: &str| {
+        let end = line.find(['=', '<', '>', '~', '!'])?;
+        let name = line.get(..end)?.split('[').next()?.trim();
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        let version = line.get(end..)?.trim_start_matches(['=', '<', '>', '~', '!', ' ']);
+        (plain && !name.is_empty() && version.starts_with(|c: char| c.is_ascii_digit()))
+            .then(|| line.contains("=="))
+    };
+    let mut pins = false;
+    for (line, _) in logical(whole) {
+        let option = ["-r ", "-c ", "-e ", "-i ", "--"].iter().any(|option| line.starts_with(option));
+        match compared(&line) {
+            Some(pinned) => pins |= pinned,
+            None if option => {}
+            None => return false,
+        }
+    }
+    pins
 }
 
 /// The package of one requirement: `name[extra]==1.0 ; marker --hash=…`.
@@ -78,6 +117,11 @@ pub fn remarks(kind: Kind, text: &str) -> Vec<Remark> {
                     line,
                     format!("it cannot be read from here on: {}", shown(&fault)),
                 );
+            }
+        }
+        Kind::Project => {
+            if !project::is_readable(text) {
+                remarks.add(&rules::UNREAD, 0, "it is not read as TOML, so its packages are not known");
             }
         }
         Kind::PythonTables | Kind::PyLock | Kind::Cargo | Kind::Yarn => {
@@ -127,4 +171,25 @@ fn fixed(text: &str) -> bool {
     let commit =
         text.split('@').skip(1).any(|part| part.bytes().take_while(u8::is_ascii_hexdigit).count() == 40);
     commit || text.contains("sha256=") || text.contains("--hash=") || text.contains(".whl")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_known_by_what_stands_in_them() {
+        assert!(is_list("# base\ntorch==2.5.1\nnumpy>=1.0,<2\n-r other.txt\n"));
+        assert!(is_list("torch[extra]==2.5.1 ; python_version > '3.8' \\\n    --hash=sha256:00\n"));
+        for text in ["", "the\ncat\n", "a == b\n", "numpy>=1.0\n", "x==1\nsome words\n", "accuracy = 0.5\n"] {
+            assert!(!is_list(text), "{text}");
+        }
+        assert_eq!(Kind::of("base.txt", "torch==2.5.1\n"), Some(Kind::Requirements));
+    }
+
+    #[test]
+    fn files_that_are_taken_in_are_named() {
+        let text = "-r base.txt\n--requirement=sub/dev.txt\n-c ${X}/c.txt\n-r https://example.org/r.txt\n-rx\ntorch\n";
+        assert_eq!(included(text), ["base.txt", "sub/dev.txt"]);
+    }
 }

@@ -56,6 +56,10 @@ rule!(MALFORMED, "dependency.malformed", Medium, Unfinished, "lock file not read
     why: "what was not read was not matched against advisories",
     fix: "write the lock file again with its tool",
     cwe: [20], atlas: []);
+rule!(UNREAD, "dependency.unread-project", Low, Clean, "project file not readable",
+    why: "what the project asks for was not matched against advisories; a template that is no TOML yet looks like this",
+    fix: "scan the project that is made of it, or mend the file",
+    cwe: [], atlas: []);
 
 pub(crate) const RULES: &[&Rule] = &[
     &MALICIOUS,
@@ -69,6 +73,7 @@ pub(crate) const RULES: &[&Rule] = &[
     &PLAIN_INDEX,
     &UNFIXED_SOURCE,
     &MALFORMED,
+    &UNREAD,
 ];
 
 /// The rule under which a match is reported: by its severity, and by whether the package itself is the attack.

@@ -5,7 +5,9 @@ use tree_sitter::Node;
 use crate::python::expression::{self, field};
 use crate::python::reader::{Child, Reader};
 use crate::python::value::{Known, Taint, Value};
-use crate::python::{command, deferred, download, fold, hostile, loaders, names, output, serving, sources};
+use crate::python::{
+    command, deferred, download, fold, hostile, loaders, names, natives, output, serving, sources,
+};
 
 /// One call.
 pub(crate) struct Call<'c> {
@@ -52,6 +54,11 @@ impl Call<'_> {
             "posix_spawn" | "posix_spawnp" | "subprocess_shell" => self.positional().nth(1).cloned(),
             "subprocess_exec" => rest(1),
             "create_subprocess_exec" => rest(0),
+            "main" => {
+                let words = self.positional().next()?.items().iter().cloned();
+                let pip = Value::text("pip", Taint::NONE);
+                Some(Value::list(std::iter::once(pip).chain(words).collect()))
+            }
             _ if self.path.starts_with("sh.") => rest(0),
             _ => {
                 let by_name =
@@ -127,12 +134,7 @@ impl Reader<'_, '_, '_> {
         }
         if let Some(name) = path.strip_prefix("local:") {
             self.names.called(name, args);
-            // What calls its own `main` is a script, whether or not it asks how it was started.
-            match self.runs_on_import() {
-                true if name == "main" => self.names.facts.insert("script"),
-                true => self.names.imported.insert(name.to_owned()),
-                false => false,
-            };
+            self.uses(name, true);
         }
         if let Some(name) = path.strip_prefix("local:")
             && let Some(returned) = self.names.returns.get(name)
@@ -212,6 +214,7 @@ impl Reader<'_, '_, '_> {
         download::check(self, call);
         command::check(self, call);
         loaders::check(self, call);
+        natives::check(self, call);
         output::check(self, call);
         serving::check(self, call);
         deferred::check(self, call);

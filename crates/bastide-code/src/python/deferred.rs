@@ -3,11 +3,29 @@
 use crate::python::call::Call;
 use crate::python::names::{self, runs_command, runs_python};
 use crate::python::reader::Reader;
+use crate::python::role::Role;
 use crate::python::value::{Known, Value};
 use crate::python::{command, hostile};
+use crate::remark::shown;
 
 /// The most that are looked at, of arguments and of the items of one.
 const MANY: usize = 16;
+
+/// Whether what a decorator of that name is put on is called later, by nobody in the text.
+pub(crate) fn is_registrar(path: &str) -> bool {
+    matches!(
+        path,
+        "atexit.register"
+            | "codecs.register"
+            | "codecs.register_error"
+            | "functools.singledispatch"
+            | "sys.addaudithook"
+            | "sys.setprofile"
+            | "sys.settrace"
+            | "threading.setprofile"
+            | "threading.settrace"
+    )
+}
 
 /// Judges each call that the one at hand may lead to. Who gets the function decides what it is given, so that everything
 /// beside it counts as an argument: only what attacks is said of it.
@@ -27,6 +45,10 @@ pub(crate) fn reduced(reader: &mut Reader<'_, '_, '_>, offset: usize, value: &Va
     let [function, args, ..] = value.items() else { return };
     if let Some(path) = target(function) {
         let call = Call { offset, path: &path, taint: function.taint, args: args.items() };
+        if reader.role() == Role::Loader && runs_command(&path) {
+            let message = format!("whoever unpickles it calls `{}`", shown(&path));
+            reader.remarks.add(&hostile::HIDDEN_CALL, offset, message);
+        }
         hostile::check(reader, &call);
         command::check(reader, &call);
     }

@@ -5,7 +5,7 @@ use tree_sitter::Node;
 use crate::python::names::{self, is_blank};
 use crate::python::reader::{Child, Reader};
 use crate::python::value::{Known, Taint, Value};
-use crate::python::{namespace, sources, text};
+use crate::python::{namespace, natives, sources, text};
 
 /// The child that stands in `field`.
 pub(crate) fn field<'c, 't>(children: &'c [Child<'t>], name: &str) -> Option<&'c Child<'t>> {
@@ -82,10 +82,17 @@ impl Reader<'_, '_, '_> {
 
     fn identifier(&mut self, node: Node<'_>) -> Value {
         let name = self.source(node);
-        match self.names.get(name) {
-            Some(value) => value.clone(),
-            None => self.names.resolve(name),
+        let Some(value) = self.names.get(name).cloned() else {
+            return match name {
+                // Its folder is that of the model.
+                "__file__" => Value::text("./__file__", Taint::NONE),
+                _ => self.names.resolve(name),
+            };
+        };
+        if let Some(name) = value.as_path().and_then(|path| path.strip_prefix("local:")) {
+            self.uses(name, false);
         }
+        value
     }
 
     fn attribute(&mut self, node: Node<'_>, children: &[Child<'_>]) -> Value {
@@ -97,6 +104,9 @@ impl Reader<'_, '_, '_> {
             && let Some(value) = self.names.get(self.source(node))
         {
             return value.clone();
+        }
+        if object.value.as_path().is_some_and(|path| path.starts_with("local:")) {
+            self.reads(name);
         }
         member(&object.value, name)
     }
@@ -200,6 +210,10 @@ impl Reader<'_, '_, '_> {
         }
         if let Some(value) = self.assigned_item(children, &index.value) {
             return value;
+        }
+        if let Some(table) = object.as_path() {
+            let offset = self.offset(index.node);
+            natives::item(self, table, &index.value, offset);
         }
         match (&object.known, &index.value.known) {
             (Known::List(items, _), Known::Number(number)) => {
@@ -368,9 +382,19 @@ pub(crate) fn member(object: &Value, name: &str) -> Value {
         Known::Text(_) | Known::Bytes(_) | Known::List(..) if name == "__class__" => {
             Value::path("literal.__class__", object.taint)
         }
+        // The folder of a path, and the attribute of a namespace.
+        Known::Text(path) if name == "parent" => Value::text(folder(path), object.taint),
+        Known::List(items, _) if named(items, name).is_some_and(|item| item.as_path().is_some()) => {
+            named(items, name).cloned().unwrap_or_default()
+        }
         Known::Text(_) | Known::Bytes(_) | Known::List(..) => object.method(name),
         _ => Value::path(&format!("?.{name}"), object.taint),
     }
+}
+
+/// What stands before the last name of a path.
+pub(crate) fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// The last entry called `name`.
@@ -407,7 +431,9 @@ fn chosen(children: &[Child<'_>]) -> Value {
 
 /// One of two: the first of which something is known, from wherever either comes.
 fn either(children: &[Child<'_>]) -> Value {
-    let known = children.iter().map(|child| &child.value).find(|value| !is_blank(value));
+    let truth =
+        |value: &&Value| !is_blank(value) && !matches!(value.known, Known::Absent | Known::Flag(false));
+    let known = children.iter().map(|child| &child.value).find(truth);
     known.cloned().unwrap_or_default().with(taint_of(children))
 }
 

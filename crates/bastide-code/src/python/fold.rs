@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig, general_purpose};
 
-use crate::python::expression::{bytes_of, named};
+use crate::python::expression::{bytes_of, folder, named};
 use crate::python::names::Names;
 use crate::python::sources;
 use crate::python::text;
@@ -104,6 +104,11 @@ pub(crate) fn function(path: &str, args: &[Value], names: &mut Names) -> Option<
             let parts: Vec<String> = args.iter().take(64).map(Value::as_part).collect();
             Value::text(&parts.join("/"), Taint::NONE)
         }
+        // What runs is the source.
+        "ast.parse" | "compile" if first?.known != Known::Nothing => first?.clone(),
+        "os.path.dirname" => Value::text(folder(first?.as_text()?), first?.taint),
+        "types.SimpleNamespace" | "argparse.Namespace" => Value::list(args.to_vec()),
+        "type" if args.len() == 3 => args.get(2)?.clone(),
         "os.getenv" | "os.environ.get" | "os.environ.pop" => {
             sources::variable(first.and_then(Value::as_whole_text).unwrap_or_default())
         }

@@ -108,6 +108,7 @@ pub(crate) fn check(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
     shell(reader, call);
     machine_code(reader, call);
     embedded(reader, call);
+    tagged(reader, call);
     sends(reader, call);
     writes(reader, call);
     erases(reader, call);
@@ -120,6 +121,13 @@ fn hidden_call(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
         || call.path == "marshal.loads";
     if reader.depth > 0 && runs_command(call.path) {
         let message = format!("`{}` stands in a text that is executed", shown(call.path));
+        reader.remarks.add(&HIDDEN_CALL, call.offset, message);
+    }
+    if runs_command(call.path)
+        && reader.role() == Role::Loader
+        && let Some(operator) = reader.operator()
+    {
+        let message = format!("`{operator}` calls `{}`", shown(call.path));
         reader.remarks.add(&HIDDEN_CALL, call.offset, message);
     }
     if let Some(name) = call.path.strip_prefix("operator.methodcaller(") {
@@ -137,7 +145,9 @@ fn hidden_call(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
             "it makes a program of the bytes that stand in the text",
         );
     }
-    if call.path.ends_with(".?") && call.taint.has(Taint::COMPUTED) {
+    // An object that dispatches to its own methods hides nothing: it holds no function of the system.
+    let own = call.path.starts_with("parameter:self.") || call.path.starts_with("parameter:cls.");
+    if call.path.ends_with(".?") && call.taint.has(Taint::COMPUTED) && !own {
         let message = format!("`{}` finds the function among all that there are", shown(call.path));
         reader.remarks.add(&HIDDEN_CALL, call.offset, message);
     }
@@ -204,7 +214,9 @@ pub(crate) fn endless(reader: &mut Reader<'_, '_, '_>, node: tree_sitter::Node<'
 
 /// `exec` and its kind.
 fn python_program(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
-    if !runs_python(call.path) || call.path == "pandas.eval" {
+    // What makes a function runs nothing yet: one that nobody calls here is a tool of others.
+    let handed_on = call.path == "types.FunctionType" && reader.is_tool();
+    if !runs_python(call.path) || call.path == "pandas.eval" || handed_on {
         return;
     }
     let first = call.positional().next();
@@ -242,12 +254,18 @@ impl Reader<'_, '_, '_> {
             return;
         }
         if self.role() == Role::Loader
-            && (self.runs_on_import() || self.runs_on_load())
+            && self.runs_for_model()
             && let Some(file) = program.as_path().and_then(read_from)
             && !file.ends_with(".py")
         {
             let message =
                 format!("`{name}` is given the file `{}`, which is not called a program", shown(file));
+            self.remarks.add(&HIDDEN_PROGRAM, offset, message);
+            return;
+        }
+        if path == "exec" && self.role() == Role::Loader && stands_nowhere(program) && self.runs_for_model() {
+            let message =
+                "`exec` is given what does not stand in the file: data of the model, or of whoever loads it";
             self.remarks.add(&HIDDEN_PROGRAM, offset, message);
             return;
         }
@@ -265,6 +283,18 @@ impl Reader<'_, '_, '_> {
                 format!("in the text that `{name}` runs: {}", remark.message),
             );
         }
+    }
+}
+
+/// Whether nothing of a program is known from the text. A module beside the file may be read by whoever reads the file.
+fn stands_nowhere(program: &Value) -> bool {
+    match &program.known {
+        Known::Nothing => true,
+        // A buffer holds what the file itself wrote.
+        Known::Path(path) => {
+            !path.ends_with(".getvalue()") && !read_from(path).is_some_and(|file| file.ends_with(".py"))
+        }
+        _ => false,
     }
 }
 
@@ -419,7 +449,23 @@ fn embedded(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
         true => !unpacked && !bytes.iter().any(|byte| matches!(byte, b'c' | 0xe3)),
         false => !names_global(&bytes),
     });
-    if (carried && !inert) || unpacked {
+    // Code of a model has no use for an object that nobody can read, whatever it is.
+    let encoded = reader.role() == Role::Loader && data.taint.has(Taint::DECODED);
+    if carried && (!inert || encoded) || unpacked {
+        let message = format!("`{}` is given an object that stands in the text", shown(call.path));
+        reader.remarks.add(&EMBEDDED_OBJECT, call.offset, message);
+    }
+}
+
+/// `yaml.unsafe_load("!!python/object/apply:os.system [...]")`.
+fn tagged(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    let loads = call.path.starts_with("yaml.")
+        && matches!(call.last(), "load" | "load_all" | "unsafe_load" | "unsafe_load_all");
+    let text = call.positional().next().and_then(Value::as_command);
+    let loader = call.arg(1, "Loader").and_then(Value::as_path).unwrap_or_default();
+    let safe = loader.ends_with("SafeLoader") || loader.ends_with("BaseLoader");
+    let tags = ["!!python/object", "tag:yaml.org,2002:python/object"];
+    if loads && !safe && text.is_some_and(|text| tags.iter().any(|tag| text.contains(tag))) {
         let message = format!("`{}` is given an object that stands in the text", shown(call.path));
         reader.remarks.add(&EMBEDDED_OBJECT, call.offset, message);
     }
@@ -547,6 +593,14 @@ fn writes(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
     };
     if let Some(target) = target.filter(|target| sources::is_startup_file(target)) {
         reader.remarks.add(&PERSISTENCE, call.offset, format!("it writes `{}`", shown(target)));
+    }
+    let module = call.path.strip_prefix("open(").and_then(|path| path.strip_suffix(").write"));
+    if module.is_some_and(|file| file.ends_with(".py") || file.ends_with(".pth"))
+        && reader.role() == Role::Loader
+        && reader.runs_for_model()
+        && let Some(program) = call.positional().next()
+    {
+        reader.executed_at(call.offset, "import", program);
     }
     if opens_run_key(call) {
         reader.remarks.add(&PERSISTENCE, call.offset, "it adds a program that every login runs");

@@ -6,8 +6,8 @@ use crate::python::hostile::DOWNLOADED_PROGRAM;
 use crate::python::{command, download};
 use crate::remark::{Remarks, shown};
 
-/// Looks at the commands in `text` and gives it back with them blotted out, byte for byte, so that offsets stay.
-pub(crate) fn without<'t>(text: &'t str, remarks: &mut Remarks<'_>) -> Cow<'t, str> {
+/// Looks at the commands in `text`, which begins at `start` of the notebook, and gives it back with them blotted out, byte for byte, so that offsets stay.
+pub(crate) fn without<'t>(text: &'t str, start: usize, remarks: &mut Remarks<'_>) -> Cow<'t, str> {
     if !text.contains(['!', '%']) {
         return Cow::Borrowed(text);
     }
@@ -27,7 +27,7 @@ pub(crate) fn without<'t>(text: &'t str, remarks: &mut Remarks<'_>) -> Cow<'t, s
         };
         if let Some(command) = command {
             continued = bare.ends_with('\\') && !in_cell;
-            let at = offset + (line.len() - line.trim_start().len());
+            let at = start + offset + (line.len() - line.trim_start().len());
             command::shell_line(command, at, remarks);
             if let Some(file) = fetched.iter().find(|file| starts(command, file)) {
                 let message =

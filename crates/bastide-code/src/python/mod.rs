@@ -14,7 +14,9 @@ mod loaders;
 mod magic;
 mod names;
 mod namespace;
+mod natives;
 mod output;
+mod reach;
 mod reader;
 mod resolve;
 mod role;
@@ -59,6 +61,7 @@ pub(crate) fn families() -> impl Iterator<Item = &'static [&'static Rule]> {
         download::RULES,
         command::RULES,
         loaders::RULES,
+        natives::RULES,
         output::RULES,
         serving::RULES,
     ]
@@ -103,16 +106,58 @@ pub fn python_file(name: &str, bytes: &[u8]) -> Vec<Remark> {
     found
 }
 
-/// What the cell of a notebook with the source `text` does wrong. Lines that begin with `!` or `%` are read as their
-/// commands; in a file they would be Python.
+/// What the cells of a notebook do wrong, for each of them: they are one program, whose names live from cell to cell. Lines
+/// that begin with `!` or `%` are read as their commands; in a file they would be Python.
+#[must_use]
+pub fn notebook(cells: &[&str]) -> Vec<Vec<Remark>> {
+    let taken: Vec<_> = cells.iter().map(|cell| spelling::taken(cell)).collect();
+    let whole = taken.join("\n");
+    let mut remarks = Remarks::new(&whole);
+    spelling::check(&cells.join("\n"), &mut remarks);
+    secrets::scan(&whole, &mut remarks);
+    let mut starts = Vec::with_capacity(cells.len());
+    let mut plain = Vec::with_capacity(cells.len());
+    let mut start = 0;
+    for cell in &taken {
+        starts.push(start);
+        plain.push((start, magic::without(cell, start, &mut remarks)));
+        start += cell.len() + 1;
+    }
+    plain.retain(|(start, cell)| start + cell.len() <= LONGEST);
+    if plain.len() < cells.len() {
+        let message =
+            format!("the cells have more than {LONGEST} bytes, and only the first of them were read");
+        remarks.add(&TOO_LARGE, 0, message);
+    }
+    let pieces: Vec<(usize, &str)> = plain.iter().map(|(start, cell)| (*start, &**cell)).collect();
+    reader::read_cells(&pieces, &mut remarks, &mut Budget::new(Role::Program, false));
+    parted(remarks.finish(), &whole, &starts)
+}
+
+/// Remarks on the whole, which are in order, as remarks on the parts that begin at `starts`.
+fn parted(remarks: Vec<Remark>, whole: &str, starts: &[usize]) -> Vec<Vec<Remark>> {
+    let mut parts = vec![Vec::new(); starts.len()];
+    let lines =
+        |start: usize| memchr::memchr_iter(b'\n', whole.as_bytes().get(..start).unwrap_or_default()).count();
+    let before: Vec<usize> = starts.iter().map(|start| lines(*start)).collect();
+    for mut remark in remarks {
+        let offset = usize::try_from(remark.offset).unwrap_or(usize::MAX);
+        let at = starts.partition_point(|start| *start <= offset).saturating_sub(1);
+        let (Some(part), Some(start), Some(before)) = (parts.get_mut(at), starts.get(at), before.get(at))
+        else {
+            continue;
+        };
+        remark.offset = offset.saturating_sub(*start) as u64;
+        remark.line = remark.line.saturating_sub(u32::try_from(*before).unwrap_or(u32::MAX)).max(1);
+        part.push(remark);
+    }
+    parts
+}
+
+/// What one cell of a notebook does wrong by itself.
 #[must_use]
 pub fn cell(text: &str) -> Vec<Remark> {
-    let taken = spelling::taken(text);
-    let mut remarks = Remarks::new(&taken);
-    spelling::check(text, &mut remarks);
-    let plain = magic::without(&taken, &mut remarks);
-    read(&plain, &mut remarks, 0, &mut Budget::new(Role::Program, false));
-    remarks.finish()
+    notebook(&[text]).pop().unwrap_or_default()
 }
 
 /// Reads `text`, which `depth` texts execute one within another.

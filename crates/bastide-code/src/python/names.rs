@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::python::reach::Reach;
 use crate::python::value::{Known, Taint, Value};
 
 /// The names of one text.
@@ -20,8 +21,8 @@ pub(crate) struct Names {
     pub(crate) downloads: HashSet<String>,
     /// Modules whose files were downloaded.
     pub(crate) fetched: HashSet<String>,
-    /// Functions and classes of this text that importing it calls.
-    pub(crate) imported: HashSet<String>,
+    /// Functions and classes of this text that importing it uses.
+    pub(crate) reach: Reach,
     /// What happened somewhere: a socket was connected, memory was made executable.
     pub(crate) facts: HashSet<&'static str>,
 }
@@ -95,6 +96,11 @@ impl Names {
             let args = args.iter().filter(|arg| !matches!(arg.known, Known::Named(..)));
             self.arguments.insert(function.to_owned(), args.take(ARGUMENTS).cloned().collect());
         }
+    }
+
+    /// Whether this text calls a function of its own.
+    pub(crate) fn is_called(&self, function: &str) -> bool {
+        self.arguments.contains_key(function)
     }
 
     /// What the parameter at that place of a function of this text is given.
@@ -250,6 +256,9 @@ pub(crate) fn runs_command(path: &str) -> bool {
         "pexpect.popen_spawn.PopenSpawn",
         "numpy.distutils.exec_command.exec_command",
         "torch.utils.collect_env.run",
+        "pip._internal.cli.main.main",
+        "pip._internal.main",
+        "pip.main",
         "wexpect.spawn",
         "winpty.PtyProcess.spawn",
     ];

@@ -79,6 +79,8 @@ pub(crate) enum Scope {
     Main,
     /// What else is done than in [`Scope::Main`].
     Else,
+    /// The parameters of the function around, and what it says it returns.
+    Head,
 }
 
 /// A class.
@@ -102,6 +104,7 @@ pub(crate) fn read(text: &str, remarks: &mut Remarks<'_>, depth: u8, budget: &mu
         let Some(tree) = parse(text, budget) else { return give_up(0, remarks) };
         for speaks in [false, true] {
             names = pass(Piece { text, start: 0, depth }, &tree, names, remarks, speaks, budget);
+            names.reach.close();
         }
         return;
     }
@@ -116,6 +119,21 @@ pub(crate) fn read(text: &str, remarks: &mut Remarks<'_>, depth: u8, budget: &mu
             names = pass(Piece { text: piece, start, depth }, &tree, names, remarks, speaks, budget);
             start += piece.len();
         }
+        names.reach.close();
+    }
+}
+
+/// Reads the cells of a notebook, with the place where each begins: one that is broken breaks no other.
+pub(crate) fn read_cells(cells: &[(usize, &str)], remarks: &mut Remarks<'_>, budget: &mut Budget) {
+    let mut names = Names::default();
+    for speaks in [false, true] {
+        for &(start, text) in cells {
+            // Nobody imports a notebook: only within one cell does it look like a module.
+            names.facts.remove("offers");
+            let Some(tree) = parse(text, budget) else { return give_up(start, remarks) };
+            names = pass(Piece { text, start, depth: 0 }, &tree, names, remarks, speaks, budget);
+        }
+        names.reach.close();
     }
 }
 
@@ -255,32 +273,4 @@ impl<'t> Reader<'_, 't, '_> {
     pub(crate) fn spend(&mut self, steps: usize) -> bool {
         self.budget.spend(steps as u64)
     }
-
-    /// Whether importing the file runs what stands here: at its top, in the body of a class, or in a function that is
-    /// called there.
-    pub(crate) fn runs_on_import(&self) -> bool {
-        let mut class = "";
-        self.scopes.iter().all(|scope| match scope {
-            Scope::Class(inner) => {
-                class = &inner.name;
-                true
-            }
-            Scope::Function(name, _) => {
-                let called = &self.names.imported;
-                makes_class(name) || called.contains(name) || makes_object(name) && called.contains(class)
-            }
-            Scope::Else => true,
-            Scope::Main => false,
-        })
-    }
-}
-
-/// Whether Python calls a method of that name when it makes a class.
-fn makes_class(name: &str) -> bool {
-    matches!(name, "__init_subclass__" | "__prepare__" | "__set_name__")
-}
-
-/// Whether Python calls a method of that name when it makes an object.
-fn makes_object(name: &str) -> bool {
-    matches!(name, "__init__" | "__new__" | "__post_init__")
 }

@@ -99,12 +99,17 @@ impl Reader<'_, '_, '_> {
         self.budget.part || self.names.facts.contains("offers") && !self.names.facts.contains("script")
     }
 
+    /// Whether importing, loading or serving the model runs what stands here.
+    pub(crate) fn runs_for_model(&self) -> bool {
+        self.runs_on_import() || self.runs_on_load()
+    }
+
     /// Whether loading or serving the model runs what stands here.
     pub(crate) fn runs_on_load(&self) -> bool {
         let entry = |scope: &Scope| match scope {
             Scope::Class(_) => true,
             Scope::Function(name, _) => ENTRIES.contains(&name.as_str()),
-            Scope::Else => true,
+            Scope::Else | Scope::Head => true,
             Scope::Main => false,
         };
         self.role() == Role::Loader && self.scopes.iter().all(entry)

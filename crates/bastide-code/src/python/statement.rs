@@ -55,6 +55,8 @@ impl<'t> Reader<'_, 't, '_> {
             }
             "assignment" => self.enter_assignment(node),
             "lambda" => self.enter_lambda(node),
+            "parameters" | "type" => self.scopes.push(Scope::Head),
+            "match_statement" => self.enter_match(node),
             _ => {}
         }
     }
@@ -77,24 +79,13 @@ impl<'t> Reader<'_, 't, '_> {
     pub(crate) fn statement(&mut self, node: Node<'_>, children: &[Child<'_>]) -> Value {
         match node.kind() {
             "function_definition" | "class_definition" => self.leave_function(),
+            "parameters" | "type" => drop(self.scopes.pop()),
             "default_parameter" | "typed_default_parameter" => {
                 if let (Some(name), Some(value)) = (field(children, "name"), field(children, "value")) {
                     self.default_parameter(name.node, &value.value);
                 }
             }
-            // `@exec`: the function below is made from what stands there, and never called by its name.
-            "decorator" => {
-                let path = children.first().and_then(|child| child.value.as_path()).unwrap_or_default();
-                if let Some(name) = path.strip_prefix("local:")
-                    && self.runs_on_import()
-                {
-                    self.names.imported.insert(name.to_owned());
-                }
-                if self.speaks && matches!(path, "exec" | "eval") {
-                    let message = format!("`{path}` is hidden in a decorator");
-                    self.remarks.add(&hostile::HIDDEN_CALL, self.start + node.start_byte(), message);
-                }
-            }
+            "decorator" => self.decorated(node, children),
             "if_statement" if self.is_asked_for(node) => {
                 self.scopes.pop();
             }
@@ -158,6 +149,41 @@ impl<'t> Reader<'_, 't, '_> {
             _ => {}
         }
         Value::default()
+    }
+
+    /// `@exec`: the function below is made from what stands there, and never called by its name.
+    fn decorated(&mut self, node: Node<'_>, children: &[Child<'_>]) {
+        let path = children.first().and_then(|child| child.value.as_path()).unwrap_or_default();
+        if let Some(name) = path.strip_prefix("local:") {
+            self.uses(name, true);
+        }
+        if deferred::is_registrar(path)
+            && let Some(definition) =
+                node.parent().and_then(|decorated| decorated.child_by_field_name("definition"))
+            && let Some(name) = definition.child_by_field_name("name")
+        {
+            self.uses(self.source(name), false);
+        }
+        if self.speaks && (matches!(path, "exec" | "eval") || names::runs_command(path)) {
+            let message = format!("`{path}` is hidden in a decorator");
+            self.remarks.add(&hostile::HIDDEN_CALL, self.offset(node), message);
+        }
+    }
+
+    /// `match value: case name:` is an assignment.
+    fn enter_match(&mut self, node: Node<'_>) {
+        const CASES: usize = 16;
+        let Some(subject) = node.child_by_field_name("subject") else { return };
+        if !matches!(subject.kind(), "attribute" | "identifier" | "string") {
+            return;
+        }
+        let value = self.walk(subject.walk());
+        let body = node.child_by_field_name("body").unwrap_or(node);
+        let mut cursor = body.walk();
+        let cases = body.named_children(&mut cursor).filter(|case| case.kind() == "case_clause");
+        let captured = cases.take(CASES).filter_map(|case| captured(case.named_child(0)?));
+        let names: Vec<&str> = captured.map(|name| self.source(name)).collect();
+        names.into_iter().for_each(|name| self.names.bind(name, value.clone()));
     }
 
     /// Binds the parameters of a function to what it is given in this text, or to nobody's names; what these were outside.
@@ -301,7 +327,7 @@ impl<'t> Reader<'_, 't, '_> {
     /// `import a.b`, `import a.b as c`.
     fn import(&mut self, node: Node<'_>) {
         let (module, alias) = self.imported(node);
-        if matches!(module, "argparse" | "click" | "typer" | "fire") {
+        if matches!(module, "argparse" | "click" | "docopt" | "fire" | "getopt" | "optparse" | "typer") {
             self.names.facts.insert("script");
         }
         download::imported(self, module, self.offset(node));
@@ -337,6 +363,15 @@ impl<'t> Reader<'_, 't, '_> {
         let name = node.child_by_field_name("name").unwrap_or(node);
         (self.source(name), node.child_by_field_name("alias").map(|alias| self.source(alias)))
     }
+}
+
+/// The name that a pattern is, which takes whatever comes.
+fn captured(pattern: Node<'_>) -> Option<Node<'_>> {
+    let mut inner = pattern;
+    while inner.kind() != "identifier" {
+        inner = inner.named_child(0).filter(|_| inner.named_child_count() == 1)?;
+    }
+    Some(inner)
 }
 
 /// A module by its one name.
