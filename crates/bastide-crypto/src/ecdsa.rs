@@ -15,7 +15,9 @@ use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
 
+use crate::key_file::{self, KeyFile};
 use crate::sign::BadSignature;
+use crate::{pbes2, tlv};
 
 /// The curves that can sign here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,18 +30,28 @@ pub enum Curve {
     P521,
 }
 
-/// A key that cannot be used, and what to do about it.
+/// A key that cannot be used, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EcdsaKeyError {
-    /// No PEM block of the kind that was asked for.
-    #[error("no PEM block of a key is here: expected `PRIVATE KEY`, `EC PRIVATE KEY` or `PUBLIC KEY`")]
-    NoKey,
-    /// A private key under a passphrase.
-    #[error(
-        "the private key is encrypted with a passphrase, which is not supported: decrypt it with `openssl pkey -in KEY -out PLAIN`, or keep it in a PKCS#11 token"
-    )]
+    /// Something else than the key that was asked for.
+    #[error("{0} is here")]
+    Holds(KeyFile),
+    /// A private key under a passphrase, and no passphrase.
+    #[error("the private key is encrypted with a passphrase")]
     Encrypted,
-    /// Another algorithm, curve or encoding, or not a key at all.
+    /// Encrypted in a way that is not read.
+    #[error(
+        "the private key is encrypted in a way that is not supported (anything but PBKDF2 with AES-CBC): write it anew \
+         with `openssl pkcs8 -topk8 -in KEY -out NEW`"
+    )]
+    EncryptedOtherwise,
+    /// Another passphrase.
+    #[error("the passphrase does not open the private key")]
+    Passphrase,
+    /// A key of another algorithm or curve.
+    #[error("it is {0}; model signatures have keys on P-256 (`prime256v1`), P-384 or P-521")]
+    Algorithm(&'static str),
+    /// Another encoding, or not a key at all.
     #[error(
         "the key is no elliptic curve key that is supported: P-256, P-384 or P-521, named curve, uncompressed point"
     )]
@@ -72,16 +84,39 @@ impl EcdsaSigningKey {
     /// # Errors
     /// When there is none, it is encrypted, or it belongs to no curve of [`Curve`].
     pub fn from_pem(text: &str) -> Result<Self, EcdsaKeyError> {
-        if text.contains("ENCRYPTED") {
-            return Err(EcdsaKeyError::Encrypted);
+        match KeyFile::of(text.as_bytes()) {
+            KeyFile::Private => {}
+            KeyFile::Encrypted => return Err(EcdsaKeyError::Encrypted),
+            KeyFile::OldEncrypted => return Err(EcdsaKeyError::EncryptedOtherwise),
+            other => return Err(EcdsaKeyError::Holds(other)),
         }
-        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| EcdsaKeyError::NoKey)?;
+        let key = PrivateKeyDer::from_pem_slice(text.as_bytes())
+            .map_err(|_| EcdsaKeyError::Holds(KeyFile::Unknown))?;
+        EcdsaSigningKey::from_der(key.secret_der())
+    }
+
+    /// From a private key in a PEM text that a passphrase encrypts: PKCS#8 with PBES2.
+    ///
+    /// # Errors
+    /// When there is none, the passphrase is another, or it belongs to no curve of [`Curve`].
+    pub fn from_encrypted_pem(text: &str, passphrase: &[u8]) -> Result<Self, EcdsaKeyError> {
+        let der = key_file::block(text, "ENCRYPTED PRIVATE KEY")
+            .ok_or_else(|| EcdsaKeyError::Holds(KeyFile::of(text.as_bytes())))?;
+        let der = pbes2::open(&der, passphrase)?;
+        // Whatever a wrong passphrase gives that happens to be padded right.
+        if tlv::expect(&der, tlv::SEQUENCE).is_none() {
+            return Err(EcdsaKeyError::Passphrase);
+        }
+        EcdsaSigningKey::from_der(&der)
+    }
+
+    fn from_der(der: &[u8]) -> Result<Self, EcdsaKeyError> {
         for curve in Curve::ALL {
-            if let Ok(pair) = EcdsaKeyPair::from_private_key_der(curve.signing(), key.secret_der()) {
+            if let Ok(pair) = EcdsaKeyPair::from_private_key_der(curve.signing(), der) {
                 return Ok(EcdsaSigningKey::from_pair(curve, pair));
             }
         }
-        Err(EcdsaKeyError::Unsupported)
+        Err(unsupported(der))
     }
 
     /// The signature of `message`, hashed with the curve's hash, in ASN.1 DER.
@@ -144,9 +179,13 @@ impl EcdsaVerifyingKey {
     /// # Errors
     /// As [`EcdsaVerifyingKey::from_spki`], or when there is none.
     pub fn from_pem(text: &str) -> Result<Self, EcdsaKeyError> {
-        let der =
-            SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes()).map_err(|_| EcdsaKeyError::NoKey)?;
-        EcdsaVerifyingKey::from_spki(&der)
+        let found = KeyFile::of(text.as_bytes());
+        if found != KeyFile::Public {
+            return Err(EcdsaKeyError::Holds(found));
+        }
+        let der = SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes())
+            .map_err(|_| EcdsaKeyError::Holds(KeyFile::Unknown))?;
+        EcdsaVerifyingKey::from_spki(&der).map_err(|_| unsupported(&der))
     }
 
     /// The curve.
@@ -206,6 +245,10 @@ impl EcdsaVerifyingKey {
     ) -> Result<(), BadSignature> {
         UnparsedPublicKey::new(algorithm, &self.point).verify(message, signature).map_err(|_| BadSignature)
     }
+}
+
+fn unsupported(der: &[u8]) -> EcdsaKeyError {
+    key_file::other_algorithm(der).map_or(EcdsaKeyError::Unsupported, EcdsaKeyError::Algorithm)
 }
 
 impl fmt::Debug for EcdsaVerifyingKey {
@@ -372,7 +415,7 @@ mod tests {
         assert_eq!(EcdsaSigningKey::from_pem(&pem).unwrap().verifying_key(), made.verifying_key());
         let encrypted = pem.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
         assert_eq!(EcdsaSigningKey::from_pem(&encrypted).err(), Some(EcdsaKeyError::Encrypted));
-        assert_eq!(EcdsaSigningKey::from_pem("").err(), Some(EcdsaKeyError::NoKey));
+        assert_eq!(EcdsaSigningKey::from_pem("").err(), Some(EcdsaKeyError::Holds(KeyFile::Empty)));
     }
 
     #[test]

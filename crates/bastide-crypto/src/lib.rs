@@ -1,7 +1,7 @@
 //! The one place where bastide touches cryptographic primitives.
 //!
 //! Owns: SHA-256, HMAC and HKDF over it, digests of large contents (also BLAKE2b and BLAKE3), Ed25519, ECDSA over the
-//! NIST curves, AES-256-GCM, passphrase sealing and password hashes (Argon2id), comparison in constant
+//! NIST curves and private keys under a passphrase, AES-256-GCM, passphrase sealing and password hashes (Argon2id), comparison in constant
 //! time, and the source of randomness as an argument. Knows nothing of what is hashed, signed or sealed, of files, or
 //! of where keys come from. The primitives are those of AWS-LC, RustCrypto and the authors of BLAKE3, but for one: large
 //! contents are hashed with the SHA-256 of `bastide-sha256` where the processor can do several at once. Nothing here is an
@@ -24,12 +24,15 @@ mod aead;
 mod content;
 mod ecdsa;
 mod hash;
+mod key_file;
 mod mac;
 mod password;
+mod pbes2;
 mod random;
 mod root;
 mod sealed;
 mod sign;
+mod tlv;
 
 pub use aead::{NotAuthentic, open, seal, seal_append};
 pub use content::{
@@ -40,6 +43,7 @@ pub use ecdsa::{
     Curve, EcdsaKeyError, EcdsaSigningKey, EcdsaVerifyingKey, SignatureNotMade, ecdsa_der_from_fixed,
 };
 pub use hash::{Sha256, sha256};
+pub use key_file::KeyFile;
 pub use mac::{HkdfLengthError, HmacContext, HmacKey, constant_time_eq, hkdf_sha256, hmac_sha1, hmac_sha256};
 pub use password::{
     PasswordError, hash_password, password_needs_rehash, unmatched_password_hash, verify_password,

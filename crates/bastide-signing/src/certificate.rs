@@ -5,7 +5,8 @@
 //! what the reference implementation's own instructions make. So paths are built here, by the rules of RFC 5280 section 6
 //! without policies and with names constrained refused: names chain, signatures hold, every authority is one and may sign
 //! certificates, all are valid at the time, and purposes that are named include code. The purpose matters: a certificate
-//! for a web server chains to the same roots as one for code. Nothing is asked of revocation lists.
+//! for a web server chains to the same roots as one for code. Lists of revoked certificates count where the operator gives
+//! them.
 
 use bastide_crypto::{EcdsaKeyError, EcdsaVerifyingKey, sha256};
 use bastide_types::Timestamp;
@@ -14,18 +15,16 @@ use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm};
 use webpki::EndEntityCert;
 use webpki::aws_lc_rs as algorithm;
 
+use crate::chain::{BrokenPath, Search, broken, fault};
 use crate::der::{Facts, Issued};
 use crate::names;
+use crate::revocation::RevocationLists;
 
 /// The most certificates in a bundle. Real chains have two to four.
 pub const MAX_CHAIN: usize = 16;
 
 /// The longest certificate, in bytes. Real ones stay below four thousand.
 pub const MAX_CERTIFICATE_BYTES: usize = 64 << 10;
-
-/// The most signatures of certificates that are checked for one chain: certificates of one name and many keys could ask for
-/// any number.
-const MAX_CHECKS: u32 = 128;
 
 /// What certificates may be signed with. No SHA-1, no RSA below 2048 bits.
 const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
@@ -49,7 +48,11 @@ const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
 
 /// The certificates that the operator trusts: authorities, or signers themselves.
 #[derive(Clone, Debug)]
-pub struct Roots(Vec<CertificateDer<'static>>);
+pub struct Roots {
+    certificates: Vec<CertificateDer<'static>>,
+    /// What was revoked of what they issued.
+    lists: Option<RevocationLists>,
+}
 
 /// The signer that a certificate names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +69,8 @@ pub struct CertificateSigner {
     pub not_before: Timestamp,
     /// The last.
     pub not_after: Timestamp,
+    /// Until when the list is good that does not name it as revoked; none where no list was asked.
+    pub not_revoked_until: Option<Timestamp>,
 }
 
 impl CertificateSigner {
@@ -79,6 +84,7 @@ impl CertificateSigner {
             names: names::alternative(known.der).unwrap_or_default(),
             not_before: known.facts.not_before?,
             not_after: known.facts.not_after?,
+            not_revoked_until: None,
         })
     }
 
@@ -103,22 +109,21 @@ pub enum CertificateError {
     /// Not the encoding of a certificate.
     #[error("a certificate is malformed")]
     Malformed,
-    /// No path, or one that does not hold.
-    #[error("the certificate does not chain to a root that is trusted")]
-    Path,
+    /// No path to a root, and where the search for one ended.
+    #[error("the certificate does not chain to a root that is trusted: {0}")]
+    Path(BrokenPath),
+    /// The certificates of a signer are not in their order.
+    #[error("the certificates do not follow one another from the signer's to the root: {0}")]
+    Order(BrokenPath),
     /// Before its validity.
     #[error("the certificate is not valid before {}", day(*.0))]
     NotYetValid(Timestamp),
     /// After its validity.
-    #[error(
-        "the certificate was valid until {} only: have the model signed again, or give a time at which this signature is \
-         known to have been there",
-        day(*.0)
-    )]
+    #[error("the certificate was valid until {} only", day(*.0))]
     Expired(Timestamp),
     /// For something else than signing.
     #[error(
-        "the certificate may not be used for signing: neither key usage `digitalSignature` nor the purpose `codeSigning`"
+        "the certificate may not sign: it has neither the key usage `digitalSignature` nor the purpose `codeSigning`"
     )]
     Usage,
     /// The purposes leave code signing out.
@@ -132,18 +137,51 @@ pub enum CertificateError {
         /// By the caller.
         wanted: String,
     },
+    /// In the list of its issuer.
+    #[error("the certificate of `{subject}` was revoked on {}", day(*since))]
+    Revoked {
+        /// Whose it is.
+        subject: String,
+        /// Since when the list names it.
+        since: Timestamp,
+    },
+    /// Lists were given, and none that speaks for the signer.
+    #[error("no revocation list for certificates of `{issuer}` is among those given: add that authority's")]
+    NoList {
+        /// Who issued the certificate.
+        issuer: String,
+    },
+    /// By somebody else, or by a certificate that may not sign lists.
+    #[error("the revocation list of `{issuer}` is not signed by a key of it that may sign lists")]
+    ListSignature {
+        /// In whose name it speaks.
+        issuer: String,
+    },
+    /// Out of date.
+    #[error("the revocation list of `{issuer}` was good until {} only: fetch a newer one", day(*until))]
+    ListStale {
+        /// Whose it is.
+        issuer: String,
+        /// When the next one was due.
+        until: Timestamp,
+    },
     /// A key that is not on a supported curve.
     #[error("the key of the certificate cannot verify model signatures")]
     Key(#[from] EcdsaKeyError),
 }
 
 impl Roots {
+    fn of(certificates: Vec<CertificateDer<'static>>) -> Self {
+        Roots { certificates, lists: None }
+    }
+
     /// From a PEM text with one or more certificates.
     ///
     /// # Errors
     /// When there is none, or one cannot be read.
     pub fn from_pem(text: &str) -> Result<Self, CertificateError> {
-        certificates_from_pem(text).map(|ders| Roots(ders.into_iter().map(CertificateDer::from).collect()))
+        certificates_from_pem(text)
+            .map(|ders| Roots::of(ders.into_iter().map(CertificateDer::from).collect()))
     }
 
     /// From one certificate in DER.
@@ -156,13 +194,28 @@ impl Roots {
         if Known::of(&der).is_none() {
             return Err(CertificateError::Malformed);
         }
-        Ok(Roots(vec![der]))
+        Ok(Roots::of(vec![der]))
     }
 
     /// These and those.
     #[must_use]
     pub fn and(mut self, more: Roots) -> Self {
-        self.0.extend(more.0);
+        self.certificates.extend(more.certificates);
+        self.lists = match (self.lists, more.lists) {
+            (Some(lists), Some(more)) => Some(lists.and(more)),
+            (lists, more) => lists.or(more),
+        };
+        self
+    }
+
+    /// The same, where what these lists name as revoked does not count. There has to be one for the signer's certificate;
+    /// an authority's is looked up where there is one of its issuer.
+    #[must_use]
+    pub fn without_revoked(mut self, lists: RevocationLists) -> Self {
+        self.lists = Some(match self.lists {
+            Some(before) => before.and(lists),
+            None => lists,
+        });
         self
     }
 
@@ -182,46 +235,88 @@ impl Roots {
         let (leaf, between) = chain.split_first().ok_or(CertificateError::Chain)?;
         let leaf = CertificateDer::from(leaf.as_slice());
         let leaf = Known::of(&leaf).ok_or(CertificateError::Malformed)?;
-        let signer = CertificateSigner::of(&leaf).ok_or(CertificateError::Malformed)?;
-        if !leaf.facts.holds_at(at) {
-            return Err(if at < signer.not_before {
-                CertificateError::NotYetValid(signer.not_before)
-            } else {
-                CertificateError::Expired(signer.not_after)
-            });
-        }
+        let mut signer = CertificateSigner::of(&leaf).ok_or(CertificateError::Malformed)?;
+        in_time(&leaf, &signer, at)?;
+        let between: Vec<_> = between.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+        let between: Vec<_> = between.iter().filter_map(Known::of).collect();
+        let roots: Vec<_> = self.certificates.iter().filter_map(Known::of).collect();
+        let path = Search::of(&roots, &between, at).path_from(&leaf);
         // A signer that is itself trusted needs no path: how self-signed certificates are used.
-        if !self.0.contains(leaf.der) && !self.path_leads_from(&leaf, between, at) {
-            return Err(CertificateError::Path);
+        if path.is_none() && !self.certificates.contains(leaf.der) {
+            return Err(CertificateError::Path(broken(&leaf, &roots, &between, at)));
         }
-        if !leaf.facts.is_for_code() {
-            return Err(CertificateError::Purpose);
-        }
-        if !leaf.facts.may_sign() {
-            return Err(CertificateError::Usage);
-        }
+        may_sign_code(&leaf)?;
+        signer.not_revoked_until = self.revocation(&leaf, &path.unwrap_or_default(), at)?;
         Ok((EcdsaVerifyingKey::from_spki(&leaf.parsed.subject_public_key_info())?, signer))
     }
 
-    fn path_leads_from(&self, leaf: &Known<'_>, between: &[Vec<u8>], at: Timestamp) -> bool {
-        let between: Vec<_> = between.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
-        let between = between.iter().filter_map(Known::of).filter(|it| it.facts.is_for_code());
-        let roots = self.0.iter().filter_map(Known::of);
-        let search = Search {
-            roots: roots.filter(|it| it.facts.holds_at(at)).collect(),
-            between: between.filter(|it| it.facts.holds_at(at)).collect(),
+    /// Asks the lists of every certificate on the path but the root.
+    fn revocation(
+        &self,
+        leaf: &Known<'_>,
+        path: &[&Known<'_>],
+        at: Timestamp,
+    ) -> Result<Option<Timestamp>, CertificateError> {
+        let Some(lists) = &self.lists else { return Ok(None) };
+        // Nobody else stands above a certificate that issued itself, or whose issuer is not there to be asked.
+        let Some(issuer) = path.first() else {
+            let own = leaf.parsed.subject() == leaf.parsed.issuer();
+            return if own { Ok(None) } else { Err(CertificateError::NoList { issuer: leaf.issuer() }) };
         };
-        let mut checks = MAX_CHECKS;
-        search.leads_to_root(leaf, 0, &mut checks)
+        for (child, issuer) in path.iter().zip(path.iter().skip(1)) {
+            lists.check(child, issuer, at)?;
+        }
+        let until = lists.check(leaf, issuer, at)?;
+        until.map(Some).ok_or_else(|| CertificateError::NoList { issuer: leaf.issuer() })
+    }
+}
+
+/// Checks what a signer is about to publish: the certificate is for signing and valid, and each that follows issued the
+/// one before it. Whether the last leads to a root is for [`Roots::check`].
+///
+/// # Errors
+/// When no verifier would take it, or a certificate does not belong where it stands.
+pub fn check_signer(chain: &[Vec<u8>], at: Timestamp) -> Result<CertificateSigner, CertificateError> {
+    if chain.len() > MAX_CHAIN || chain.iter().any(|der| der.len() > MAX_CERTIFICATE_BYTES) {
+        return Err(CertificateError::Chain);
+    }
+    let ders: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+    let all: Option<Vec<_>> = ders.iter().map(Known::of).collect();
+    let all = all.ok_or(CertificateError::Malformed)?;
+    let (leaf, _) = all.split_first().ok_or(CertificateError::Chain)?;
+    let signer = CertificateSigner::of(leaf).ok_or(CertificateError::Malformed)?;
+    in_time(leaf, &signer, at)?;
+    may_sign_code(leaf)?;
+    for (below, (child, issuer)) in all.iter().zip(all.iter().skip(1)).enumerate() {
+        if let Some(why) = fault(child, issuer, below, at) {
+            return Err(CertificateError::Order(why));
+        }
+    }
+    Ok(signer)
+}
+
+fn in_time(leaf: &Known<'_>, signer: &CertificateSigner, at: Timestamp) -> Result<(), CertificateError> {
+    match leaf.facts.holds_at(at) {
+        true => Ok(()),
+        false if at < signer.not_before => Err(CertificateError::NotYetValid(signer.not_before)),
+        false => Err(CertificateError::Expired(signer.not_after)),
+    }
+}
+
+fn may_sign_code(leaf: &Known<'_>) -> Result<(), CertificateError> {
+    match (leaf.facts.is_for_code(), leaf.facts.may_sign()) {
+        (false, _) => Err(CertificateError::Purpose),
+        (true, false) => Err(CertificateError::Usage),
+        (true, true) => Ok(()),
     }
 }
 
 /// A certificate that was parsed.
-struct Known<'a> {
-    der: &'a CertificateDer<'a>,
-    parsed: EndEntityCert<'a>,
+pub(crate) struct Known<'a> {
+    pub(crate) der: &'a CertificateDer<'a>,
+    pub(crate) parsed: EndEntityCert<'a>,
     issued: Issued<'a>,
-    facts: Facts,
+    pub(crate) facts: Facts,
 }
 
 impl<'a> Known<'a> {
@@ -231,13 +326,23 @@ impl<'a> Known<'a> {
         Some(Known { der, parsed, issued: Issued::of(der)?, facts: Facts::of(der)? })
     }
 
+    /// Whom it is for, as far as that can be written.
+    pub(crate) fn subject(&self) -> String {
+        names::distinguished(self.parsed.subject()).unwrap_or_default()
+    }
+
+    /// Who issued it, likewise.
+    pub(crate) fn issuer(&self) -> String {
+        names::distinguished(self.parsed.issuer()).unwrap_or_default()
+    }
+
     /// Whether the key of this certificate signed that one.
-    fn signed(&self, child: &Known<'_>) -> bool {
+    pub(crate) fn signed(&self, child: &Known<'_>) -> bool {
         self.made(child.issued)
     }
 
     /// Whether the key of this certificate made a signature.
-    fn made(&self, signature: Issued<'_>) -> bool {
+    pub(crate) fn made(&self, signature: Issued<'_>) -> bool {
         let Issued { message, algorithm, signature } = signature;
         ALGORITHMS
             .iter()
@@ -247,36 +352,8 @@ impl<'a> Known<'a> {
     }
 }
 
-/// The certificates that a path may use, all valid at the time.
-struct Search<'a> {
-    roots: Vec<Known<'a>>,
-    between: Vec<Known<'a>>,
-}
-
-impl Search<'_> {
-    /// Whether a path leads from this certificate to a root, with so many authorities below the next.
-    fn leads_to_root(&self, child: &Known<'_>, below: usize, checks: &mut u32) -> bool {
-        let mut issued_by = |issuer: &Known<'_>| {
-            if issuer.parsed.subject() != child.parsed.issuer() || !issuer.facts.may_issue(below) {
-                return false;
-            }
-            let left = checks.checked_sub(1);
-            *checks = left.unwrap_or(0);
-            left.is_some() && issuer.signed(child)
-        };
-        if self.roots.iter().any(&mut issued_by) {
-            return true;
-        }
-        if below >= MAX_CHAIN {
-            return false;
-        }
-        let issuers: Vec<_> = self.between.iter().filter(|issuer| issued_by(issuer)).collect();
-        issuers.into_iter().any(|issuer| self.leads_to_root(issuer, below + 1, checks))
-    }
-}
-
 /// The day of an instant in UTC, for people.
-fn day(at: Timestamp) -> String {
+pub(crate) fn day(at: Timestamp) -> String {
     let days = i64::try_from(at.as_micros() / 86_400_000_000).unwrap_or(i64::MAX);
     let day =
         jiff::civil::date(1970, 1, 1).checked_add(jiff::SignedDuration::from_hours(days.saturating_mul(24)));

@@ -118,6 +118,16 @@ impl Facts {
             && self.path_length.is_none_or(|length| authorities_below <= usize::from(length))
     }
 
+    /// Whether the key may sign lists of revoked certificates.
+    pub(crate) fn may_sign_lists(&self) -> bool {
+        self.key_usage.is_none_or(|usage| usage & 0x02 != 0)
+    }
+
+    /// Whether the basic constraints make it an authority.
+    pub(crate) fn is_authority(&self) -> bool {
+        self.ca
+    }
+
     /// Whether it is valid at this time.
     pub(crate) fn holds_at(&self, at: Timestamp) -> bool {
         self.not_before.is_some_and(|first| first <= at)
@@ -246,7 +256,7 @@ pub(crate) fn expect(input: &[u8], wanted: u8) -> Option<(&[u8], &[u8])> {
     (tag == wanted).then_some((content, rest))
 }
 
-/// The element at the start: tag, content, rest. Lengths of up to two bytes, as no certificate that passed needs more.
+/// The element at the start: tag, content, rest. Lengths of up to four bytes, which lists of revoked certificates need.
 pub(crate) fn read(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = input.split_first()?;
     let (&first, rest) = rest.split_first()?;
@@ -259,6 +269,14 @@ pub(crate) fn read(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         0x82 => {
             let (length, rest) = rest.split_first_chunk::<2>()?;
             (usize::from(u16::from_be_bytes(*length)), rest)
+        }
+        0x83 => {
+            let ([high, middle, low], rest) = rest.split_first_chunk::<3>()?;
+            (usize::try_from(u32::from_be_bytes([0, *high, *middle, *low])).ok()?, rest)
+        }
+        0x84 => {
+            let (length, rest) = rest.split_first_chunk::<4>()?;
+            (usize::try_from(u32::from_be_bytes(*length)).ok()?, rest)
         }
         _ => return None,
     };

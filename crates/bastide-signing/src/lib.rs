@@ -27,6 +27,7 @@
 
 mod bundle;
 mod certificate;
+mod chain;
 mod der;
 mod dsse;
 mod hex;
@@ -34,6 +35,7 @@ mod manifest;
 mod model;
 mod names;
 mod path;
+mod revocation;
 mod scan;
 mod sign;
 #[cfg(feature = "sigstore")]
@@ -44,14 +46,17 @@ mod verify;
 pub use bundle::{BundleError, MAX_BUNDLE_BYTES};
 pub use certificate::{
     CertificateError, CertificateSigner, MAX_CERTIFICATE_BYTES, MAX_CHAIN, Roots, certificates_from_pem,
+    check_signer,
 };
+pub use chain::BrokenPath;
 pub use manifest::{
     BaseModel, MAX_IGNORED, MAX_RESOURCES, Manifest, ManifestError, Method, Mismatch, Place, Resource,
     Serialization, Shard,
 };
 pub use path::{MAX_PATH_BYTES, PathError, ResourcePath};
+pub use revocation::{MAX_LIST_BYTES, RevocationListError, RevocationLists};
 pub use scan::{MAX_RULES, ScanRecord};
-pub use sign::{Identity, SignError, Signed, Signer, sign, sign_scan};
+pub use sign::{Identity, SignError, Signed, Signer, key_hint, sign, sign_scan};
 #[cfg(feature = "sigstore")]
 pub use sigstore::{
     KeylessError, KeylessIdentity, KeylessSigner, MAX_TRUSTED_ROOT_BYTES, TrustedRoot, TrustedRootError,

@@ -118,7 +118,8 @@ pub fn sign_scan(record: &ScanRecord, signer: &dyn Signer, identity: Identity) -
 }
 
 /// The name of a key in a bundle: SHA-256 of its PEM text, in hexadecimal digits.
-pub(crate) fn key_hint(key: &EcdsaVerifyingKey) -> String {
+#[must_use]
+pub fn key_hint(key: &EcdsaVerifyingKey) -> String {
     hex::encode(&sha256(key.pem().as_bytes()))
 }
 

@@ -1,6 +1,6 @@
 //! Checking signatures. What passes is a value that nothing else makes.
 
-use bastide_crypto::{BadSignature, EcdsaVerifyingKey, sha256};
+use bastide_crypto::{BadSignature, Curve, EcdsaVerifyingKey, sha256};
 use bastide_types::Timestamp;
 
 use crate::bundle::{Bundle, BundleError, Material};
@@ -62,6 +62,7 @@ pub struct VerifiedModel {
     manifest: Manifest,
     statement: [u8; 32],
     signed_by: SignedBy,
+    curve: Curve,
     format: Format,
 }
 
@@ -144,6 +145,12 @@ impl VerifiedModel {
         &self.signed_by
     }
 
+    /// On which curve the key is that signed: the algorithm is ECDSA, with the hash of the curve.
+    #[must_use]
+    pub fn curve(&self) -> Curve {
+        self.curve
+    }
+
     /// Which version of the format it is in.
     #[must_use]
     pub fn format(&self) -> Format {
@@ -178,9 +185,15 @@ impl VerifiedScan {
 /// # Errors
 /// When the file is no bundle, was not signed by whom `trust` names, or states what no honest signer would.
 pub fn verify(bundle: &[u8], trust: Trust<'_>) -> Result<VerifiedModel, VerifyError> {
-    let (payload, signed_by) = verify_payload(bundle, trust)?;
+    let (payload, signed_by, curve) = verify_payload(bundle, trust)?;
     let format = if model::is_v0_2(&payload) { Format::V0_2 } else { Format::V1 };
-    Ok(VerifiedModel { manifest: model::read(&payload)?, statement: sha256(&payload), signed_by, format })
+    Ok(VerifiedModel {
+        manifest: model::read(&payload)?,
+        statement: sha256(&payload),
+        signed_by,
+        curve,
+        format,
+    })
 }
 
 /// Checks a scan attestation of a model whose signature was checked.
@@ -192,7 +205,7 @@ pub fn verify_scan(
     trust: Trust<'_>,
     model: &VerifiedModel,
 ) -> Result<VerifiedScan, VerifyError> {
-    let (payload, signed_by) = verify_payload(bundle, trust)?;
+    let (payload, signed_by, _) = verify_payload(bundle, trust)?;
     let record = scan::read(&payload)?;
     if record.root != model.manifest.root()
         || record.statement != model.statement
@@ -203,16 +216,16 @@ pub fn verify_scan(
     Ok(VerifiedScan { record, signed_by })
 }
 
-fn verify_payload(bundle: &[u8], trust: Trust<'_>) -> Result<(Vec<u8>, SignedBy), VerifyError> {
+fn verify_payload(bundle: &[u8], trust: Trust<'_>) -> Result<(Vec<u8>, SignedBy, Curve), VerifyError> {
     let Bundle { material, payload, signature } = Bundle::read(bundle)?;
-    let signed_by = match (trust, material) {
+    let (signed_by, curve) = match (trust, material) {
         (Trust::Key(key), Material::PublicKey { hint }) => {
             let given = key_hint(key);
             if let Some(named) = hint.filter(|named| *named != given) {
                 return Err(VerifyError::OtherKey { named, given });
             }
             check(key, &payload, &signature, EcdsaVerifyingKey::verify)?;
-            SignedBy::Key { hint: given }
+            (SignedBy::Key { hint: given }, key.curve())
         }
         (Trust::Certificates { roots, at, identity }, Material::Certificates(chain)) => {
             let (key, signer) = roots.check(&chain, at)?;
@@ -222,7 +235,7 @@ fn verify_payload(bundle: &[u8], trust: Trust<'_>) -> Result<(Vec<u8>, SignedBy)
             }
             // Version 0.2 hashed with SHA-256 here whatever the curve.
             check(&key, &payload, &signature, EcdsaVerifyingKey::verify_sha256)?;
-            SignedBy::Certificate(signer)
+            (SignedBy::Certificate(signer), key.curve())
         }
         #[cfg(feature = "sigstore")]
         (Trust::Keyless { root, identity }, Material::Keyless(material)) => {
@@ -230,14 +243,14 @@ fn verify_payload(bundle: &[u8], trust: Trust<'_>) -> Result<(Vec<u8>, SignedBy)
             let signed = sigstore::Signed { payload: &payload, message: &message, signature: &signature };
             let (key, signer) = sigstore::check(&material, &signed, root, identity)?;
             key.verify(&message, &signature)?;
-            SignedBy::Keyless(signer)
+            (SignedBy::Keyless(signer), key.curve())
         }
         #[cfg(feature = "sigstore")]
         (_, Material::Keyless(_)) => return Err(VerifyError::NeedsIdentity),
         (_, Material::Certificates(_)) => return Err(VerifyError::NeedsCertificates),
         (_, Material::PublicKey { .. }) => return Err(VerifyError::NeedsKey),
     };
-    Ok((payload, signed_by))
+    Ok((payload, signed_by, curve))
 }
 
 /// A check of a signature over a message, with one hash function or another.

@@ -96,15 +96,69 @@ fn every_curve_verifies_through_an_intermediate() {
         found.unwrap();
     }
     let without = try_with(signer(), &PKCS_ECDSA_P256_SHA256, &middle, &[], &top.pem(), at(2025));
-    assert!(matches!(without, Err(VerifyError::Certificate(CertificateError::Path))));
+    assert!(matches!(without, Err(VerifyError::Certificate(CertificateError::Path(_)))));
     check(signer(), &middle, &middle.pem()).unwrap();
+}
+
+#[test]
+fn where_a_path_ends_is_told() {
+    let top = root(authority("root"));
+    let middle = CertifiedIssuer::signed_by(authority("middle"), new_key(), &top).unwrap();
+    let other = root(authority("other"));
+    let told = |issuer: &Authority, between: &[&Authority], roots: &str, at| {
+        let found = try_with(signer(), &PKCS_ECDSA_P256_SHA256, issuer, between, roots, at);
+        found.unwrap_err().to_string()
+    };
+    let with = |edit: fn(&mut CertificateParams)| {
+        let mut params = authority("middle");
+        edit(&mut params);
+        CertifiedIssuer::signed_by(params, new_key(), &top).unwrap()
+    };
+    let ended = with(|it| it.not_after = date_time_ymd(2024, 1, 1));
+    let early = with(|it| it.not_before = date_time_ymd(2029, 1, 1));
+    let server = with(|it| it.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
+    let none = with(|it| it.is_ca = IsCa::NoCa);
+    let namesake = CertifiedIssuer::signed_by(authority("middle"), new_key(), &top).unwrap();
+    for (issuer, between, roots, words) in [
+        (
+            &middle,
+            vec![],
+            &top,
+            "`CN=signer` was issued by `CN=middle`, whose certificate is not among those given",
+        ),
+        (
+            &middle,
+            vec![&middle],
+            &other,
+            "`CN=middle` was issued by `CN=root`, whose certificate is not among",
+        ),
+        (&middle, vec![&middle, &top], &other, "it ends at `CN=root`, which issued itself"),
+        (&ended, vec![&ended], &top, "the authority `CN=middle` was valid until 2024-01-01 only"),
+        (&early, vec![&early], &top, "the authority `CN=middle` is not valid before 2029-01-01"),
+        (
+            &server,
+            vec![&server],
+            &top,
+            "the authority `CN=middle` is for purposes that leave out `codeSigning`",
+        ),
+        (&none, vec![&none], &top, "the certificate of `CN=middle` may not issue this one"),
+        (
+            &middle,
+            vec![&namesake],
+            &top,
+            "`CN=signer` names `CN=middle` as its issuer, and was not signed by the key",
+        ),
+    ] {
+        let text = told(issuer, &between, &roots.pem(), at(2025));
+        assert!(text.contains(words), "{words}: {text}");
+    }
 }
 
 #[test]
 fn a_chain_to_another_root_proves_nothing() {
     let (mine, namesake) = (root(authority("root")), root(authority("root")));
     let found = check(signer(), &namesake, &mine.pem());
-    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
+    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path(_)))));
 }
 
 #[test]
@@ -143,14 +197,14 @@ fn only_authorities_issue() {
     let leaf = CertifiedIssuer::signed_by(signer(), new_key(), &top).unwrap();
     for (between, roots) in [(vec![], leaf.pem()), (vec![&leaf], top.pem())] {
         let found = try_with(signer(), &PKCS_ECDSA_P256_SHA256, &leaf, &between, &roots, at(2025));
-        assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
+        assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path(_)))));
     }
     // An authority whose key is not for certificates.
     let mut crl_only = authority("crl");
     crl_only.key_usages = vec![KeyUsagePurpose::CrlSign];
     let crl_only = CertifiedIssuer::signed_by(crl_only, new_key(), &top).unwrap();
     let found = try_with(signer(), &PKCS_ECDSA_P256_SHA256, &crl_only, &[&crl_only], &top.pem(), at(2025));
-    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
+    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path(_)))));
 }
 
 #[test]
@@ -187,7 +241,7 @@ fn length_and_names_of_authorities_are_limits() {
     });
     let top = root(params);
     let found = check(signer(), &top, &top.pem());
-    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
+    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path(_)))));
 }
 
 #[test]
@@ -199,7 +253,7 @@ fn a_maze_of_namesakes_ends() {
     let top = root(authority("root"));
     let between: Vec<&Authority> = makers.iter().collect();
     let found = try_with(signer(), &PKCS_ECDSA_P256_SHA256, &makers[0], &between, &top.pem(), at(2025));
-    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
+    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path(_)))));
 }
 
 #[test]
@@ -217,7 +271,7 @@ fn every_certificate_has_to_be_valid_at_the_time() {
     let late = root(late);
     let before = at(2020).plus(Duration::from_secs(86_400));
     let found = try_with(signer(), &PKCS_ECDSA_P256_SHA256, &late, &[], &late.pem(), before);
-    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path))));
+    assert!(matches!(found, Err(VerifyError::Certificate(CertificateError::Path(_)))));
 }
 
 #[test]
@@ -267,7 +321,7 @@ fn a_self_signed_signer_is_trusted_only_as_itself() {
     };
     trust(&certificate.pem()).unwrap();
     let (_, other) = own(signer());
-    assert!(matches!(trust(&other.pem()), Err(VerifyError::Certificate(CertificateError::Path))));
+    assert!(matches!(trust(&other.pem()), Err(VerifyError::Certificate(CertificateError::Path(_)))));
     let by_key = verify(&bundle, Trust::Key(key.verifying_key()));
     assert!(matches!(by_key, Err(VerifyError::NeedsCertificates)));
 }

@@ -1,18 +1,14 @@
 //! `bastide user`: the people who may sign in, from the machine itself. It asks no password of whoever may read the data
 //! folder, so it is how somebody who is locked out gets back in.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
-use bastide_admin::{Failure, PasswordGiven, Request, could_not};
-use bastide_types::Secret;
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use bastide_admin::{Failure, PasswordGiven, Request};
 use serde_json::Value;
 
 use crate::cli::{Output, User};
 use crate::client::{execute, print, table};
-
-/// The longest password that can be set has 1024 bytes; what is longer is refused with the reason and not cut.
-const PASSWORD_BYTES: u64 = 4 << 10;
+use crate::terminal::{Quiet, asked, line};
 
 pub(crate) fn run(command: User) -> Result<(), Failure> {
     match command {
@@ -85,40 +81,4 @@ fn password() -> Result<String, Failure> {
         return Err(Failure::could_not("there is no password on standard input"));
     }
     Ok(password.expose().clone())
-}
-
-#[expect(clippy::print_stderr, reason = "a question at a terminal goes beside the result")]
-fn asked(question: &str) -> Result<Secret<String>, Failure> {
-    eprint!("{question}");
-    io::stderr().flush().map_err(could_not)?;
-    let line = line()?;
-    eprintln!();
-    Ok(line)
-}
-
-fn line() -> Result<Secret<String>, Failure> {
-    let mut line = String::new();
-    io::stdin().lock().take(PASSWORD_BYTES).read_line(&mut line).map_err(could_not)?;
-    Ok(Secret::new(line.trim_end_matches(['\r', '\n']).to_owned()))
-}
-
-/// A terminal that does not show what is typed, until this is dropped.
-struct Quiet {
-    before: rustix::termios::Termios,
-}
-
-impl Quiet {
-    fn begin() -> Result<Self, Failure> {
-        let before = tcgetattr(io::stdin()).map_err(could_not)?;
-        let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(io::stdin(), OptionalActions::Flush, &quiet).map_err(could_not)?;
-        Ok(Quiet { before })
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.before);
-    }
 }

@@ -38,10 +38,18 @@ pub enum Pkcs11UriError {
     #[error("the address of a key in a token begins with `pkcs11:`")]
     Scheme,
     /// No `name=value`, a name that stands twice, or a value with a broken escape.
-    #[error("an attribute of the PKCS#11 address is malformed or stands twice")]
+    #[error(
+        "an attribute of the PKCS#11 address is malformed or stands twice: each is `name=value`, with `%` and two \
+         hexadecimal digits for what is no letter, digit, `-`, `.`, `_` or `~`; `;` stands between those of the path, \
+         `&` between those behind the `?`"
+    )]
     Attribute,
     /// An attribute that narrows the choice and is not understood.
-    #[error("the PKCS#11 address has an attribute that is not supported")]
+    #[error(
+        "the PKCS#11 address has an attribute that is not supported: there are `token`, `serial`, `manufacturer`, \
+         `model`, `slot-id`, `object`, `id` and `type=private`, and behind the `?` `module-path`, `pin-source` and \
+         `pin-value`"
+    )]
     Unknown,
     /// Neither label nor id.
     #[error("the PKCS#11 address names no key: give `object` or `id`")]
@@ -50,10 +58,16 @@ pub enum Pkcs11UriError {
     #[error("the PKCS#11 address names no token: give `token`, `serial` or `slot-id`")]
     NoToken,
     /// No library, or one that depends on the working directory.
-    #[error("the PKCS#11 address names no library: give `module-path`, absolute")]
+    #[error(
+        "the PKCS#11 address names no library: give `module-path`, absolute, such as \
+         `?module-path=/usr/lib/softhsm/libsofthsm2.so`"
+    )]
     NoModule,
     /// Two PINs, or a source that is no absolute path.
-    #[error("the PKCS#11 address gives two PINs, or a source of the PIN that is no absolute path")]
+    #[error(
+        "the PKCS#11 address gives two PINs, or a `pin-source` that is no absolute path of a file, such as \
+         `pin-source=file:/run/secrets/pin`"
+    )]
     Pin,
 }
 
@@ -84,6 +98,12 @@ impl FromStr for Pkcs11Uri {
 }
 
 impl Pkcs11Uri {
+    /// Whether the PIN stands in the address itself, where whoever sees the command sees it.
+    #[must_use]
+    pub fn shows_pin(&self) -> bool {
+        matches!(self.pin, Some(PinFrom::Value(_)))
+    }
+
     fn path_attribute(&mut self, attribute: &str) -> Result<(), Pkcs11UriError> {
         let (name, value) = split(attribute)?;
         match name {

@@ -30,7 +30,7 @@ pub(super) fn ignored_paths(
         out.extend(GIT_PATHS.iter().filter_map(|path| ResourcePath::new(path).ok()));
     }
     let root = fs::canonicalize(model).map_err(|source| (model.to_owned(), source))?;
-    for path in cover.ignore.iter().map(PathBuf::as_path).chain([signature]) {
+    for path in cover.ignore.iter().chain(&cover.own).map(PathBuf::as_path).chain([signature]) {
         let resolved = resolve(path).map_err(|source| (path.to_owned(), source))?;
         // Outside the model, or with a name that no resource can have: nothing to leave out.
         let inside = resolved.strip_prefix(&root).ok().and_then(Path::to_str);
@@ -39,6 +39,16 @@ pub(super) fn ignored_paths(
     out.sort();
     out.dedup();
     Ok(out)
+}
+
+/// What of a model's folder is about the model and no part of it: the signature, and what was given as such.
+pub(super) fn own_paths(
+    model: &Path,
+    signature: &Path,
+    cover: &CoverOptions,
+) -> Result<Vec<ResourcePath>, (PathBuf, io::Error)> {
+    let own = CoverOptions { include_git: true, own: cover.own.clone(), ..CoverOptions::default() };
+    ignored_paths(model, signature, &own)
 }
 
 /// The path without links on its way; the last part need not exist and is not followed, since it is the name that is

@@ -18,7 +18,7 @@ use bastide_signing::{BaseModel, ManifestError, Method, Mismatch, ResourcePath, 
 pub use beside::{open_regular, read_signature_file, write_signature_file};
 pub use record::scan_record;
 pub use sign::{FoundModel, ScannedModel, find_model, sign_model};
-pub use verify::{FoundCopy, Unchecked, find_copy, verify_model, verify_signature};
+pub use verify::{FoundCopy, Unchecked, compare_all, find_copy, verify_model, verify_signature};
 
 use crate::digest::{DigestError, WalkError};
 
@@ -32,6 +32,9 @@ pub struct CoverOptions {
     pub ignore: Vec<PathBuf>,
     /// Whether `.git`, `.gitattributes`, `.github` and `.gitignore` in the model's root count too.
     pub include_git: bool,
+    /// Files about the model that may lie in it, such as an attestation: left out as the signature itself is, and not told
+    /// of. Whoever gives them checks them by themselves.
+    pub own: Vec<PathBuf>,
 }
 
 /// How to sign.

@@ -37,7 +37,7 @@ pub fn scan_record(
         accepted: ids(accepted),
         scanner: "bastide".to_owned(),
         scanner_version: env!("CARGO_PKG_VERSION").to_owned(),
-        rules: sha256(format!("{}\n", render::rules_json()).as_bytes()),
+        rules: sha256(format!("{}\n", render::rules_json(render::rules())).as_bytes()),
         failed: ids(open().filter(|rule| rule.effect > Assessment::Review)),
         warned: ids(open().filter(|rule| rule.effect == Assessment::Review)),
         bom,

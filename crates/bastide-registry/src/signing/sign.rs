@@ -9,9 +9,10 @@ use bastide_signing::{
 };
 
 use super::beside::write_signature_file;
-use super::cover::{Stamp, ignored_paths, model_name, stamps, unchanged};
+use super::cover::{Stamp, ignored_paths, model_name, own_paths, stamps, unchanged};
 use super::{SignModelError, SignOptions, index};
-use crate::digest::{DigestError, FoundFile, WalkOptions, digest_files, walk};
+use crate::digest::{DigestError, FoundFile, WalkOptions, Walked, digest_files, walk};
+use crate::place::Here;
 use crate::scan::{Options, Scan, scan_entries};
 use crate::walk::{Entry, Progress, leads_out};
 
@@ -22,6 +23,7 @@ pub struct FoundModel {
     serialization: Serialization,
     base_model: Option<BaseModel>,
     files: Vec<FoundFile>,
+    left_out: Vec<ResourcePath>,
     stamps: Vec<Stamp>,
 }
 
@@ -46,11 +48,14 @@ pub fn find_model(
     let ignored = ignored_paths(model, signature, cover)
         .map_err(|(path, source)| SignModelError::Resolve { path, source })?;
     let walking = WalkOptions { allow_symlinks: cover.allow_symlinks, ignored: ignored.clone() };
-    let files = walk(model, &walking)?.files;
+    let Walked { files, mut left_out, .. } = walk(model, &walking)?;
     let covered: HashSet<_> = files.iter().filter_map(|file| file.name.as_ref()).collect();
     if let Some((index, file)) = index::uncovered(&files, &covered)? {
         return Err(SignModelError::Index { index, file });
     }
+    let own = own_paths(model, signature, cover)
+        .map_err(|(path, source)| SignModelError::Resolve { path, source })?;
+    left_out.retain(|path| !own.contains(path));
     Ok(FoundModel {
         root: model.to_owned(),
         name: model_name(model),
@@ -62,6 +67,7 @@ pub fn find_model(
         },
         base_model: base_model.clone(),
         stamps: stamps(&files)?,
+        left_out,
         files,
     })
 }
@@ -71,6 +77,13 @@ impl FoundModel {
     #[must_use]
     pub fn size(&self) -> (usize, u64) {
         (self.files.len(), self.files.iter().map(|file| file.bytes).sum())
+    }
+
+    /// What is there and will not be covered: files, and folders with all that is in them. The signature is not among it,
+    /// nor are the files of [`super::CoverOptions::own`].
+    #[must_use]
+    pub fn left_out(&self) -> &[ResourcePath] {
+        &self.left_out
     }
 
     /// Hashes every file on all cores, without looking into any.
@@ -88,15 +101,20 @@ impl FoundModel {
     #[must_use]
     pub fn scan(self, options: &Options, progress: &dyn Progress) -> ScannedModel {
         let root = fs::canonicalize(&self.root).unwrap_or_else(|_| self.root.clone());
+        let place = Here::new().folder(&self.root);
         let entry = |file: &FoundFile| Entry {
             path: file.path.clone(),
+            place: file
+                .path
+                .strip_prefix(&self.root)
+                .map_or_else(|_| file.path.clone(), |below| place.join(below)),
             size: file.bytes,
             fault: None,
             leads_out: file.name.as_ref().filter(|_| file.symlink).and_then(|_| leads_out(&file.path, &root)),
         };
         let entries: Vec<Entry> = self.files.iter().map(entry).collect();
         let hash = (self.serialization.method == Method::Files).then_some(self.serialization.hash);
-        let mut scan = Scan::default();
+        let mut scan = Scan { roots: vec![place.clone()], ..Scan::default() };
         let mut digests = HashMap::new();
         for (file, digest) in scan_entries(&entries, options, hash, progress) {
             digests.extend(digest.map(|digest| (file.path.clone(), digest)));

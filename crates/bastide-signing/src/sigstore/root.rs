@@ -10,6 +10,7 @@ use super::log_key::LogKey;
 use super::{KeylessError, MAX_TRUSTED_ROOT_BYTES, sct, timestamp};
 use crate::bundle::Base64;
 use crate::certificate::{self, CertificateError, MAX_CERTIFICATE_BYTES, MAX_CHAIN, Roots};
+use crate::chain::BrokenPath;
 
 /// The most authorities, or logs of one kind.
 const MAX_OF_A_KIND: usize = 64;
@@ -128,7 +129,7 @@ impl TrustedRoot {
     /// Checks that an authority issued the certificate for signing code, that it was valid at the time, and that a log of
     /// certificates saw it.
     pub(super) fn check_certificate(&self, certificate: &[u8], at: Timestamp) -> Result<(), KeylessError> {
-        let mut refused = CertificateError::Path;
+        let mut refused = CertificateError::Path(BrokenPath::NoAuthority);
         for authority in self.authorities.iter().filter(|authority| authority.valid.holds_at(at)) {
             let chain = [&[certificate.to_vec()], authority.chain.as_slice()].concat();
             match authority.roots.check(&chain, at) {

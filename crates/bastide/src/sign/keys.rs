@@ -1,18 +1,19 @@
 //! Keys and certificates: whose signature is made, and whose counts.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use bastide_admin::{Failure, chain, could_not};
+use bastide_admin::{Failure, chain};
 use bastide_crypto::{EcdsaSigningKey, EcdsaVerifyingKey};
-use bastide_registry::render::hex;
-use bastide_registry::{read_signature_file, verify_signature};
-use bastide_signing::{BaseModel, Identity, Roots, SignedBy, Signer, Trust, certificates_from_pem};
+use bastide_registry::verify_signature;
+use bastide_signing::{
+    BaseModel, CertificateError, Identity, RevocationLists, Roots, SignedBy, Signer, Trust, check_signer,
+    key_hint,
+};
 use bastide_types::Timestamp;
-use serde_json::{Value, json};
 
+use super::files::{self, bytes, of};
+use super::secrets;
 use crate::cli;
-use crate::show::one_line;
 
 /// Whose signatures count, as it was read.
 pub(super) enum Trusted {
@@ -29,42 +30,72 @@ pub(super) enum Trusted {
     },
 }
 
+/// One whose signature is asked for.
+pub(super) struct Wanted {
+    /// What the caller called them by.
+    pub(super) name: String,
+    pub(super) trusted: Trusted,
+}
+
+/// Everybody whose signature is asked for. Where they are several, each has to have signed.
+pub(super) fn wanted(args: &cli::Signer) -> Result<Vec<Wanted>, Failure> {
+    if let (Some(path), Some(provider)) = (&args.trust_root, &args.identity_provider) {
+        let name = |identity: &String| {
+            let trusted = keyless(path, identity, provider)?;
+            Ok(Wanted { name: identity.clone(), trusted })
+        };
+        return args.identity.iter().map(name).collect();
+    }
+    if !args.public_key.is_empty() {
+        let key = |path: &PathBuf| {
+            let trusted = Trusted::Key(files::public_key(path, "--public-key")?);
+            Ok(Wanted { name: path.display().to_string(), trusted })
+        };
+        return args.public_key.iter().map(key).collect();
+    }
+    let roots = roots(&args.root, "--root")?
+        .ok_or_else(|| Failure::usage("give a public key, roots or a trusted root"))?;
+    let roots = match revoked(&args.crl)? {
+        Some(lists) => roots.without_revoked(lists),
+        None => roots,
+    };
+    let at = args.at.map_or_else(now, timestamp);
+    let wanted = |identity: Option<&String>| Wanted {
+        name: identity.cloned().unwrap_or_default(),
+        trusted: Trusted::Roots { roots: roots.clone(), at, identity: identity.cloned() },
+    };
+    if args.identity.is_empty() {
+        return Ok(vec![wanted(None)]);
+    }
+    Ok(args.identity.iter().map(|identity| wanted(Some(identity))).collect())
+}
+
+/// The certificates of several files.
+pub(super) fn roots(paths: &[PathBuf], flag: &str) -> Result<Option<Roots>, Failure> {
+    let mut all: Option<Roots> = None;
+    for path in paths {
+        let more = files::roots(path, flag)?;
+        all = Some(match all {
+            Some(roots) => roots.and(more),
+            None => more,
+        });
+    }
+    Ok(all)
+}
+
+fn revoked(paths: &[PathBuf]) -> Result<Option<RevocationLists>, Failure> {
+    let mut all: Option<RevocationLists> = None;
+    for path in paths {
+        let more = RevocationLists::from_bytes(&bytes(path)?).map_err(|e| of(path, &e))?;
+        all = Some(match all {
+            Some(lists) => lists.and(more),
+            None => more,
+        });
+    }
+    Ok(all)
+}
+
 impl Trusted {
-    /// From what was asked for.
-    pub(super) fn of(args: &cli::Signer) -> Result<Self, Failure> {
-        if let (Some(path), Some(identity), Some(provider)) =
-            (&args.trust_root, &args.identity, &args.identity_provider)
-        {
-            return keyless(path, identity, provider);
-        }
-        let at = args.at.map_or_else(now, timestamp);
-        Trusted::read(args.public_key.as_deref(), &args.root, at, args.identity.as_deref())?
-            .ok_or_else(|| Failure::usage("give a public key, roots or a trusted root"))
-    }
-
-    /// From the files that were named; `None` where there is none.
-    fn read(
-        public_key: Option<&Path>,
-        roots: &[PathBuf],
-        at: Timestamp,
-        identity: Option<&str>,
-    ) -> Result<Option<Self>, Failure> {
-        if let Some(path) = public_key {
-            return EcdsaVerifyingKey::from_pem(&text(path)?)
-                .map(|key| Some(Trusted::Key(key)))
-                .map_err(|e| of(path, &e));
-        }
-        let mut all: Option<Roots> = None;
-        for path in roots {
-            let more = Roots::from_pem(&text(path)?).map_err(|e| of(path, &e))?;
-            all = Some(match all {
-                Some(roots) => roots.and(more),
-                None => more,
-            });
-        }
-        Ok(all.map(|roots| Trusted::Roots { roots, at, identity: identity.map(str::to_owned) }))
-    }
-
     pub(super) fn trust(&self) -> Trust<'_> {
         match self {
             Trusted::Key(key) => Trust::Key(key),
@@ -106,23 +137,13 @@ pub(super) fn civil(at: Timestamp) -> String {
     jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
-/// A key, certificate or trusted root as it is in its file; nothing else is waited for.
-fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    read_signature_file(path)
-        .map_err(|e| Failure::could_not(format!("cannot read `{}`: {e}", path.display())))
-}
-
-fn text(path: &Path) -> Result<String, Failure> {
-    String::from_utf8(bytes(path)?)
-        .map_err(|_| Failure::could_not(format!("`{}` is not in PEM", path.display())))
-}
-
 /// The private key: from a file, or in a token.
 pub(super) fn signer(args: &cli::Sign) -> Result<Box<dyn Signer>, Failure> {
     match (&args.key, &args.pkcs11_uri) {
-        (_, Some(uri)) => token(uri),
+        (_, Some(uri)) => token(uri, args.pkcs11_pin_file.as_deref()),
         (Some(path), None) => {
-            let key = EcdsaSigningKey::from_pem(&text(path)?).map_err(|e| of(path, &e))?;
+            let ask = || secrets::passphrase(args.key_passphrase_file.as_deref(), path);
+            let key: EcdsaSigningKey = files::private_key(path, "--key", ask)?;
             Ok(Box::new(key))
         }
         (None, None) => Err(Failure::usage("give a key: `--key` or `--pkcs11-uri`")),
@@ -130,26 +151,69 @@ pub(super) fn signer(args: &cli::Sign) -> Result<Box<dyn Signer>, Failure> {
 }
 
 #[cfg(feature = "pkcs11")]
-fn token(uri: &str) -> Result<Box<dyn Signer>, Failure> {
-    use bastide_registry::{Pkcs11Signer, Pkcs11Uri, Pkcs11UriError};
+fn token(uri: &str, pin_file: Option<&Path>) -> Result<Box<dyn Signer>, Failure> {
+    use bastide_registry::{Pkcs11Error, Pkcs11Signer, Pkcs11Uri, Pkcs11UriError};
 
     let uri: Pkcs11Uri = uri.parse().map_err(|e: Pkcs11UriError| Failure::usage(chain(&e)))?;
-    Ok(Box::new(Pkcs11Signer::open(&uri).map_err(could_not)?))
+    if uri.shows_pin() {
+        crate::client::note(
+            "warning: the PIN stands in the command, where other users of the machine and the shell's history see it; \
+             give `pin-source`, `--pkcs11-pin-file` or `BASTIDE_PKCS11_PIN`",
+        );
+    }
+    // What keeps the PIN from being read comes before what the token says without it.
+    let mut failed = None;
+    let opened = Pkcs11Signer::open(&uri, |token| match secrets::pin(pin_file, token) {
+        Ok(pin) => pin,
+        Err(error) => {
+            failed = Some(error);
+            None
+        }
+    });
+    if let Some(failed) = failed {
+        return Err(failed);
+    }
+    match opened {
+        Ok(signer) => Ok(Box::new(signer)),
+        Err(error @ Pkcs11Error::NoPin { .. }) => Err(bastide_admin::could_not(error).and(
+            "give `pin-source` in the address, `--pkcs11-pin-file FILE`, or the variable `BASTIDE_PKCS11_PIN`",
+        )),
+        Err(error) => Err(bastide_admin::could_not(error).after("`--pkcs11-uri`")),
+    }
 }
 
 #[cfg(not(feature = "pkcs11"))]
-fn token(_uri: &str) -> Result<Box<dyn Signer>, Failure> {
+fn token(_uri: &str, _pin_file: Option<&Path>) -> Result<Box<dyn Signer>, Failure> {
     Err(Failure::usage("this build has no PKCS#11: build it with the feature `pkcs11`"))
 }
 
-/// How verifiers are to find the key.
-pub(super) fn identity(args: &cli::Sign, key: &EcdsaVerifyingKey) -> Result<Identity, Failure> {
-    let Some(leaf) = &args.certificate else { return Ok(Identity::key(key)) };
-    let mut all = Vec::new();
-    for path in std::iter::once(leaf).chain(&args.certificate_chain) {
-        all.extend(certificates_from_pem(&text(path)?).map_err(|e| of(path, &e))?);
+/// How verifiers are to find the key, and what they will see of the signer. A certificate that they would refuse signs
+/// nothing.
+pub(super) fn identity(args: &cli::Sign, key: &EcdsaVerifyingKey) -> Result<(Identity, SignedBy), Failure> {
+    let Some(leaf) = &args.certificate else {
+        return Ok((Identity::key(key), SignedBy::Key { hint: key_hint(key) }));
+    };
+    let mut all = files::certificates(leaf, "--certificate")?;
+    for path in &args.certificate_chain {
+        all.extend(files::certificates(path, "--certificate-chain")?);
     }
-    Identity::certificates(key, all).map_err(could_not)
+    let refused = |error: &dyn std::error::Error| {
+        Failure::could_not(format!("`{}` (`--certificate`): {}", leaf.display(), chain(error)))
+    };
+    let signer = match roots(&args.root, "--root")? {
+        // The order first, so that its error is not that of a root.
+        Some(roots) => check_signer(&all, now()).and_then(|_| Ok(roots.check(&all, now())?.1)),
+        None => check_signer(&all, now()),
+    };
+    // A certificate of another key is told as such, whatever else is wrong with it.
+    let identity = Identity::certificates(key, all).map_err(|e| refused(&e))?;
+    match signer {
+        Ok(signer) => Ok((identity, SignedBy::Certificate(signer))),
+        Err(error @ CertificateError::Expired(_)) => {
+            Err(refused(&error).and("have its authority issue a new one"))
+        }
+        Err(error) => Err(refused(&error)),
+    }
 }
 
 /// The base model that was named. A signature of it has to hold, so that nobody binds to a forged one.
@@ -162,7 +226,12 @@ pub(super) fn base_model(args: &cli::Base, otherwise: Trust<'_>) -> Result<Optio
         Trust::Certificates { at, .. } => at,
         _ => now(),
     };
-    let trusted = Trusted::read(args.base_public_key.as_deref(), &args.base_root, at, None)?;
+    let trusted = match &args.base_public_key {
+        Some(path) => Some(Trusted::Key(files::public_key(path, "--base-public-key")?)),
+        None => {
+            roots(&args.base_root, "--base-root")?.map(|roots| Trusted::Roots { roots, at, identity: None })
+        }
+    };
     let trust = trusted.as_ref().map_or(otherwise, Trusted::trust);
     let verified = verify_signature(Path::new(named), trust).map_err(|e| {
         let why = format!("the signature of the base model, `{named}`: {}", chain(&e));
@@ -176,7 +245,7 @@ pub(super) fn base_model(args: &cli::Base, otherwise: Trust<'_>) -> Result<Optio
 }
 
 /// 64 hexadecimal digits, with or without `sha256:` before them.
-fn digest(text: &str) -> Option<[u8; 32]> {
+pub(super) fn digest(text: &str) -> Option<[u8; 32]> {
     let digits = text.strip_prefix("sha256:").unwrap_or(text);
     if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
@@ -186,59 +255,6 @@ fn digest(text: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(digits.get(2 * i..2 * i + 2)?, 16).ok()?;
     }
     Some(root)
-}
-
-/// The signer for programs.
-pub(super) fn signed_by(signer: &SignedBy) -> Value {
-    match signer {
-        SignedBy::Key { hint } => json!({"key": hint}),
-        SignedBy::Certificate(signer) => json!({
-            "certificate": hex(&signer.fingerprint),
-            "subject": signer.subject,
-            "names": signer.names,
-            "issuer": signer.issuer,
-            "not_before": civil(signer.not_before),
-            "not_after": civil(signer.not_after),
-        }),
-        #[cfg(feature = "sigstore")]
-        SignedBy::Keyless(signer) => json!({
-            "certificate": hex(&signer.fingerprint),
-            "identity": signer.identity,
-            "identity_provider": signer.provider,
-            "logged_at": civil(signer.logged_at),
-            "log_index": signer.log_index,
-        }),
-    }
-}
-
-/// The signer for people.
-pub(super) fn signed_by_lines(signer: &SignedBy) -> String {
-    let mut out = String::new();
-    let mut line = |what: &str, value: &str| {
-        let _ = writeln!(out, "{what:<12} {}", one_line(value));
-    };
-    match signer {
-        SignedBy::Key { hint } => line("signed by", &format!("key {hint}")),
-        SignedBy::Certificate(signer) => {
-            line("signed by", &signer.subject);
-            signer.names.iter().for_each(|name| line("also named", name));
-            line("issued by", &signer.issuer);
-            line("valid", &format!("{} to {}", civil(signer.not_before), civil(signer.not_after)));
-            line("certificate", &hex(&signer.fingerprint));
-        }
-        #[cfg(feature = "sigstore")]
-        SignedBy::Keyless(signer) => {
-            line("signed by", &signer.identity);
-            line("vouched by", &signer.provider);
-            line("logged", &format!("{}, entry {}", civil(signer.logged_at), signer.log_index));
-            line("certificate", &hex(&signer.fingerprint));
-        }
-    }
-    out
-}
-
-fn of(path: &Path, error: &dyn std::error::Error) -> Failure {
-    Failure::could_not(format!("`{}`: {}", path.display(), chain(error)))
 }
 
 #[cfg(test)]

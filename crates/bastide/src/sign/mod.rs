@@ -1,21 +1,27 @@
 //! `bastide sign` and `bastide verify`: OpenSSF Model Signing, with a scan in the same read.
 
+mod files;
 mod keys;
+mod secrets;
+mod signer;
 mod verify;
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bastide_admin::{Failure, could_not};
-use bastide_crypto::{ContentHash, sha256};
+use bastide_crypto::{ContentHash, Curve, sha256};
 use bastide_registry::{
     CoverOptions, FoundModel, Options, Scan, ScannedModel, SignOptions, find_model, render, scan_record,
     write_signature_file,
 };
-use bastide_signing::{Identity, Manifest, Method, Signed, Signer, Trust, sign, sign_scan};
-use bastide_types::Assessment;
+use bastide_signing::{
+    Identity, Manifest, Method, ResourcePath, Signed, SignedBy, Signer, Trust, sign, sign_scan,
+};
+use bastide_types::{Assessment, Timestamp};
 use serde_json::{Value, json};
 
+use self::signer::{algorithm, signed_by, signed_by_lines};
 use crate::cli::{self, Hash};
 use crate::client::{note, write};
 use crate::progress::Bar;
@@ -28,23 +34,30 @@ pub(crate) fn run(args: &cli::Sign) -> Result<(), Failure> {
     if [&args.attestation, &args.cyclonedx].into_iter().flatten().any(|path| scan::is_stdout(path)) {
         return Err(Failure::usage("give `--attestation` and `--cyclonedx` a file"));
     }
-    let given = [&args.key, &args.certificate, &args.suppressions, &args.base.base_public_key];
-    let given = given.into_iter().flatten().chain(&args.certificate_chain).chain(&args.base.base_root);
-    let base = args.base.base_model.as_deref().map(Path::new);
+    let mut given: Vec<&Path> = inputs(args).into_iter().map(|(_, path)| path).collect();
+    given.push(&args.cover.model);
     scan::apart(
         &[
             ("--signature", Some(&args.signature)),
             ("--attestation", args.attestation.as_deref()),
             ("--cyclonedx", args.cyclonedx.as_deref()),
         ],
-        &given.chain([&args.cover.model]).map(AsRef::as_ref).chain(base).collect::<Vec<_>>(),
+        &given,
+    )?;
+    files::at_hand(
+        &inputs(args),
+        &args.cover.model,
+        &files::each("--signature", [&args.signature])
+            .chain(files::each("--attestation", &args.attestation))
+            .chain(files::each("--cyclonedx", &args.cyclonedx))
+            .collect::<Vec<_>>(),
     )?;
     let signer = keys::signer(args)?;
-    let identity = keys::identity(args, signer.verifying_key())?;
+    let (identity, signed_by) = keys::identity(args, signer.verifying_key())?;
     let base_model = keys::base_model(&args.base, Trust::Key(signer.verifying_key()))?;
     let beside = [&args.attestation, &args.cyclonedx].into_iter().flatten();
     let options = SignOptions {
-        cover: cover(&args.cover, beside.map(AsRef::as_ref)),
+        cover: cover(&args.cover, beside),
         method: args.shard_size.map_or(Method::Files, |bytes| Method::Shards { bytes }),
         hash: match args.hash {
             Hash::Sha256 => ContentHash::Sha256,
@@ -54,7 +67,8 @@ pub(crate) fn run(args: &cli::Sign) -> Result<(), Failure> {
         base_model,
     };
     let found = find_model(&args.cover.model, &args.signature, &options).map_err(could_not)?;
-    let (files, bytes) = found.size();
+    let size = found.size();
+    let left_out = found.left_out().to_vec();
     let bar = Bar::new();
     let (manifest, scan) = if args.no_scan {
         (found.digest(&bar).map_err(could_not)?, None)
@@ -64,27 +78,47 @@ pub(crate) fn run(args: &cli::Sign) -> Result<(), Failure> {
         (manifest, Some(scan))
     };
     let took = bar.done();
-    let made = Made::of(args, &manifest, scan.as_ref(), signer.as_ref(), &identity)?;
+    let at = keys::now();
+    let made = Made::of(args, &manifest, scan.as_ref(), signer.as_ref(), &identity, at)?;
     made.keep(args)?;
+    let done = Done { manifest, scan, size, left_out, signed_by, curve: signer.verifying_key().curve(), at };
     if args.output.json {
-        return write(&format!("{}\n", described(args, &manifest, scan.as_ref(), &made, files)));
+        return write(&format!("{}\n", done.json(args, &made)));
     }
-    if let Some(scan) = &scan {
+    if let Some(scan) = &done.scan {
         scan::print(scan, took)?;
     }
-    write(&human(args, &manifest, (files, bytes)))?;
-    if let Some(review @ 1..) = scan.as_ref().map(|scan| scan.count(Assessment::Review)) {
+    write(&done.human(args))?;
+    if let Some(review @ 1..) = done.scan.as_ref().map(|scan| scan.count(Assessment::Review)) {
+        let files = size.0;
         note(&format!("signed although {review} of {files} files are to be reviewed; `--strict` would not"));
     }
     Ok(())
 }
 
-/// Which files count, without those that are written beside the model's own.
-fn cover<'a>(args: &cli::Cover, beside: impl Iterator<Item = &'a Path>) -> CoverOptions {
+/// Every file that is read, with its flag.
+fn inputs(args: &cli::Sign) -> Vec<(&'static str, &Path)> {
+    let base = args.base.base_model.as_deref().filter(|named| keys::digest(named).is_none());
+    files::each("--key", &args.key)
+        .chain(files::each("--key-passphrase-file", &args.key_passphrase_file))
+        .chain(files::each("--pkcs11-pin-file", &args.pkcs11_pin_file))
+        .chain(files::each("--certificate", &args.certificate))
+        .chain(files::each("--certificate-chain", &args.certificate_chain))
+        .chain(files::each("--root", &args.root))
+        .chain(files::each("--suppressions", &args.suppressions))
+        .chain(files::each("--base-public-key", &args.base.base_public_key))
+        .chain(files::each("--base-root", &args.base.base_root))
+        .chain(base.map(|path| ("--base-model", Path::new(path))))
+        .collect()
+}
+
+/// Which files count; those that say something of the model are none of it.
+fn cover<'a>(args: &cli::Cover, own: impl Iterator<Item = &'a PathBuf>) -> CoverOptions {
     CoverOptions {
         allow_symlinks: args.allow_symlinks,
-        ignore: args.ignore.iter().cloned().chain(beside.map(Path::to_owned)).collect(),
+        ignore: args.ignore.clone(),
         include_git: args.include_git,
+        own: own.cloned().collect(),
     }
 }
 
@@ -99,6 +133,7 @@ fn looked_into(found: FoundModel, args: &cli::Sign, bar: &Bar) -> Result<Scanned
     };
     let mut scanned = found.scan(&options, bar);
     scanned.scan.suppress(&suppressions);
+    scan::warn(&scanned.scan);
     let Err(failure) = scan::conclude(&scanned.scan, args.strict) else { return Ok(scanned) };
     let took = bar.done();
     if args.output.json {
@@ -125,6 +160,7 @@ impl Made {
         scan: Option<&Scan>,
         signer: &dyn Signer,
         identity: &Identity,
+        at: Timestamp,
     ) -> Result<Self, Failure> {
         let signed = sign(manifest, signer, identity.clone()).map_err(could_not)?;
         let bom = scan.filter(|_| args.cyclonedx.is_some()).map(|scan| {
@@ -134,7 +170,7 @@ impl Made {
         let attestation = match scan.filter(|_| args.attestation.is_some()) {
             Some(scan) => {
                 let bom = bom.as_ref().map(|bom| sha256(bom.as_bytes()));
-                let record = scan_record(scan, manifest, &signed, bom, keys::now());
+                let record = scan_record(scan, manifest, &signed, bom, at);
                 Some(sign_scan(&record, signer, identity.clone()).map_err(could_not)?.bundle)
             }
             None => None,
@@ -159,45 +195,71 @@ fn keep(path: &Path, bundle: &[u8]) -> Result<(), Failure> {
         .map_err(|e| Failure::could_not(format!("cannot write `{}`: {e}", path.display())))
 }
 
-fn described(args: &cli::Sign, manifest: &Manifest, scan: Option<&Scan>, made: &Made, files: usize) -> Value {
-    let shown = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
-    json!({
-        "signed": true,
-        "model": manifest.name(),
-        "files": files,
-        "resources": manifest.resources().len(),
-        "method": method(manifest),
-        "hash": hash(manifest),
-        "root": render::hex(&manifest.root()),
-        "statement": render::hex(&made.signed.statement),
-        "base_model": base(manifest),
-        "signature": args.signature.display().to_string(),
-        "attestation": shown(&args.attestation),
-        "cyclonedx": shown(&args.cyclonedx),
-        "scan": scan.map(render::json),
-    })
+/// What was signed, as it is told.
+struct Done {
+    manifest: Manifest,
+    scan: Option<Scan>,
+    /// Files and bytes.
+    size: (usize, u64),
+    left_out: Vec<ResourcePath>,
+    signed_by: SignedBy,
+    curve: Curve,
+    at: Timestamp,
 }
 
-fn human(args: &cli::Sign, manifest: &Manifest, (files, bytes): (usize, u64)) -> String {
+impl Done {
+    fn json(&self, args: &cli::Sign, made: &Made) -> Value {
+        let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let manifest = &self.manifest;
+        let left_out: Vec<&str> = self.left_out.iter().map(ResourcePath::as_str).collect();
+        json!({
+            "signed": true,
+            "at": keys::civil(self.at),
+            "model": manifest.name(),
+            "files": self.size.0,
+            "bytes": self.size.1,
+            "left_out": left_out,
+            "resources": manifest.resources().len(),
+            "method": method(manifest),
+            "hash": hash(manifest),
+            "root": render::hex(&manifest.root()),
+            "statement": render::hex(&made.signed.statement),
+            "signed_by": signed_by(&self.signed_by),
+            "algorithm": algorithm(self.curve),
+            "base_model": base(manifest),
+            "signature": args.signature.display().to_string(),
+            "attestation": shown(&args.attestation),
+            "cyclonedx": shown(&args.cyclonedx),
+            "scan": self.scan.as_ref().map(render::json),
+        })
+    }
+
+    fn human(&self, args: &cli::Sign) -> String {
+        let mut out = format!("signed       {}\n", extent(&self.manifest, self.size));
+        out.push_str(&signed_by_lines(&self.signed_by));
+        let mut line = |what: &str, text: &str| {
+            let _ = writeln!(out, "{what:<12} {}", one_line(text));
+        };
+        line("signature", &args.signature.display().to_string());
+        if let Some(path) = &args.attestation {
+            line("attestation", &path.display().to_string());
+        }
+        if let Some(path) = &args.cyclonedx {
+            line("materials", &path.display().to_string());
+        }
+        line("root digest", &render::hex(&self.manifest.root()));
+        for path in &self.left_out {
+            line("left out", path.as_str());
+        }
+        out
+    }
+}
+
+/// The name of a model, and how much of it was signed or compared.
+fn extent(manifest: &Manifest, (files, bytes): (usize, u64)) -> String {
     let plural = if files == 1 { "" } else { "s" };
-    let mut out = format!(
-        "signed       {}: {files} file{plural}, {} by {}\n",
-        one_line(manifest.name()),
-        indicatif::BinaryBytes(bytes),
-        hash(manifest)
-    );
-    let mut line = |what: &str, path: &Path| {
-        let _ = writeln!(out, "{what:<12} {}", one_line(&path.display().to_string()));
-    };
-    line("signature", &args.signature);
-    if let Some(path) = &args.attestation {
-        line("attestation", path);
-    }
-    if let Some(path) = &args.cyclonedx {
-        line("materials", path);
-    }
-    let _ = writeln!(out, "root digest  {}", render::hex(&manifest.root()));
-    out
+    let bytes = indicatif::BinaryBytes(bytes);
+    format!("{}: {files} file{plural}, {bytes} by {}", one_line(manifest.name()), hash(manifest))
 }
 
 fn base(manifest: &Manifest) -> Value {
