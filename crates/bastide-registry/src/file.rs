@@ -27,6 +27,15 @@ impl FileSource {
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        FileSource::of(file)
+    }
+
+    /// Of an open file.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileSource::open`].
+    pub(crate) fn of(file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));

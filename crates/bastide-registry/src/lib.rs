@@ -5,10 +5,13 @@
 //! verifying folders. Knows nothing of formats or rules, which are `bastide-artifact`'s, of how a manifest is written or a
 //! signature checked, which is `bastide-signing`'s, of terminals or of the gateway.
 
+mod baseline;
 mod digest;
+mod exclude;
 mod file;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
+mod place;
 mod queue;
 pub mod render;
 mod scan;
@@ -18,17 +21,21 @@ mod suppress;
 mod together;
 mod vulnerability;
 mod walk;
+mod warning;
 
+pub use baseline::Baseline;
 pub use digest::{DigestError, FoundFile, WalkError, WalkOptions, Walked, digest_files, walk};
+pub use exclude::{Exclude, ExcludeError};
 pub use file::FileSource;
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::{Pkcs11Error, Pkcs11Signer, Pkcs11Uri, Pkcs11UriError};
 pub use scan::{Options, Scan, ScannedFile, scan};
 pub use signing::{
     CoverOptions, FoundCopy, FoundModel, ScannedModel, SignModelError, SignOptions, Unchecked,
-    VerifyModelError, VerifyOptions, find_copy, find_model, open_regular, read_signature_file, scan_record,
-    sign_model, verify_model, verify_signature, write_signature_file,
+    VerifyModelError, VerifyOptions, compare_all, find_copy, find_model, open_regular, read_signature_file,
+    scan_record, sign_model, verify_model, verify_signature, write_signature_file,
 };
-pub use suppress::{Baseline, Suppression, SuppressionError, Suppressions};
+pub use suppress::{Suppression, SuppressionError, Suppressions};
 pub use vulnerability::{AdvisoryError, Vulnerability, advisories};
-pub use walk::Progress;
+pub use walk::{LeftOut, Progress};
+pub use warning::{Concern, Warning};

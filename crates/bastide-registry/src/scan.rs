@@ -1,21 +1,26 @@
 //! Scanning files on all cores.
 
+use std::fs::File;
+use std::io;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bastide_artifact::{Facts, Finding, Format, Limits, Report, Source};
 use bastide_crypto::ContentHash;
 use bastide_types::{Assessment, Rule, Severity};
 
+use crate::exclude::Exclude;
 use crate::file::{Digesting, FileSource};
 use crate::queue::Queue;
+use crate::shown::Shown;
 use crate::suppress::{Suppression, Suppressions};
 use crate::together::{Hashing, at_a_time, hash_together};
 use crate::vulnerability::Vulnerability;
-use crate::walk::{Entry, Progress, is_of_host, walk};
+use crate::walk::{Entry, Found, LeftOut, Progress, is_of_host, walk, why};
+use crate::warning::{Concern, Warning};
 
 /// How a scan is done.
 #[derive(Clone, Debug)]
@@ -26,12 +31,22 @@ pub struct Options {
     pub threads: NonZero<usize>,
     /// Whether every file is read to its end for its SHA-256; what the scan reads is not read again for it.
     pub digest: bool,
+    /// What is left out.
+    pub exclude: Exclude,
+    /// What is read for the path `-`: a regular file. Without it, that path is the name of a file.
+    pub stdin: Option<Arc<File>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-        Options { limits: Limits::default(), threads, digest: false }
+        Options {
+            limits: Limits::default(),
+            threads,
+            digest: false,
+            exclude: Exclude::default(),
+            stdin: None,
+        }
     }
 }
 
@@ -40,6 +55,9 @@ impl Default for Options {
 pub struct ScannedFile {
     /// As it was given or found.
     pub path: PathBuf,
+    /// What it is called however the path to it was typed: from the working folder where it lies below, else absolute.
+    /// Suppressions, baselines and code-scanning services go by this name.
+    pub place: PathBuf,
     /// In bytes.
     pub size: u64,
     /// SHA-256, where it was asked for and the file could be read.
@@ -64,6 +82,11 @@ impl ScannedFile {
         let suppressed = self.suppressed.iter().map(Option::as_ref).chain(std::iter::repeat(None));
         self.report.findings.iter().zip(suppressed)
     }
+
+    /// The advisory that a finding is about.
+    pub(crate) fn vulnerability(&self, finding: &Finding) -> Option<&Vulnerability> {
+        self.vulnerabilities.iter().find(|found| found.told.contains(&finding.message))
+    }
 }
 
 /// All files of one scan, in order.
@@ -71,8 +94,12 @@ impl ScannedFile {
 pub struct Scan {
     /// One for every file given or found, and for every path that could not be read.
     pub files: Vec<ScannedFile>,
-    /// Folders of version control that were left out.
-    pub passed_over: Vec<PathBuf>,
+    /// What lies below the paths that were given and was not scanned.
+    pub left_out: LeftOut,
+    /// What is odd about how the scan was asked for.
+    pub warnings: Vec<Warning>,
+    /// What the folders that were given are called, as files are by [`ScannedFile::place`].
+    pub roots: Vec<PathBuf>,
 }
 
 impl Scan {
@@ -88,15 +115,30 @@ impl Scan {
         self.files.iter().filter(|file| file.assessment() == assessment).count()
     }
 
-    /// Marks what `suppressions` accept. Returns how many findings that are.
+    /// How many files were not read to the end because they reached a limit of the scan.
+    #[must_use]
+    pub fn at_limit(&self) -> usize {
+        const LIMITS: [&str; 2] = ["file.limit", "archive.depth"];
+        let reached = |file: &&ScannedFile| file.report.findings.iter().any(|f| LIMITS.contains(&f.rule.id));
+        self.files.iter().filter(reached).count()
+    }
+
+    /// Whether a file of this name would have been scanned with a folder that was given.
+    pub(crate) fn covers(&self, place: &Path) -> bool {
+        self.roots.iter().any(|root| place.starts_with(root) && place.is_absolute() == root.is_absolute())
+    }
+
+    /// Marks what `suppressions` accept, and warns of what in them accepts nothing. Returns how many findings are accepted.
     pub fn suppress(&mut self, suppressions: &Suppressions) -> usize {
         let mut accepted = 0;
         for file in &mut self.files {
-            let of_file =
-                file.report.findings.iter().map(|f| suppressions.of(&file.path, file.sha256, f).cloned());
-            file.suppressed = of_file.collect();
+            let of_file: Vec<_> =
+                file.report.findings.iter().map(|f| suppressions.of(file, f).cloned()).collect();
+            file.suppressed = of_file;
             accepted += file.suppressed.iter().flatten().count();
         }
+        self.warnings.extend(suppressions.unused(&self.files));
+        self.warnings.extend(suppressions.baseline().unused(self));
         accepted
     }
 }
@@ -160,10 +202,24 @@ const STACK_BYTES: usize = 16 << 20;
 /// Every path has an answer: what is missing or cannot be read is in the result as unfinished.
 #[must_use]
 pub fn scan(paths: &[PathBuf], options: &Options, progress: &dyn Progress) -> Scan {
-    let (entries, passed_over) = walk(paths);
+    let Found { entries, roots, left_out } = walk(paths, options);
     let files = scan_entries(&entries, options, None, progress);
-    Scan { files: files.into_iter().map(|(file, _)| file).collect(), passed_over }
+    let mut warnings = Vec::new();
+    let idle = |pattern: &&str| !left_out.excluded.contains_key(*pattern);
+    warnings.extend(options.exclude.given().filter(idle).map(|pattern| Warning {
+        concern: Concern::ExcludeUnused,
+        message: format!("nothing matches `--exclude {pattern}`"),
+    }));
+    if files.is_empty() {
+        let paths: Vec<String> = paths.iter().map(|path| format!("`{}`", Shown(path))).collect();
+        let message = format!("there is nothing to scan in {}", paths.join(", "));
+        warnings.push(Warning { concern: Concern::NothingScanned, message });
+    }
+    Scan { files: files.into_iter().map(|(file, _)| file).collect(), left_out, warnings, roots }
 }
+
+/// The path that stands for the standard input.
+pub(crate) const STDIN: &str = "-";
 
 /// A file that was scanned, and its digest with the function that was asked for beside, where it could be read.
 pub(crate) type WithDigest = (ScannedFile, Option<Vec<u8>>);
@@ -185,7 +241,7 @@ pub(crate) fn scan_entries(
     let work = || {
         while let Some(jobs) = queue.take() {
             let mut scanned: Vec<Scanned> =
-                jobs.iter().map(|(entry, _)| scan_entry(entry, &options.limits, &hashes, &queue)).collect();
+                jobs.iter().map(|(entry, _)| scan_entry(entry, options, &hashes, &queue)).collect();
             let rests = scanned.iter_mut().filter_map(|scanned| scanned.rest.as_mut());
             hash_together(rests, lanes, |bytes| queue.read(bytes));
             for ((entry, slot), scanned) in jobs.iter().zip(scanned) {
@@ -242,9 +298,10 @@ struct Scanned {
     rest: Option<Hashing<FileSource>>,
 }
 
-fn scan_entry<T>(entry: &Entry, limits: &Limits, hashes: &[ContentHash], queue: &Queue<'_, T>) -> Scanned {
+fn scan_entry<T>(entry: &Entry, options: &Options, hashes: &[ContentHash], queue: &Queue<'_, T>) -> Scanned {
     let mut file = ScannedFile {
         path: entry.path.clone(),
+        place: entry.place.clone(),
         size: entry.size,
         sha256: None,
         report: nothing(),
@@ -253,7 +310,7 @@ fn scan_entry<T>(entry: &Entry, limits: &Limits, hashes: &[ContentHash], queue: 
     };
     let opened = match &entry.fault {
         Some(fault) => Err(fault.clone()),
-        None => FileSource::open(&entry.path).map_err(|error| error.to_string()),
+        None => open(&entry.path, options).map_err(|error| why(&error)),
     };
     let source = match opened {
         Ok(source) => Digesting::new(source, hashes),
@@ -265,7 +322,9 @@ fn scan_entry<T>(entry: &Entry, limits: &Limits, hashes: &[ContentHash], queue: 
     file.size = source.size();
     let name = entry.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     // A panic in a reader is ours, and no reason to lose what is known of the other files.
-    let Ok(report) = catch_unwind(AssertUnwindSafe(|| bastide_artifact::scan(&source, &name, limits))) else {
+    let Ok(report) =
+        catch_unwind(AssertUnwindSafe(|| bastide_artifact::scan(&source, &name, &options.limits)))
+    else {
         add(&mut file, &FAULT, "a reader of its format failed".to_owned());
         return Scanned { file, rest: None };
     };
@@ -273,6 +332,13 @@ fn scan_entry<T>(entry: &Entry, limits: &Limits, hashes: &[ContentHash], queue: 
     let rest = Some(source.into_rest()).filter(|_| !hashes.is_empty());
     queue.read(rest.as_ref().map_or(file.size, Hashing::at));
     Scanned { file, rest }
+}
+
+fn open(path: &Path, options: &Options) -> io::Result<FileSource> {
+    match options.stdin.as_ref().filter(|_| path.as_os_str() == STDIN) {
+        Some(file) => FileSource::of(file.try_clone()?),
+        None => FileSource::open(path),
+    }
 }
 
 impl Scanned {
@@ -306,6 +372,7 @@ fn nothing() -> Report {
 }
 
 fn add(file: &mut ScannedFile, rule: &'static Rule, message: String) {
-    let finding = Finding { rule, message, offset: None, members: Vec::new(), call: None, count: 1 };
+    let finding =
+        Finding { rule, message, offset: None, line: None, members: Vec::new(), call: None, count: 1 };
     file.report.findings.insert(0, finding);
 }

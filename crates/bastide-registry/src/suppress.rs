@@ -1,16 +1,16 @@
-//! What people have decided to accept: suppressions, each with a reason and an end, and baselines.
-
-use std::collections::BTreeSet;
-use std::path::Path;
+//! What people have decided to accept: suppressions, each with a reason and an end.
 
 use bastide_artifact::Finding;
-use bastide_crypto::Sha256;
 use bastide_types::Assessment;
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use toml::Spanned;
 
+use crate::baseline::Baseline;
+use crate::place::Here;
 use crate::render::hex;
-use crate::scan::Scan;
+use crate::scan::ScannedFile;
+use crate::warning::{Concern, Warning};
 
 /// A decision to accept findings.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -18,7 +18,8 @@ use crate::scan::Scan;
 pub struct Suppression {
     /// The rule whose findings are accepted.
     pub rule: String,
-    /// Of which files: a path as the scan shows it; `*` stands for any part of a name, `**` for any folders.
+    /// Of which files: a path from the working folder, or an absolute one, however the scan was given it; `*` stands for
+    /// any part of a name, `**` for any folders.
     #[serde(default)]
     pub path: Option<String>,
     /// Of which content: the SHA-256 of the file. What is malicious or unfinished can only be accepted this way.
@@ -36,11 +37,19 @@ pub enum SuppressionError {
     /// It is no such file.
     #[error("{0}")]
     Format(String),
+    /// One entry names a rule that there is not.
+    #[error("line {line}: there is no rule `{rule}`; `bastide scan --rules` lists them")]
+    Rule {
+        /// Where the entry begins, from 1.
+        line: usize,
+        /// The name that it gives.
+        rule: String,
+    },
     /// One entry cannot be meant.
-    #[error("`suppress` number {number}: {what}")]
+    #[error("line {line}: {what}")]
     Entry {
-        /// Which, from 1.
-        number: usize,
+        /// Where it begins, from 1.
+        line: usize,
         /// What is wrong and what to do.
         what: String,
     },
@@ -50,20 +59,27 @@ pub enum SuppressionError {
 #[serde(deny_unknown_fields)]
 struct Document {
     #[serde(default)]
-    suppress: Vec<Suppression>,
+    suppress: Vec<Spanned<Suppression>>,
 }
 
 /// The decisions that hold on one day.
 #[derive(Clone, Debug, Default)]
 pub struct Suppressions {
-    held: Vec<(Suppression, Option<glob::Pattern>)>,
-    baseline: BTreeSet<String>,
+    held: Vec<Held>,
+    baseline: Baseline,
     /// Those that have ended.
     expired: Vec<Suppression>,
 }
 
+/// One that has not ended.
+#[derive(Clone, Debug)]
+struct Held {
+    suppression: Suppression,
+    pattern: Option<glob::Pattern>,
+}
+
 /// A path in a pattern: `*` ends at a folder.
-const MATCH: glob::MatchOptions = glob::MatchOptions {
+pub(crate) const MATCH: glob::MatchOptions = glob::MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
     require_literal_leading_dot: false,
@@ -87,16 +103,17 @@ impl Suppressions {
         let document: Document = toml::from_str(text)
             .map_err(|e| SuppressionError::Format(e.to_string().trim_end().to_owned()))?;
         let mut suppressions = Suppressions::default();
-        for (i, suppression) in document.suppress.into_iter().enumerate() {
-            let entry = |what: String| SuppressionError::Entry { number: i + 1, what };
+        let here = Here::new();
+        for suppression in document.suppress {
+            let before = text.get(..suppression.span().start).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let suppression = suppression.into_inner();
+            let entry = |what: String| SuppressionError::Entry { line, what };
             if suppression.reason.trim().is_empty() {
                 return Err(entry("`reason` is empty: say who decided what, and why".to_owned()));
             }
             if !crate::render::rules().any(|rule| rule.id == suppression.rule) {
-                return Err(entry(format!(
-                    "there is no rule `{}`; `bastide scan --rules` lists them",
-                    suppression.rule
-                )));
+                return Err(SuppressionError::Rule { line, rule: suppression.rule });
             }
             if suppression.path.is_none() && suppression.sha256.is_none() {
                 return Err(entry(
@@ -108,12 +125,13 @@ impl Suppressions {
             {
                 return Err(entry("`sha256` is not 64 lower-case hexadecimal digits".to_owned()));
             }
-            let pattern = suppression.path.as_deref().map(glob::Pattern::new).transpose();
+            let pattern =
+                suppression.path.as_deref().map(|path| glob::Pattern::new(here.pattern(path))).transpose();
             let pattern = pattern.map_err(|e| entry(format!("`path` is no pattern: {e}")))?;
             if suppression.expires < today {
                 suppressions.expired.push(suppression);
             } else {
-                suppressions.held.push((suppression, pattern));
+                suppressions.held.push(Held { suppression, pattern });
             }
         }
         Ok(suppressions)
@@ -121,45 +139,108 @@ impl Suppressions {
 
     /// Adds what a baseline accepts.
     pub fn add(&mut self, baseline: Baseline) {
-        self.baseline.extend(baseline.fingerprints);
-    }
-
-    /// Those that have ended.
-    #[must_use]
-    pub fn expired(&self) -> &[Suppression] {
-        &self.expired
+        self.baseline = baseline;
     }
 
     /// Whether some hold only for files of a certain content, so that a digest is needed.
     #[must_use]
     pub fn need_digests(&self) -> bool {
-        self.held.iter().any(|(suppression, _)| suppression.sha256.is_some())
+        self.held.iter().any(|held| held.suppression.sha256.is_some())
     }
 
-    /// The decision that accepts `finding` in the file at `path`.
-    pub(crate) fn of(
-        &self,
-        path: &Path,
-        sha256: Option<[u8; 32]>,
-        finding: &Finding,
-    ) -> Option<&Suppression> {
-        // What was not read to its end may be anything when its content changes.
-        let grave = finding.rule.effect > Assessment::Review;
-        let held = self.held.iter().find(|(suppression, pattern)| {
-            let content = match (&suppression.sha256, sha256) {
-                (Some(wanted), Some(digest)) => *wanted == hex(&digest),
-                (Some(_), None) => false,
-                (None, _) => !grave,
-            };
-            content
-                && suppression.rule == finding.rule.id
-                && pattern.as_ref().is_none_or(|p| p.matches_path_with(path, MATCH))
-        });
-        if let Some((suppression, _)) = held {
-            return Some(suppression);
-        }
-        (!grave && self.baseline.contains(&fingerprint(path, finding))).then_some(&BASELINE)
+    pub(crate) const fn baseline(&self) -> &Baseline {
+        &self.baseline
     }
+
+    /// The decision that accepts `finding` in `file`.
+    pub(crate) fn of(&self, file: &ScannedFile, finding: &Finding) -> Option<&Suppression> {
+        if let Some(held) = self.held.iter().find(|held| held.accepts(file, finding)) {
+            return Some(&held.suppression);
+        }
+        (!is_grave(finding) && self.baseline.holds(&file.place, finding)).then_some(&BASELINE)
+    }
+
+    /// What has ended, and what accepts nothing in `files`, each with why.
+    pub(crate) fn unused(&self, files: &[ScannedFile]) -> Vec<Warning> {
+        let ended = self.expired.iter().map(|it| Warning {
+            concern: Concern::SuppressionEnded,
+            message: format!(
+                "the suppression of {} ended on {}: {}",
+                it.about(),
+                it.expires,
+                one_line(&it.reason)
+            ),
+        });
+        let unused = self.held.iter().filter_map(|held| {
+            let why = held.why_unused(files)?;
+            let message = format!("the suppression of {} accepts nothing: {why}", held.suppression.about());
+            Some(Warning { concern: Concern::SuppressionUnused, message })
+        });
+        ended.chain(unused).collect()
+    }
+}
+
+/// What was not read to its end may be anything when its content changes, and what is malicious is never accepted by name.
+fn is_grave(finding: &Finding) -> bool {
+    finding.rule.effect > Assessment::Review
+}
+
+impl Held {
+    fn accepts(&self, file: &ScannedFile, finding: &Finding) -> bool {
+        let content = match self.suppression.sha256 {
+            Some(_) => self.is_content_of(file),
+            None => !is_grave(finding),
+        };
+        content && self.suppression.rule == finding.rule.id && self.is_path_of(file)
+    }
+
+    fn is_path_of(&self, file: &ScannedFile) -> bool {
+        self.pattern.as_ref().is_none_or(|pattern| pattern.matches_path_with(&file.place, MATCH))
+    }
+
+    fn is_content_of(&self, file: &ScannedFile) -> bool {
+        self.suppression
+            .sha256
+            .as_ref()
+            .is_none_or(|wanted| file.sha256.is_some_and(|it| *wanted == hex(&it)))
+    }
+
+    /// Why it accepts nothing in `files`, if it does not.
+    fn why_unused(&self, files: &[ScannedFile]) -> Option<String> {
+        let rule = &self.suppression.rule;
+        let mut about = files.iter().filter(|file| self.is_path_of(file)).peekable();
+        if about.peek().is_none() {
+            return Some("no file that was scanned has this path".to_owned());
+        }
+        let mut same = about.filter(|file| self.is_content_of(file)).peekable();
+        if same.peek().is_none() {
+            return Some("no file that was scanned has this `sha256`".to_owned());
+        }
+        let mut found = same.flat_map(|file| {
+            file.report.findings.iter().filter(|f| f.rule.id == *rule).map(move |f| (file, f))
+        });
+        let Some((file, first)) = found.next() else {
+            return Some("the files that it is about have no such finding".to_owned());
+        };
+        let accepts = self.accepts(file, first) || found.any(|(file, finding)| self.accepts(file, finding));
+        (!accepts).then(|| {
+            "what is malicious or unfinished is accepted only with the `sha256` of the file".to_owned()
+        })
+    }
+}
+
+impl Suppression {
+    /// What it is about, in one line.
+    fn about(&self) -> String {
+        let path = self.path.as_ref().map(|path| format!(" in `{}`", one_line(path))).unwrap_or_default();
+        let digest =
+            self.sha256.as_ref().and_then(|it| it.get(..12)).map(|it| format!(" of content {it}..."));
+        format!("`{}`{path}{}", self.rule, digest.unwrap_or_default())
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 static BASELINE: std::sync::LazyLock<Suppression> = std::sync::LazyLock::new(|| Suppression {
@@ -169,79 +250,3 @@ static BASELINE: std::sync::LazyLock<Suppression> = std::sync::LazyLock::new(|| 
     reason: "in the baseline".to_owned(),
     expires: Date::MAX,
 });
-
-/// The findings there were on a day, so that only new ones count. What is malicious or unfinished is never in it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Baseline {
-    /// Format of the file.
-    version: u32,
-    /// [`fingerprint`] of each.
-    fingerprints: Vec<String>,
-}
-
-impl Baseline {
-    /// The only version there is.
-    const VERSION: u32 = 1;
-
-    /// What `scan` found, but for what is malicious or unfinished.
-    #[must_use]
-    pub fn of(scan: &Scan) -> Self {
-        let all = scan.files.iter().flat_map(|file| {
-            let accepted = file.report.findings.iter().filter(|f| f.rule.effect <= Assessment::Review);
-            accepted.map(|f| fingerprint(&file.path, f))
-        });
-        let fingerprints: BTreeSet<String> = all.collect();
-        Baseline { version: Baseline::VERSION, fingerprints: fingerprints.into_iter().collect() }
-    }
-
-    /// Reads a baseline.
-    ///
-    /// # Errors
-    ///
-    /// Where it is none, or one of another version.
-    pub fn parse(text: &str) -> Result<Self, SuppressionError> {
-        let baseline: Baseline =
-            serde_json::from_str(text).map_err(|e| SuppressionError::Format(e.to_string()))?;
-        if baseline.version != Baseline::VERSION {
-            return Err(SuppressionError::Format(format!(
-                "it is of version {}, and only version {} is known; write it again",
-                baseline.version,
-                Baseline::VERSION
-            )));
-        }
-        Ok(baseline)
-    }
-
-    /// As it is written to a file.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).map(|json| json + "\n").unwrap_or_default()
-    }
-
-    /// How many findings it holds.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.fingerprints.len()
-    }
-
-    /// Whether it holds none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.fingerprints.is_empty()
-    }
-}
-
-/// What makes a finding the same in the next scan: its file, member, rule and message, wherever in the file it stands.
-pub(crate) fn fingerprint(path: &Path, finding: &Finding) -> String {
-    let mut hash = Sha256::new();
-    let mut part = |bytes: &[u8]| {
-        hash.update(&(bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    part(path.as_os_str().as_encoded_bytes());
-    part(finding.rule.id.as_bytes());
-    part(finding.message.as_bytes());
-    finding.members.iter().for_each(|member| part(member.as_bytes()));
-    hex(&hash.finish())
-}

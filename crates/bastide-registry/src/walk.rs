@@ -1,8 +1,13 @@
 //! Which files there are below the paths that were given.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+
+use crate::exclude::Exclude;
+use crate::place::Here;
+use crate::scan::{Options, STDIN};
 
 /// Told while work goes on, from any thread.
 pub trait Progress: Sync {
@@ -25,6 +30,8 @@ impl Progress for () {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) path: PathBuf,
+    /// What it is called however its path was typed.
+    pub(crate) place: PathBuf,
     pub(crate) size: u64,
     /// Why it cannot be read, where that is known already.
     pub(crate) fault: Option<String>,
@@ -68,36 +75,107 @@ const OF_GIT: &[&str] = &[
 /// All files at and below `paths`, in the order of the paths and within a folder by name.
 ///
 /// A link to a file is followed, as loaders do. A link to a folder is followed only from the command line, so that no
-/// tree is endless; one that leads out is there as unread. Folders of version control are left out, unless given; their paths are returned beside.
-pub(crate) fn walk(paths: &[PathBuf]) -> (Vec<Entry>, Vec<PathBuf>) {
-    let mut walk = Walk { entries: Vec::new(), passed_over: Vec::new() };
+/// tree is endless; one that leads out is there as unread. Folders of version control are left out, unless given, and so is
+/// what the options exclude.
+pub(crate) fn walk(paths: &[PathBuf], options: &Options) -> Found {
+    let here = Here::new();
+    let mut found = Found::default();
     for path in paths {
-        match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => {
+        let stdin = options.stdin.as_ref().filter(|_| path.as_os_str() == STDIN);
+        if let Some(stdin) = stdin {
+            let size = stdin.metadata().map_or(0, |metadata| metadata.len());
+            let (path, place) = (path.clone(), path.clone());
+            found.entries.push(Entry { path, place, size, fault: None, leads_out: None });
+            continue;
+        }
+        let metadata = fs::metadata(path);
+        let folder = metadata.as_ref().is_ok_and(fs::Metadata::is_dir);
+        let place = if folder { here.folder(path) } else { here.place(path) };
+        let mut walk = Walk { given: path, place: &place, exclude: &options.exclude, found: &mut found };
+        if walk.is_excluded(path) {
+            continue;
+        }
+        match metadata {
+            Ok(_) if folder => {
                 let root = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
                 walk.folder(path, &root, 0);
+                found.roots.push(place);
             }
-            Ok(metadata) => walk.entries.push(Entry {
-                path: path.clone(),
-                size: metadata.len(),
-                fault: None,
-                leads_out: None,
-            }),
+            Ok(metadata) => walk.add(path, metadata.len(), None, None),
             Err(error) => walk.fault(path, &error),
         }
     }
-    (walk.entries, walk.passed_over)
+    found
 }
 
-struct Walk {
-    entries: Vec<Entry>,
-    passed_over: Vec<PathBuf>,
+/// What there is below the paths that were given.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) entries: Vec<Entry>,
+    /// What the folders that were given are called.
+    pub(crate) roots: Vec<PathBuf>,
+    pub(crate) left_out: LeftOut,
 }
 
-impl Walk {
-    fn fault(&mut self, path: &Path, why: &io::Error) {
-        let fault = Some(why.to_string());
-        self.entries.push(Entry { path: path.to_owned(), size: 0, fault, leads_out: None });
+/// What lies below the paths that were given and is not scanned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Folders of version control, but for what Git runs and what Git never writes.
+    pub version_control: Vec<PathBuf>,
+    /// Files and folders that a pattern left out, by the pattern.
+    pub excluded: BTreeMap<String, u64>,
+    /// Links to folders that are read where they are.
+    pub links: u64,
+}
+
+/// One path that was given, and what is found below it.
+struct Walk<'w> {
+    given: &'w Path,
+    /// What `given` is called.
+    place: &'w Path,
+    exclude: &'w Exclude,
+    found: &'w mut Found,
+}
+
+/// What the system says, with what to do about it.
+pub(crate) fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or folder: check the path".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "it may not be read: scan as a user who may read it, or change its permissions".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+impl Walk<'_> {
+    fn add(&mut self, path: &Path, size: u64, fault: Option<String>, leads_out: Option<PathBuf>) {
+        let place = self.place_of(path);
+        self.found.entries.push(Entry { path: path.to_owned(), place, size, fault, leads_out });
+    }
+
+    fn fault(&mut self, path: &Path, error: &io::Error) {
+        self.add(path, 0, Some(why(error)), None);
+    }
+
+    fn place_of(&self, path: &Path) -> PathBuf {
+        match path.strip_prefix(self.given) {
+            Ok(below) if !below.as_os_str().is_empty() => self.place.join(below),
+            _ => self.place.to_owned(),
+        }
+    }
+
+    /// Whether a pattern leaves `path` out, which is counted.
+    fn is_excluded(&mut self, path: &Path) -> bool {
+        let place = self.place_of(path);
+        let mut excluded = false;
+        for pattern in self.exclude.of(&place) {
+            let paths = self.found.left_out.excluded.entry(pattern.to_owned()).or_default();
+            // Each path counts once; the other patterns that match it are not idle for it.
+            *paths += u64::from(!excluded);
+            excluded = true;
+        }
+        excluded
     }
 
     fn folder(&mut self, folder: &Path, root: &Path, depth: usize) {
@@ -112,12 +190,15 @@ impl Walk {
         listed.sort_by_key(fs::DirEntry::file_name);
         for entry in listed {
             let path = entry.path();
+            if self.is_excluded(&path) {
+                continue;
+            }
             match entry.file_type() {
                 Err(error) => self.fault(&path, &error),
                 Ok(kind) if kind.is_dir() => {
                     if PASSED_OVER.iter().any(|name| entry.file_name() == *name) {
                         self.strangers(&path, root, depth + 1);
-                        self.passed_over.push(path);
+                        self.found.left_out.version_control.push(path);
                     } else {
                         self.folder(&path, root, depth + 1);
                     }
@@ -177,23 +258,29 @@ impl Walk {
     fn file(&mut self, path: &Path, link: bool, root: &Path) {
         let metadata = match fs::metadata(path) {
             // What lies inside is read where it is.
-            Ok(metadata) if metadata.is_dir() && leads_out(path, root).is_none() => return,
+            Ok(metadata) if metadata.is_dir() && leads_out(path, root).is_none() => {
+                self.found.left_out.links += 1;
+                return;
+            }
             Ok(metadata) if metadata.is_dir() => {
                 let fault = Some("it is a link to a folder; give that folder to scan it too".to_owned());
                 let leads_out = leads_out(path, root);
-                self.entries.push(Entry { path: path.to_owned(), size: 0, fault, leads_out });
+                self.add(path, 0, fault, leads_out);
                 return;
             }
             Ok(metadata) => metadata,
             Err(error) => {
                 let leads_out = leads_out(path, root).filter(|target| is_of_host(path, target));
-                let fault = Some(error.to_string());
-                self.entries.push(Entry { path: path.to_owned(), size: 0, fault, leads_out });
+                let fault = match (link, error.kind()) {
+                    (true, io::ErrorKind::NotFound) => "it is a link to what is not there".to_owned(),
+                    _ => why(&error),
+                };
+                self.add(path, 0, Some(fault), leads_out);
                 return;
             }
         };
         let leads_out = if link { leads_out(path, root) } else { None };
-        self.entries.push(Entry { path: path.to_owned(), size: metadata.len(), fault: None, leads_out });
+        self.add(path, metadata.len(), None, leads_out);
     }
 }
 
@@ -227,8 +314,18 @@ pub(crate) fn is_of_host(link: &Path, target: &Path) -> bool {
         if up.as_path() == target { up } else { Path::new("/").join(up) }
     });
     let text = format!("{}/", there.to_string_lossy());
+    // Packages of a distribution keep their settings apart from the rest.
+    if text.starts_with("/etc/") && is_installed(link) {
+        return false;
+    }
     PLACES.iter().any(|place| text.starts_with(place) && !text.starts_with("/dev/shm/"))
         || there.components().any(|part| KEYS.iter().any(|key| part.as_os_str() == *key))
+}
+
+/// Whether `link` belongs to a package of the system: nobody keeps models there.
+fn is_installed(link: &Path) -> bool {
+    let folder = link.parent().and_then(|folder| fs::canonicalize(folder).ok());
+    folder.is_some_and(|folder| folder.starts_with("/usr") && !folder.starts_with("/usr/local"))
 }
 
 /// Whether `there` is where a hub's cache keeps what it shows as `link`: `NAME/snapshots/REVISION/…` for `NAME/blobs/DIGEST`.
@@ -282,7 +379,7 @@ mod tests {
             fs::write(root.path().join("b/.git/hooks").join(hook), "#!/bin/sh\n").unwrap();
         }
 
-        let (entries, passed_over) = walk(&[root.path().to_owned()]);
+        let Found { entries, left_out, .. } = walk(&[root.path().to_owned()], &Options::default());
         let [blob, other] = &blobs;
         let expected = [
             "a.bin",
@@ -298,9 +395,10 @@ mod tests {
             "hub/snapshots/1/zero.bin",
         ];
         assert_eq!(names(&entries, root.path()), expected);
-        assert_eq!(passed_over, [root.path().join("b/.git")]);
+        assert_eq!(left_out.version_control, [root.path().join("b/.git")]);
+        assert_eq!(left_out.links, 2, "`again` and `elsewhere`");
 
-        let (entries, _) = walk(&[hub, root.path().join("nothing")]);
+        let Found { entries, .. } = walk(&[hub, root.path().join("nothing")], &Options::default());
         assert!(entries[0].fault.as_deref().is_some_and(|f| f.contains("link to a folder")));
         assert!(entries[0].leads_out.is_some() && entries.iter().all(|e| !e.path.ends_with("again")));
         assert_eq!(entries[1].leads_out, None, "how a hub keeps its files");

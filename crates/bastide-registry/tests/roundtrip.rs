@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use bastide_crypto::{ContentHash, Curve, EcdsaSigningKey};
 use bastide_registry::{
-    CoverOptions, SignModelError, SignOptions, VerifyModelError, VerifyOptions, WalkError, find_copy,
-    sign_model, verify_model, verify_signature,
+    CoverOptions, SignModelError, SignOptions, VerifyModelError, VerifyOptions, WalkError, compare_all,
+    find_copy, sign_model, verify_model, verify_signature,
 };
 use bastide_signing::{BaseModel, Identity, ManifestError, Method, Mismatch, Trust};
 
@@ -271,4 +271,35 @@ fn a_file_that_changes_while_it_is_compared_is_refused() {
     // The same bytes, written anew.
     let found = copy.compare(&verified, &Touching(model.at("tok.json")));
     assert!(matches!(found, Err(VerifyModelError::Digest(_))), "{found:?}");
+}
+
+#[test]
+fn several_signatures_are_compared_in_one_look() {
+    let model = Model::new();
+    let trust = Trust::Key(model.key.verifying_key());
+    let identity = || Identity::key(model.key.verifying_key());
+    let own: Vec<PathBuf> = ["a.sig", "b.sig", "c.sig"].map(|name| model.at(name)).to_vec();
+    let cover = CoverOptions { own: own.clone(), ..CoverOptions::default() };
+    let hashes = [ContentHash::Sha256, ContentHash::Sha256, ContentHash::Blake3];
+    for (path, hash) in own.iter().zip(hashes) {
+        let options = SignOptions { cover: cover.clone(), hash, ..plain() };
+        sign_model(model.folder.path(), path, &options, &model.key, identity()).unwrap();
+    }
+    fs::create_dir(model.at("folder")).unwrap();
+    let verified: Vec<_> = own.iter().map(|path| verify_signature(path, trust).unwrap()).collect();
+    let options = VerifyOptions { cover, allow_unsigned: false };
+    let compare = || {
+        let copies = verified.iter().zip(&own).map(|(verified, path)| {
+            let copy = find_copy(verified, model.folder.path(), path, &options).unwrap();
+            let unchecked = copy.unchecked();
+            assert_eq!(unchecked.empty_folders.len(), 1);
+            // `.gitignore`; the three signatures are not told of.
+            assert_eq!((unchecked.left_out.len(), unchecked.count()), (1, 2));
+            (copy, verified)
+        });
+        compare_all(copies.collect(), &()).unwrap()
+    };
+    assert!(compare().into_iter().all(|result| result.is_ok()));
+    fs::write(model.at("tok/a"), "x").unwrap();
+    assert!(compare().into_iter().all(|result| matches!(result, Err(VerifyModelError::Mismatch(_)))));
 }

@@ -219,6 +219,7 @@ fn cost(target: &str) -> u64 {
         "policy_parse" => 100,
         // A reader of files runs twice, by several formats, and may expand what it finds.
         name if name.starts_with("artifact_") || name.starts_with("code_") => 20,
+        "signing_keyless" | "signing_roots" => 20,
         _ => 1,
     }
 }
@@ -299,8 +300,14 @@ targets!(
     artifact_rds,
     artifact_trees,
     artifact_text,
+    artifact_archive,
+    artifact_java,
+    artifact_table,
     code_python,
     code_infrastructure,
     code_dependencies,
     signing_bundle,
+    signing_keyless,
+    signing_roots,
+    sha256,
 );

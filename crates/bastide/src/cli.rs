@@ -714,28 +714,56 @@ pub(crate) struct Inspect {
     pub(crate) output: Output,
 }
 
+/// A form in which a scan is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    Human,
+    Json,
+    Sarif,
+    Cyclonedx,
+    Junit,
+}
+
 #[derive(Debug, Args)]
+#[command(override_usage = "bastide scan [OPTIONS] <PATHS>...\n       bastide scan --rules [ID] [--json]")]
+#[command(
+    after_help = "Exit codes: 0 nothing worse than `review`, 1 something is malicious (with `--strict` also: is to be \
+    reviewed), 2 usage, 3 something could not be read to the end (with `--strict` also: nothing was scanned). 1 beats 3."
+)]
 pub(crate) struct Scan {
-    /// Files and folders. Content decides what a file is, never its name.
+    /// Files and folders; `-` is standard input. Content decides what a file is, never its name.
     #[arg(required_unless_present = "rules")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Fail (exit code 1) also when something is to be reviewed.
+    /// Fail also when something is to be reviewed (exit code 1), and when there is nothing to scan (3).
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Write SARIF 2.1.0 for code-scanning services to this file (`-`: standard output).
+    /// Leave out what has this name at any depth (`*.md`, `tests`) or this path from the working folder (`data/**`); may
+    /// be given again. `*` ends at a folder, `**` does not.
+    #[arg(long, value_name = "PATTERN", visible_alias = "ignore")]
+    pub(crate) exclude: Vec<String>,
+    /// What goes to standard output: `human` (unless told otherwise), `json`, `sarif`, `cyclonedx` or `junit`.
+    #[arg(long, value_name = "FORM", value_enum, hide_possible_values = true, conflicts_with = "json")]
+    pub(crate) format: Option<Form>,
+    /// Write that to this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print no report for people, no warnings and no progress: the exit code says it. Other forms are still written.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Write SARIF 2.1.0 for code-scanning services to this file too (`-`: standard output).
     #[arg(long, value_name = "FILE")]
     pub(crate) sarif: Option<PathBuf>,
-    /// Write a CycloneDX 1.6 bill of materials to this file (`-`: standard output). Reads every file to its end.
+    /// Write a CycloneDX 1.6 bill of materials to this file too (`-`: standard output). Reads every file to its end.
     #[arg(long, value_name = "FILE")]
     pub(crate) cyclonedx: Option<PathBuf>,
-    /// Write JUnit XML for build servers to this file (`-`: standard output).
+    /// Write JUnit XML for build servers to this file too (`-`: standard output).
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
     /// Say the SHA-256 of every file. Reads every file to its end.
     #[arg(long)]
     pub(crate) digest: bool,
     /// Match packages of lock files, and libraries that models name, against the advisories in this folder (JSON files in
-    /// the OSV schema, at any depth). Nothing is asked of a network.
+    /// the OSV schema at any depth, also within `.zip` files). Nothing is asked of a network.
     #[arg(long, value_name = "DIR")]
     pub(crate) osv: Option<PathBuf>,
     /// Days within which a vulnerability must be patched, from its publication.
@@ -764,14 +792,35 @@ pub(crate) struct Scan {
     /// How many entries of one archive are read.
     #[arg(long, value_name = "N", default_value_t = bastide_artifact::Limits::default().entries)]
     pub(crate) max_entries: u64,
-    /// How many bytes one file may decompress to.
-    #[arg(long, value_name = "BYTES", default_value_t = bastide_artifact::Limits::default().expanded_bytes)]
+    /// How much one file may decompress to (`500MiB`, `16GiB`).
+    #[arg(long, value_name = "BYTES", default_value = EXPANDED, value_parser = bytes)]
     pub(crate) max_expanded: u64,
-    /// List what is looked for, why, and what to do about it.
-    #[arg(long, conflicts_with = "paths")]
-    pub(crate) rules: bool,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    /// List what is looked for, or explain one rule: why it matters, and what to do about it. Takes a family (`pickle`) too.
+    #[arg(long, value_name = "ID", num_args = 0..=1, conflicts_with_all = ["paths", "format", "output", "quiet"])]
+    pub(crate) rules: Option<Option<String>>,
+    /// The same as `--format json`.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The default of `--max-expanded`.
+const EXPANDED: &str = "16GiB";
+
+/// A number of bytes: `1000000`, `500MiB`, `16GiB`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let power = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => Some(0),
+        "k" | "kib" => Some(10),
+        "m" | "mib" => Some(20),
+        "g" | "gib" => Some(30),
+        "t" | "tib" => Some(40),
+        _ => None,
+    };
+    let number = number.parse::<u64>().ok();
+    let bytes = number.zip(power).and_then(|(number, power)| number.checked_mul(1 << power));
+    bytes.ok_or_else(|| "give a number of bytes, such as `500MiB` or `16GiB`".to_owned())
 }
 
 #[cfg(test)]
@@ -803,6 +852,17 @@ mod tests {
         ] {
             let error = host(bad).expect_err(bad);
             assert!(error.contains(why) && error.contains("ai.example.org"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_typed_with_units() {
+        assert_eq!(bytes(EXPANDED), Ok(bastide_artifact::Limits::default().expanded_bytes));
+        for (text, read) in [("0", 0), ("17", 17), ("500MiB", 500 << 20), ("2 g", 2 << 30), ("1KIB", 1024)] {
+            assert_eq!(bytes(text), Ok(read), "{text}");
+        }
+        for bad in ["", "GiB", "1.5GiB", "-1", "1GB", "99999999TiB", "1 2"] {
+            assert!(bytes(bad).is_err_and(|why| why.contains("`16GiB`")), "{bad}");
         }
     }
 

@@ -12,9 +12,13 @@ use crate::likeness::{distance, meant};
 /// What every variable of ours begins with.
 const PREFIX: &str = "BASTIDE_";
 /// Variables that belong to no flag.
-const OTHERS: [&str; 2] = [LOG, PASSPHRASE];
+const OTHERS: [&str; 4] = [LOG, PASSPHRASE, KEY_PASSPHRASE, PKCS11_PIN];
 pub(crate) const LOG: &str = "BASTIDE_LOG";
 pub(crate) const PASSPHRASE: &str = "BASTIDE_PASSPHRASE";
+/// The passphrase of the private key that `bastide sign` signs with.
+pub(crate) const KEY_PASSPHRASE: &str = "BASTIDE_KEY_PASSPHRASE";
+/// The PIN of the token that `bastide sign` signs with.
+pub(crate) const PKCS11_PIN: &str = "BASTIDE_PKCS11_PIN";
 /// What the server's own log shows unless told otherwise.
 pub(crate) const DEFAULT_LOG: &str = "info";
 

@@ -22,6 +22,7 @@ mod show;
 mod sign;
 mod signals;
 mod telemetry;
+mod terminal;
 mod tls;
 mod token;
 mod user;
@@ -108,8 +109,13 @@ fn suggest(error: &mut clap::Error, root: &clap::Command, arguments: impl Iterat
 }
 
 /// Whether the caller reads JSON: known before the command is, because one that does not parse is answered alike.
-fn wants_json(mut arguments: impl Iterator<Item = OsString>) -> bool {
-    arguments.by_ref().take_while(|argument| argument != "--").any(|argument| argument == "--json")
+fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    let mut formed = false;
+    arguments.take_while(|argument| argument != "--").any(|argument| {
+        let json = argument == "--json" || argument == "--format=json" || formed && argument == "json";
+        formed = argument == "--format";
+        json
+    })
 }
 
 /// Every failure is on standard output too, where a program looks for the result.

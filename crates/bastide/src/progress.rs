@@ -10,6 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub(crate) struct Bar {
     bar: ProgressBar,
     begun: Instant,
+    /// Whether it may appear.
+    wanted: bool,
 }
 
 /// Work that is done by then shows no bar.
@@ -17,10 +19,16 @@ const PATIENCE: Duration = Duration::from_millis(400);
 
 impl Bar {
     pub(crate) fn new() -> Self {
+        Bar::wanted(true)
+    }
+
+    /// One that appears only if it is wanted.
+    pub(crate) fn wanted(wanted: bool) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
-        let style = "{bar:30} {bytes}/{total_bytes}  {binary_bytes_per_sec}  {wide_msg}";
+        let style =
+            "{bar:30} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {eta} left  {wide_msg}";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Bar { bar, begun: Instant::now() }
+        Bar { bar, begun: Instant::now(), wanted }
     }
 
     /// Takes the bar away; how long it all took.
@@ -30,7 +38,11 @@ impl Bar {
     }
 
     fn appear(&self) {
-        if self.bar.is_hidden() && self.begun.elapsed() > PATIENCE && io::stderr().is_terminal() {
+        if self.wanted
+            && self.bar.is_hidden()
+            && self.begun.elapsed() > PATIENCE
+            && io::stderr().is_terminal()
+        {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
     }

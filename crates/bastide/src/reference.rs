@@ -23,6 +23,7 @@ pub(crate) enum Page {
     Metrics,
     Detectors,
     Rules,
+    ScanSchema,
     Api,
     Openapi,
     Errors,
@@ -118,6 +119,7 @@ pub(crate) fn print(page: Page) -> Result<(), Failure> {
         Page::Metrics => metrics(),
         Page::Detectors => detectors(),
         Page::Rules => rules(),
+        Page::ScanSchema => scan_schema()?,
         Page::Api => format!("{}{}", head_alone("Management API"), bastide_api::reference()),
         Page::Openapi => openapi()?,
         Page::Errors => errors(),
@@ -135,6 +137,10 @@ fn head_alone(title: &str) -> String {
 
 fn openapi() -> Result<String, Failure> {
     Ok(format!("{}\n", serde_json::to_string_pretty(&bastide_api::openapi()).map_err(could_not)?))
+}
+
+fn scan_schema() -> Result<String, Failure> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(&render::json_schema()).map_err(could_not)?))
 }
 
 /// Text inside a cell of a table.
@@ -163,7 +169,8 @@ fn describe(command: &mut clap::Command, above: &str, text: &mut String) {
         return;
     }
     let usage = command.render_usage().to_string();
-    let usage = usage.trim_start_matches("Usage: ");
+    // Further lines stand below the first one.
+    let usage = usage.trim_start_matches("Usage: ").replace("\n       ", "\n");
     let _ = write!(text, "## {name}\n\n{about}.\n\n```text\n{usage}\n```\n\n");
     let arguments: Vec<String> =
         command.get_arguments().filter(|a| a.get_id() != "help" && !a.is_hide_set()).map(argument).collect();

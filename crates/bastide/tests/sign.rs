@@ -8,88 +8,11 @@ use std::path::Path;
 use std::process::Output;
 
 use bastide_crypto::sha256;
-use bastide_testkit::temp_folder;
 use common::bastide;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, SignatureAlgorithm,
-};
+use common::model::{CUT, HOSTILE, Model, UNKNOWN, authority, ends, json_of, said};
+use rcgen::PKCS_ECDSA_P521_SHA512;
+use rcgen::{CertificateParams, DnType, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-/// `os.system('echo hello')`, as protocol 0 writes it.
-const HOSTILE: &[u8] = b"cos\nsystem\n(S'echo hello'\ntR.";
-/// `[1, 2]`
-const HONEST: &[u8] = b"\x80\x04]\x94(K\x01K\x02e.";
-/// An instance of a class that nobody knows.
-const UNKNOWN: &[u8] = b"cacme.fraud\nScorer\n)R.";
-/// Cut off.
-const CUT: &[u8] = b"\x80\x04]\x94(K\x01K";
-
-/// A model in `model/`, and the key of a signer beside it.
-struct Model(TempDir);
-
-impl Model {
-    fn new() -> Self {
-        let model = Model(temp_folder().expect("a folder"));
-        fs::create_dir_all(model.0.path().join("model/tok")).expect("a folder");
-        model.write("model/weights.pkl", HONEST);
-        model.write("model/config.json", b"{\"model_type\": \"bert\"}");
-        model.write("model/tok/merges.txt", b"a b\n");
-        model.key("key", &PKCS_ECDSA_P256_SHA256);
-        model
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.0.path().join(name), bytes).expect("written");
-    }
-
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn key(&self, name: &str, curve: &'static SignatureAlgorithm) -> KeyPair {
-        let pair = KeyPair::generate_for(curve).expect("a key");
-        self.write(&format!("{name}.pem"), pair.serialize_pem().as_bytes());
-        self.write(&format!("{name}.pub"), pair.public_key_pem().as_bytes());
-        pair
-    }
-
-    /// Runs the command, with `@` before every path in the folder.
-    fn run(&self, command: &str) -> Output {
-        let at = format!("{}/", self.0.path().display());
-        let words: Vec<String> = command.split_whitespace().map(|word| word.replace('@', &at)).collect();
-        bastide(&words.iter().map(String::as_str).collect::<Vec<_>>(), &[])
-    }
-
-    fn sign(&self, flags: &str) -> Output {
-        self.run(&format!("sign --key @key.pem --signature @model.sig {flags} @model"))
-    }
-
-    fn verify(&self, flags: &str) -> Output {
-        self.run(&format!("verify --public-key @key.pub --signature @model.sig {flags} @model"))
-    }
-
-    fn signed() -> Self {
-        let model = Model::new();
-        ends(&model.sign(""), 0);
-        model
-    }
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-#[track_caller]
-fn ends(output: &Output, code: i32) {
-    assert_eq!(output.status.code(), Some(code), "{}", said(output));
-}
-
-#[track_caller]
-fn json_of(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", said(output)))
-}
 
 #[test]
 fn every_curve_hash_and_method_verifies() {
@@ -338,15 +261,6 @@ fn an_adapter_is_bound_to_its_base() {
     ends(&adapter.verify(&format!("--base-model {root}")), 1);
 }
 
-fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
-    CertifiedIssuer::self_signed(params, key).expect("a certificate")
-}
-
 #[test]
 fn certificates_lead_to_a_root() {
     let model = Model::new();
@@ -468,16 +382,16 @@ fn the_signer_of_a_certificate_is_told_and_may_be_pinned() {
     params.distinguished_name.push(DnType::CommonName, "signer");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-    params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2999, 1, 1);
     let leaf = params.signed_by(&key, &root).expect("a certificate");
     model.write("leaf.crt", leaf.pem().as_bytes());
     model.write("root.crt", root.pem().as_bytes());
     ends(&model.sign("--certificate @leaf.crt"), 0);
     let verify =
         |flags: &str| model.run(&format!("verify --signature @model.sig --root @root.crt {flags} @model"));
-    let output = verify("");
+    let output = verify("--at 3000-01-01T00:00:00Z");
     ends(&output, 1);
-    assert!(said(&output).contains("was valid until 2021-01-01 only"), "{}", said(&output));
+    assert!(said(&output).contains("was valid until 2999-01-01 only"), "{}", said(&output));
     let output = verify("--at 2020-06-01T00:00:00Z");
     ends(&output, 0);
     let text = said(&output);
@@ -485,7 +399,7 @@ fn the_signer_of_a_certificate_is_told_and_may_be_pinned() {
         "signed by    CN=signer",
         "also named   models.bank.example",
         "issued by    CN=root",
-        "valid        2020-01-01T00:00:00Z to 2021-01-01T00:00:00Z",
+        "valid        2020-01-01T00:00:00Z to 2999-01-01T00:00:00Z",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
@@ -495,7 +409,7 @@ fn the_signer_of_a_certificate_is_told_and_may_be_pinned() {
     ends(&verify("--at 2019-06-01T00:00:00Z"), 1);
     let value = json_of(&verify("--at 2020-06-01T00:00:00Z --json"));
     assert_eq!(value["signed_by"]["subject"], "CN=signer");
-    assert_eq!(value["signed_by"]["not_after"], "2021-01-01T00:00:00Z");
+    assert_eq!(value["signed_by"]["not_after"], "2999-01-01T00:00:00Z");
     ends(&model.verify("--at 2020-06-01T00:00:00Z"), 2);
 }
 
@@ -562,9 +476,10 @@ fn what_is_not_checked_is_told() {
     ends(&output, 0);
     let text = said(&output);
     for line in [
-        "not checked  .git (left out)",
-        "not checked  notes.txt (left out)",
-        "not checked  new.bin (not signed)",
+        "not covered  3 paths are there that the signature does not speak of; `--strict` refuses that",
+        "not checked  .git (left out by the signer)",
+        "not checked  notes.txt (left out by the signer)",
+        "not checked  new.bin (not signed: `--ignore-unsigned-files`)",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }

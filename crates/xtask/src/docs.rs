@@ -9,12 +9,13 @@ use crate::shell::{Fallible, Outcome, capture, cargo, run as run_command};
 use crate::workspace::{root, target_folder};
 
 /// Pages of `bastide reference`, and the files of `docs/reference` that they are.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 9] = [
     ("cli", "cli.md"),
     ("configuration", "configuration.md"),
     ("metrics", "metrics.md"),
     ("detectors", "detectors.md"),
     ("rules", "rules.md"),
+    ("scan-schema", "scan.schema.json"),
     ("api", "api.md"),
     ("openapi", "openapi.json"),
     // Beside the folder: callers hold links to its anchors.

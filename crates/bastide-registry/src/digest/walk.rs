@@ -41,6 +41,8 @@ pub struct Walked {
     pub files: Vec<FoundFile>,
     /// What was looked past: files, and folders with all that is in them.
     pub left_out: Vec<ResourcePath>,
+    /// Folders with nothing in them, which a list of files cannot speak of.
+    pub empty_folders: Vec<ResourcePath>,
 }
 
 /// A folder that is no model.
@@ -87,15 +89,17 @@ pub fn walk(model: &Path, options: &WalkOptions) -> Result<Walked, WalkError> {
     let metadata = fs::metadata(model).map_err(|source| io_error(model, source))?;
     if metadata.is_file() {
         let file = FoundFile { name: None, path: model.to_owned(), bytes: metadata.len(), symlink: true };
-        return Ok(Walked { files: vec![file], left_out: Vec::new() });
+        return Ok(Walked { files: vec![file], ..Walked::default() });
     }
-    let (mut found, mut left_out) = (Vec::new(), Vec::new());
+    let (mut found, mut left_out, mut empty_folders) = (Vec::new(), Vec::new(), Vec::new());
     let mut folders = vec![(model.to_owned(), None::<ResourcePath>, 0)];
     while let Some((folder, name, depth)) = folders.pop() {
         if depth > MAX_DEPTH {
             return Err(WalkError::TooLarge(model.to_owned()));
         }
+        let mut empty = true;
         for entry in fs::read_dir(&folder).map_err(|source| io_error(&folder, source))? {
+            empty = false;
             let entry = entry.map_err(|source| io_error(&folder, source))?;
             let path = entry.path();
             let child = name_in(name.as_ref(), &path)?;
@@ -114,10 +118,15 @@ pub fn walk(model: &Path, options: &WalkOptions) -> Result<Walked, WalkError> {
                 return Err(WalkError::TooLarge(model.to_owned()));
             }
         }
+        empty_folders.extend(name.filter(|_| empty));
+        if empty_folders.len() > MAX_RESOURCES {
+            return Err(WalkError::TooLarge(model.to_owned()));
+        }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     left_out.sort();
-    Ok(Walked { files: found, left_out })
+    empty_folders.sort();
+    Ok(Walked { files: found, left_out, empty_folders })
 }
 
 fn name_in(folder: Option<&ResourcePath>, path: &Path) -> Result<ResourcePath, WalkError> {
@@ -173,7 +182,9 @@ mod tests {
         fs::create_dir(root.path().join("empty")).unwrap();
         let ignored = vec![ResourcePath::new(".git").unwrap()];
         let options = WalkOptions { allow_symlinks: false, ignored };
-        assert_eq!(walk(root.path(), &options).unwrap().left_out, options.ignored);
+        let walked = walk(root.path(), &options).unwrap();
+        assert_eq!(walked.left_out, options.ignored);
+        assert_eq!(walked.empty_folders, [ResourcePath::new("empty").unwrap()]);
         let found = names(root.path(), &options);
         assert_eq!(found, [".gitignore", "sub/.git/x", "tok.json", "tok/a", "ü b"]);
     }

@@ -209,7 +209,7 @@ fn vulnerabilities(scan: &Scan) -> Vec<Value> {
                 "id": found.id,
                 "source": {"name": "OSV", "url": format!("https://osv.dev/vulnerability/{}", found.id)},
                 "references": aliases.collect::<Vec<_>>(),
-                "ratings": [{"severity": severity(found.severity)}],
+                "ratings": [rating(found)],
                 "affects": affects,
             });
             if !found.summary.is_empty() {
@@ -218,10 +218,42 @@ fn vulnerabilities(scan: &Scan) -> Vec<Value> {
             if !found.published.is_empty() {
                 value["published"] = found.published.as_str().into();
             }
-            if !found.fixed.is_empty() {
+            let cwes: BTreeSet<u32> =
+                found.weaknesses.iter().copied().chain(found.malicious.then_some(EMBEDDED_MALICE)).collect();
+            if !cwes.is_empty() {
+                value["cwes"] = json!(cwes);
+            }
+            if found.malicious {
+                value["recommendation"] =
+                    "Remove it, and revoke what a machine that had it could read.".into();
+            } else if !found.fixed.is_empty() {
                 value["recommendation"] = format!("Update to {}.", found.fixed.join(" or ")).into();
             }
             value
         })
         .collect()
+}
+
+/// CWE-506: embedded malicious code.
+const EMBEDDED_MALICE: u32 = 506;
+
+/// How bad it is, with the vector that says so; without one the severity is that of its database.
+fn rating(found: &Vulnerability) -> Value {
+    let mut rating = json!({"source": {"name": "OSV"}, "severity": severity(found.severity)});
+    let Some(vector) = &found.vector else {
+        rating["method"] = "other".into();
+        return rating;
+    };
+    rating["vector"] = vector.as_str().into();
+    rating["method"] = match vector.get(..8).unwrap_or_default() {
+        "CVSS:3.1" => "CVSSv31",
+        "CVSS:3.0" => "CVSSv3",
+        "CVSS:4.0" => "CVSSv4",
+        _ => "other",
+    }
+    .into();
+    if let Some(score) = found.score {
+        rating["score"] = score.into();
+    }
+    rating
 }

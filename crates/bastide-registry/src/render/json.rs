@@ -1,12 +1,16 @@
 //! `bastide scan --json`: the contract that scripts stand on. Fields are added, never renamed or removed.
 
+use std::path::PathBuf;
+
 use bastide_artifact::Finding;
 use bastide_types::{Assessment, Rule};
 use serde_json::{Map, Value, json};
 
-use crate::render::{hex, rules, severity};
+use crate::render::{hex, severity};
 use crate::scan::{Scan, ScannedFile};
 use crate::suppress::Suppression;
+use crate::vulnerability::Vulnerability;
+use crate::warning::Warning;
 
 /// The scan as one object: `files`, one for every file given or found, and `summary`.
 #[must_use]
@@ -24,16 +28,40 @@ pub fn json(scan: &Scan) -> Value {
             "malicious": count(Assessment::Malicious),
             "unfinished": count(Assessment::Unfinished),
             "suppressed": scan.files.iter().map(|file| file.suppressed.iter().flatten().count()).sum::<usize>(),
-            "passed_over": scan.passed_over.iter().map(|p| p.display().to_string()).collect::<Vec<_>>(),
+            "passed_over": paths(&scan.left_out.version_control),
+            "not_checked": not_checked(scan),
+            "warnings": scan.warnings.iter().map(warning).collect::<Vec<_>>(),
             "scanner": {"name": "bastide", "version": env!("CARGO_PKG_VERSION")},
         },
     })
 }
 
+fn paths(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|path| path.display().to_string()).collect()
+}
+
+fn not_checked(scan: &Scan) -> Value {
+    let excluded =
+        scan.left_out.excluded.iter().map(|(pattern, paths)| json!({"pattern": pattern, "paths": paths}));
+    json!({
+        "version_control": paths(&scan.left_out.version_control),
+        "excluded": excluded.collect::<Vec<_>>(),
+        "links": scan.left_out.links,
+        "unfinished": scan.count(Assessment::Unfinished),
+        "at_limit": scan.at_limit(),
+    })
+}
+
+fn warning(warning: &Warning) -> Value {
+    json!({"kind": warning.concern.as_str(), "message": warning.message})
+}
+
 fn file(file: &ScannedFile) -> Value {
-    let findings: Vec<Value> = file.findings().map(|(f, suppression)| finding(f, suppression)).collect();
+    let findings: Vec<Value> =
+        file.findings().map(|(found, suppression)| finding(file, found, suppression)).collect();
     let mut value = json!({
         "path": file.path.display().to_string(),
+        "place": file.place.display().to_string(),
         "format": file.report.format.as_str(),
         "verdict": file.assessment().as_str(),
         "size": file.size,
@@ -48,7 +76,7 @@ fn file(file: &ScannedFile) -> Value {
     value
 }
 
-fn finding(finding: &Finding, suppression: Option<&Suppression>) -> Value {
+fn finding(file: &ScannedFile, finding: &Finding, suppression: Option<&Suppression>) -> Value {
     let mut value = Map::new();
     let mut set = |name: &str, of: Value| value.insert(name.to_owned(), of);
     set("id", finding.rule.id.into());
@@ -56,6 +84,9 @@ fn finding(finding: &Finding, suppression: Option<&Suppression>) -> Value {
     set("verdict", finding.rule.effect.as_str().into());
     set("message", finding.message.as_str().into());
     set("offset", finding.offset.into());
+    if let Some(line) = finding.line {
+        set("line", line.into());
+    }
     if !finding.members.is_empty() {
         set("members", finding.members.clone().into());
     }
@@ -69,6 +100,9 @@ fn finding(finding: &Finding, suppression: Option<&Suppression>) -> Value {
     set("atlas", finding.rule.atlas.into());
     set("why", finding.rule.why.into());
     set("fix", finding.rule.fix.into());
+    if let Some(vulnerability) = file.vulnerability(finding) {
+        set("package", package(vulnerability));
+    }
     if let Some(suppression) = suppression {
         let until = (suppression.expires != jiff::civil::Date::MAX).then(|| suppression.expires.to_string());
         set("suppressed", json!({"reason": suppression.reason, "expires": until}));
@@ -76,9 +110,37 @@ fn finding(finding: &Finding, suppression: Option<&Suppression>) -> Value {
     Value::Object(value)
 }
 
-/// Every rule, as `bastide scan --rules --json` prints them; attestations name this text by its digest.
+fn package(found: &Vulnerability) -> Value {
+    let version = Some(found.package.version.as_str()).filter(|version| !version.is_empty());
+    let mut value = json!({
+        "ecosystem": found.package.ecosystem.as_str(),
+        "name": found.package.name,
+        "version": version,
+        "purl": found.purl,
+        "advisory": found.id,
+        "aliases": found.aliases,
+        "severity": severity(found.severity),
+        "malicious": found.malicious,
+        "fixed": found.fixed,
+    });
+    if let Some(vector) = &found.vector {
+        value["vector"] = vector.as_str().into();
+    }
+    if let Some(score) = found.score {
+        value["score"] = score.into();
+    }
+    if !found.published.is_empty() {
+        value["published"] = found.published.as_str().into();
+    }
+    if let Some(days) = found.overdue_days {
+        value["overdue_days"] = days.into();
+    }
+    value
+}
+
+/// Rules as `bastide scan --rules --json` prints them; attestations name the text of all of them by its digest.
 #[must_use]
-pub fn rules_json() -> Value {
+pub fn rules_json(rules: impl IntoIterator<Item = &'static Rule>) -> Value {
     let rule = |rule: &'static Rule| {
         json!({
             "id": rule.id,
@@ -91,5 +153,5 @@ pub fn rules_json() -> Value {
             "atlas": rule.atlas,
         })
     };
-    rules().map(rule).collect()
+    rules.into_iter().map(rule).collect()
 }

@@ -4,6 +4,7 @@ mod cyclonedx;
 mod json;
 mod junit;
 mod sarif;
+mod schema;
 
 use std::path::Path;
 
@@ -14,6 +15,7 @@ pub use cyclonedx::cyclonedx;
 pub use json::{json, rules_json};
 pub use junit::junit;
 pub use sarif::sarif;
+pub use schema::json_schema;
 
 /// Every rule that a finding of a scan may have.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {

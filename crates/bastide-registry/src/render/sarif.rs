@@ -6,9 +6,10 @@ use bastide_artifact::Finding;
 use bastide_types::{Assessment, Rule, Severity};
 use serde_json::{Value, json};
 
+use crate::baseline::fingerprint;
 use crate::render::{rules, uri};
 use crate::scan::{Scan, ScannedFile};
-use crate::suppress::{Suppression, fingerprint};
+use crate::suppress::Suppression;
 
 /// The scan as one SARIF run.
 #[must_use]
@@ -20,12 +21,6 @@ pub fn sarif(scan: &Scan) -> Value {
         .flat_map(|file| file.findings().map(|(f, suppression)| result(file, f, suppression, &known)))
         .collect();
     let unfinished = scan.count(Assessment::Unfinished);
-    let notice = (unfinished > 0).then(|| {
-        json!({
-            "level": "error",
-            "message": {"text": format!("{unfinished} of {} files could not be assessed to the end", scan.files.len())},
-        })
-    });
     json!({
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         "version": "2.1.0",
@@ -36,9 +31,10 @@ pub fn sarif(scan: &Scan) -> Value {
                 "rules": rules().map(rule).collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",
+            "originalUriBaseIds": {ROOT: {"description": {"text": "The folder that the scan ran in."}}},
             "invocations": [{
                 "executionSuccessful": unfinished == 0,
-                "toolExecutionNotifications": notice.into_iter().collect::<Vec<_>>(),
+                "toolExecutionNotifications": notices(scan),
             }],
             "results": results,
         }],
@@ -77,6 +73,30 @@ fn rule(rule: &Rule) -> Value {
     })
 }
 
+/// Where a file is: below the folder that the scan ran in, which a service knows as the root of the sources, or anywhere.
+fn artifact(file: &ScannedFile) -> Value {
+    let mut location = json!({"uri": uri(&file.place)});
+    if file.place.is_relative() {
+        location["uriBaseId"] = ROOT.into();
+    }
+    location
+}
+
+/// What code-scanning services call the folder of the sources.
+const ROOT: &str = "%SRCROOT%";
+
+/// What the scan could not do, and what was odd about it.
+fn notices(scan: &Scan) -> Vec<Value> {
+    let unfinished = scan.count(Assessment::Unfinished);
+    let unfinished = (unfinished > 0).then(|| {
+        let text = format!("{unfinished} of {} files could not be assessed to the end", scan.files.len());
+        json!({"level": "error", "message": {"text": text}})
+    });
+    let warnings =
+        scan.warnings.iter().map(|warning| json!({"level": "warning", "message": {"text": warning.message}}));
+    unfinished.into_iter().chain(warnings).collect()
+}
+
 fn result(
     file: &ScannedFile,
     finding: &Finding,
@@ -87,10 +107,16 @@ fn result(
     if let Some(call) = &finding.call {
         text.push_str(&format!(": {call}"));
     }
-    let mut location = json!({"physicalLocation": {"artifactLocation": {"uri": uri(&file.path)}}});
+    let mut location = json!({"physicalLocation": {"artifactLocation": artifact(file)}});
     if finding.members.is_empty() {
-        if let Some(offset) = finding.offset {
-            location["physicalLocation"]["region"] = json!({"byteOffset": offset, "byteLength": 0});
+        // A text has lines, and what is none has bytes: SARIF 2.1.0, 3.30.1.
+        let region = match (finding.line, finding.offset) {
+            (Some(line), _) => Some(json!({"startLine": line})),
+            (None, Some(offset)) => Some(json!({"byteOffset": offset, "byteLength": 0})),
+            (None, None) => None,
+        };
+        if let Some(region) = region {
+            location["physicalLocation"]["region"] = region;
         }
     } else {
         let at = finding.offset.map_or_else(String::new, |offset| format!(" at byte {offset}"));
@@ -103,7 +129,7 @@ fn result(
         "level": level(finding.rule.effect),
         "message": {"text": text},
         "locations": [location],
-        "partialFingerprints": {"bastideFinding/v1": fingerprint(&file.path, finding)},
+        "partialFingerprints": {"bastideFinding/v1": fingerprint(&file.place, finding)},
     });
     if let Some(suppression) = suppression {
         result["suppressions"] = json!([{"kind": "external", "justification": suppression.reason}]);

@@ -48,15 +48,27 @@ pub(crate) struct Sign {
     /// Private key (PEM): P-256, P-384 or P-521.
     #[arg(long, value_name = "FILE", required_unless_present = "pkcs11_uri")]
     pub(crate) key: Option<PathBuf>,
+    /// File whose content is the passphrase of an encrypted private key; without it, the variable `BASTIDE_KEY_PASSPHRASE`,
+    /// or a question at a terminal.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) key_passphrase_file: Option<PathBuf>,
     /// Private key in a token or hardware module (RFC 7512, with `module-path`).
     #[arg(long, value_name = "URI", conflicts_with = "key")]
     pub(crate) pkcs11_uri: Option<String>,
+    /// File whose content is the token's PIN, where the URI has no `pin-source`; without it, the variable
+    /// `BASTIDE_PKCS11_PIN`, or a question at a terminal.
+    #[arg(long, value_name = "FILE", requires = "pkcs11_uri")]
+    pub(crate) pkcs11_pin_file: Option<PathBuf>,
     /// Certificate of the key (PEM); the signature then names the signer by it.
     #[arg(long, value_name = "FILE")]
     pub(crate) certificate: Option<PathBuf>,
     /// Certificates between that one and the root (PEM); may be given again.
     #[arg(long, value_name = "FILE", requires = "certificate")]
     pub(crate) certificate_chain: Vec<PathBuf>,
+    /// Certificates (PEM) that the chain has to lead to, as verifiers have them; may be given again. Signs nothing that would
+    /// not verify with them.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) root: Vec<PathBuf>,
     /// The function that contents are hashed with.
     #[arg(long, value_name = "NAME", default_value = "sha256")]
     pub(crate) hash: Hash,
@@ -90,12 +102,16 @@ pub(crate) struct Sign {
 /// Whose signature counts.
 #[derive(Debug, Args)]
 pub(crate) struct Signer {
-    /// Public key (PEM) of the signer.
+    /// Public key (PEM) of the signer; may be given again, and then each of them has to have signed.
     #[arg(long, value_name = "FILE", required_unless_present_any = ["root", "trust_root"])]
-    pub(crate) public_key: Option<PathBuf>,
+    pub(crate) public_key: Vec<PathBuf>,
     /// Certificates (PEM) that the signer's certificate leads to; may be given again.
     #[arg(long, value_name = "FILE", conflicts_with = "public_key")]
     pub(crate) root: Vec<PathBuf>,
+    /// List of revoked certificates (CRL, DER or PEM) of the authority that issued the signer's certificate; may be given
+    /// again, for the authorities above it.
+    #[arg(long, value_name = "FILE", requires = "root")]
+    pub(crate) crl: Vec<PathBuf>,
     /// Verify certificates at this time (RFC 3339), at which the signature is known to have been there, instead of now.
     #[arg(long, value_name = "TIME", conflicts_with_all = ["public_key", "trust_root"])]
     pub(crate) at: Option<jiff::Timestamp>,
@@ -103,9 +119,10 @@ pub(crate) struct Signer {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["public_key", "root"], requires_all = ["identity", "identity_provider"])]
     pub(crate) trust_root: Option<PathBuf>,
     /// Who is to have signed: the e-mail address or URI of a keyless signature; with `--root`, the subject of the
-    /// certificate as `verify` prints it, or another of its names.
+    /// certificate as `verify` prints it, or another of its names. May be given again, and then each of them has to have
+    /// signed.
     #[arg(long, value_name = "NAME", conflicts_with = "public_key")]
-    pub(crate) identity: Option<String>,
+    pub(crate) identity: Vec<String>,
     /// The issuer of identity tokens that is to have vouched for a keyless signature.
     #[arg(long, value_name = "URL", requires = "trust_root")]
     pub(crate) identity_provider: Option<String>,
@@ -115,14 +132,18 @@ pub(crate) struct Signer {
 pub(crate) struct Verify {
     #[command(flatten)]
     pub(crate) cover: Cover,
-    /// The signature file.
-    #[arg(long, value_name = "SIG")]
-    pub(crate) signature: PathBuf,
+    /// The signature file; may be given again, and then all of them have to hold.
+    #[arg(long, value_name = "SIG", required = true)]
+    pub(crate) signature: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) signer: Signer,
     /// Let files be there that were not signed.
-    #[arg(long)]
+    #[arg(long, alias = "ignore_unsigned_files")]
     pub(crate) ignore_unsigned_files: bool,
+    /// Let nothing be there that the signature does not cover (exit code 1): no path that was left out, no link, no empty
+    /// folder. Without it they are listed.
+    #[arg(long, conflicts_with = "ignore_unsigned_files")]
+    pub(crate) strict: bool,
     #[command(flatten)]
     pub(crate) base: Base,
     /// Signed statement of what a scan found, by the same signer.

@@ -19,25 +19,13 @@ pub(crate) fn print(scan: &Scan, took: Duration) -> Result<(), Failure> {
     write(&text(scan, took))
 }
 
-/// Prints every rule.
-pub(crate) fn rules() -> Result<(), Failure> {
-    let mut out = String::new();
-    for rule in render::rules() {
-        let _ = writeln!(
-            out,
-            "{}{:<34}{:#} {:<9} {:<10} {}",
-            BOLD,
-            rule.id,
-            BOLD,
-            render::severity(rule.severity),
-            rule.effect,
-            rule.title
-        );
-    }
-    write(&out)
+/// The same without colours, for a file.
+pub(super) fn plain(scan: &Scan, took: Duration) -> String {
+    anstream::adapter::strip_str(&text(scan, took)).to_string()
 }
 
-fn write(text: &str) -> Result<(), Failure> {
+/// Writes to standard output, in colour where that is a terminal.
+pub(super) fn write(text: &str) -> Result<(), Failure> {
     let mut out = anstream::AutoStream::auto(io::stdout().lock());
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -62,7 +50,10 @@ fn text(scan: &Scan, took: Duration) -> String {
     let mut out = String::new();
     let mut files: Vec<&ScannedFile> = scan.files.iter().filter(|f| !f.report.findings.is_empty()).collect();
     // Stable: files of one kind stay in the order they were found in.
-    files.sort_by_key(|f| Reverse(f.assessment()));
+    files.sort_by_key(|file| {
+        let open = file.findings().filter(|(_, accepted)| accepted.is_none());
+        Reverse((file.assessment(), open.map(|(finding, _)| finding.severity()).max()))
+    });
     let mut advice: BTreeMap<&str, &Rule> = BTreeMap::new();
     for file in &files {
         one(file, &mut out);
@@ -101,11 +92,18 @@ fn one(file: &ScannedFile, out: &mut String) {
 fn line(finding: &Finding, suppression: Option<&Suppression>, out: &mut String) {
     let style = if suppression.is_some() { DIM } else { colour(finding.rule.effect) };
     let severity = render::severity(finding.severity());
-    let place = match (finding.members.is_empty(), finding.offset) {
-        (true, None) => String::new(),
-        (true, Some(offset)) => format!("  byte {offset}"),
-        (false, None) => format!("  in {}", finding.members.join(" → ")),
-        (false, Some(offset)) => format!("  in {}, byte {offset}", finding.members.join(" → ")),
+    let at = match (finding.line, finding.offset) {
+        // Readers of code and of dependencies say it themselves.
+        (Some(line), _) if says(&finding.message, line) => String::new(),
+        (Some(line), _) => format!("line {line}"),
+        (None, Some(offset)) => format!("byte {offset}"),
+        (None, None) => String::new(),
+    };
+    let place = match (finding.members.join(" → "), at) {
+        (members, at) if members.is_empty() && at.is_empty() => String::new(),
+        (members, at) if members.is_empty() => format!("  {at}"),
+        (members, at) if at.is_empty() => format!("  in {members}"),
+        (members, at) => format!("  in {members}, {at}"),
     };
     let times = if finding.count > 1 { format!("  {} times", finding.count) } else { String::new() };
     let place = one_line(&place);
@@ -117,6 +115,10 @@ fn line(finding: &Finding, suppression: Option<&Suppression>, out: &mut String) 
     if let Some(suppression) = suppression {
         let _ = writeln!(out, "           {DIM}accepted: {}{DIM:#}", one_line(&suppression.reason));
     }
+}
+
+fn says(message: &str, line: u64) -> bool {
+    message.starts_with(&format!("line {line}:")) || message.contains(&format!("(line {line})"))
 }
 
 fn summary(scan: &Scan, took: Duration, out: &mut String) {
@@ -137,15 +139,49 @@ fn summary(scan: &Scan, took: Duration, out: &mut String) {
     let bytes = scan.files.iter().map(|f| f.size).sum();
     let files = scan.files.len();
     let plural = if files == 1 { "" } else { "s" };
-    let counts = if counts.is_empty() { "nothing to scan".to_owned() } else { counts.join(", ") };
+    let (style, counts) = match files {
+        // What nobody looked at is not clean.
+        0 => (colour(Assessment::Review), "nothing to scan".to_owned()),
+        _ => (style, counts.join(", ")),
+    };
     let _ = writeln!(
         out,
         "{style}{counts}{style:#}  {DIM}{files} file{plural}, {} in {:.2} s{DIM:#}",
         indicatif::BinaryBytes(bytes),
         took.as_secs_f64()
     );
-    for path in &scan.passed_over {
-        let path = one_line(&path.display().to_string());
-        let _ = writeln!(out, "{DIM}left out `{path}`: give it to scan it too{DIM:#}");
+    not_checked(scan, out);
+}
+
+/// What was not looked at, or not to the end, with how much of it there is.
+fn not_checked(scan: &Scan, out: &mut String) {
+    let mut line = |what: String| {
+        let _ = writeln!(out, "{DIM}not checked: {}{DIM:#}", one_line(&what));
+    };
+    let of = |count: u64, one: &str, more: &str| {
+        if count == 1 { format!("1 {one}") } else { format!("{count} {more}") }
+    };
+    for path in &scan.left_out.version_control {
+        line(format!("`{}`, a folder of version control: give it to scan it too", path.display()));
+    }
+    for (pattern, paths) in scan.left_out.excluded.iter().filter(|(_, paths)| **paths > 0) {
+        let paths = of(*paths, "file or folder", "files and folders");
+        line(format!("{paths} that `--exclude {pattern}` names"));
+    }
+    if scan.left_out.links > 0 {
+        let links = of(scan.left_out.links, "link to a folder", "links to folders");
+        line(format!("{links} within what was scanned, which is read where it is"));
+    }
+    let at_limit = scan.at_limit() as u64;
+    if at_limit > 0 {
+        let files = of(at_limit, "file", "files");
+        line(format!(
+            "the rest of {files} that reached a limit: `--max-expanded`, `--max-entries`, `--max-depth` raise some"
+        ));
+    }
+    let unfinished = (scan.count(Assessment::Unfinished) as u64).saturating_sub(at_limit);
+    if unfinished > 0 {
+        let files = of(unfinished, "file that is", "files that are");
+        line(format!("{files} unreadable or broken off; see above"));
     }
 }

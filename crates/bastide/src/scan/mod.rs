@@ -2,37 +2,39 @@
 
 mod human;
 mod outputs;
+mod rules;
+mod stdin;
+mod told;
 
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use bastide_admin::{Failure, could_not};
 use bastide_artifact::Limits;
-use bastide_crypto::{Random as _, SystemRandom};
-use bastide_registry::{Baseline, Options, Scan, Suppressions, advisories, render, scan};
+use bastide_registry::{
+    Baseline, Exclude, Options, Scan, SuppressionError, Suppressions, advisories, render, scan,
+};
 use bastide_types::Assessment;
 
 use crate::cli;
-use crate::client::{note, write};
+use crate::client::note;
+use crate::likeness::meant;
 use crate::progress::Bar;
+use crate::show::one_line;
 
 pub(crate) use human::print;
-pub(crate) use outputs::apart;
+pub(crate) use outputs::{apart, hand_on, is_stdout};
+pub(crate) use told::serial;
 
 pub(crate) fn run(args: &cli::Scan) -> Result<(), Failure> {
-    if args.rules {
-        return rules(args.output.json);
+    if let Some(wanted) = &args.rules {
+        return rules::print(wanted.as_deref(), args.json);
     }
-    let standard_output =
-        [&args.sarif, &args.cyclonedx, &args.junit].into_iter().flatten().filter(|p| is_stdout(p));
-    let others = standard_output.count();
-    if others + usize::from(args.output.json) > 1 {
-        return Err(Failure::usage("only one report can go to standard output: give the others a file"));
-    }
+    let reports = told::Reports::of(args)?;
     let given = [&args.suppressions, &args.baseline].into_iter().flatten().chain(&args.paths);
     apart(
         &[
+            ("--output", args.output.as_deref()),
             ("--sarif", args.sarif.as_deref()),
             ("--junit", args.junit.as_deref()),
             ("--cyclonedx", args.cyclonedx.as_deref()),
@@ -52,11 +54,17 @@ pub(crate) fn run(args: &cli::Scan) -> Result<(), Failure> {
         expanded_bytes: args.max_expanded,
         ..Limits::default()
     };
-    options.digest = args.digest || args.cyclonedx.is_some() || suppressions.need_digests();
+    options.digest = args.digest || reports.need_digests() || suppressions.need_digests();
     options.threads = args.threads.unwrap_or(options.threads);
+    options.exclude = Exclude::new(&args.exclude).map_err(|e| Failure::usage(format!("`--exclude`: {e}")))?;
+    options.stdin = match args.paths.iter().filter(|path| is_stdout(path)).count() {
+        0 => None,
+        1 => Some(stdin::keep()?),
+        _ => return Err(Failure::usage("`-` is standard input, which can be read once")),
+    };
     let osv = args.osv.as_deref().map(advisories).transpose().map_err(could_not)?;
 
-    let progress = Bar::new();
+    let progress = Bar::wanted(!args.quiet);
     let mut found = scan(&args.paths, &options, &progress);
     let took = progress.done();
     if let Some(database) = &osv {
@@ -64,28 +72,25 @@ pub(crate) fn run(args: &cli::Scan) -> Result<(), Failure> {
     }
     found.suppress(&suppressions);
 
+    if !args.quiet {
+        warn(&found);
+    }
     if let Some(path) = &args.write_baseline {
         let baseline = Baseline::of(&found);
         hand_on(path, baseline.to_json().as_bytes())?;
-        note(&format!("wrote a baseline of {} findings to `{}`", baseline.len(), path.display()));
+        if !args.quiet {
+            note(&format!("wrote a baseline of {} findings to `{}`", baseline.len(), path.display()));
+        }
     }
-    if let Some(path) = &args.sarif {
-        hand_on(path, format!("{:#}\n", render::sarif(&found)).as_bytes())?;
-    }
-    if let Some(path) = &args.junit {
-        hand_on(path, render::junit(&found, args.strict).as_bytes())?;
-    }
-    if let Some(path) = &args.cyclonedx {
-        let bom =
-            render::cyclonedx(&found, &name(&args.paths), &jiff::Timestamp::now().to_string(), &serial());
-        hand_on(path, format!("{bom:#}\n").as_bytes())?;
-    }
-    if args.output.json {
-        write(&format!("{}\n", render::json(&found)))?;
-    } else if others == 0 {
-        print(&found, took)?;
-    }
+    reports.write(&found, took)?;
     conclude(&found, args.strict)
+}
+
+/// Says what was odd about how the scan was asked for.
+pub(crate) fn warn(scan: &Scan) {
+    for warning in &scan.warnings {
+        note(&format!("warning: {warning}"));
+    }
 }
 
 /// The exit code: 1 for what is malicious, before 3 for what is unfinished.
@@ -100,10 +105,29 @@ pub(crate) fn conclude(scan: &Scan, strict: bool) -> Result<(), Failure> {
         }
         Assessment::Unfinished => {
             let unfinished = of_all(Assessment::Unfinished);
-            Err(Failure::could_not(format!("not assessed to the end: {unfinished}")).told())
+            Err(Failure::could_not(format!("not assessed to the end: {unfinished}{}", unread(scan))).told())
+        }
+        _ if strict && scan.files.is_empty() => {
+            Err(Failure::could_not("nothing was scanned, which `--strict` does not let pass").told())
         }
         Assessment::Clean | Assessment::Review => Ok(()),
     }
+}
+
+/// The paths that could not be read at all, as far as they fit in a line.
+fn unread(scan: &Scan) -> String {
+    const NAMED: usize = 8;
+    let is_unread = |file: &&bastide_registry::ScannedFile| {
+        file.report.findings.iter().any(|finding| finding.rule.id == "path.unreadable")
+    };
+    let all: Vec<&Path> = scan.files.iter().filter(is_unread).map(|file| file.path.as_path()).collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> =
+        all.iter().take(NAMED).map(|path| format!("`{}`", one_line(&path.display().to_string()))).collect();
+    let more = if all.len() > NAMED { format!(" and {} more", all.len() - NAMED) } else { String::new() };
+    format!("; cannot be read: {}{more}", named.join(", "))
 }
 
 /// What people have decided to accept.
@@ -111,14 +135,14 @@ pub(crate) fn accepted(suppressed: Option<&Path>, baseline: Option<&Path>) -> Re
     let of = |path: &Path, e: &dyn std::fmt::Display| Failure::usage(format!("`{}`: {e}", path.display()));
     let mut suppressions = Suppressions::default();
     if let Some(path) = suppressed {
-        suppressions =
-            Suppressions::parse(&text(path)?, jiff::Zoned::now().date()).map_err(|e| of(path, &e))?;
-        for expired in suppressions.expired() {
-            note(&format!(
-                "the suppression of `{}` ended on {}: {}",
-                expired.rule, expired.expires, expired.reason
-            ));
-        }
+        let today = jiff::Zoned::now().date();
+        suppressions = Suppressions::parse(&text(path)?, today).map_err(|e| match &e {
+            SuppressionError::Rule { rule, .. } => {
+                let meant = meant(rule, render::rules().map(|rule| rule.id));
+                of(path, &format!("{e}{meant}"))
+            }
+            _ => of(path, &e),
+        })?;
     }
     if let Some(path) = baseline {
         suppressions.add(Baseline::parse(&text(path)?).map_err(|e| of(path, &e))?);
@@ -130,28 +154,6 @@ pub(crate) fn text(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|e| Failure::could_not(format!("cannot read `{}`: {e}", path.display())))
 }
 
-pub(crate) fn is_stdout(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
-/// Writes a report whole or not at all.
-pub(crate) fn hand_on(path: &Path, report: &[u8]) -> Result<(), Failure> {
-    if is_stdout(path) {
-        return match io::stdout().lock().write_all(report) {
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(could_not),
-        };
-    }
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".part");
-    let temporary = PathBuf::from(temporary);
-    fs::write(&temporary, report).and_then(|()| fs::rename(&temporary, path)).map_err(|e| {
-        // What is left of it is of no use to anybody.
-        let _ = fs::remove_file(&temporary);
-        Failure::could_not(format!("cannot write `{}`: {e}", path.display()))
-    })
-}
-
 /// What the artifact is called: the one path that was given, or how many there were.
 fn name(paths: &[PathBuf]) -> String {
     let one = match paths {
@@ -161,19 +163,4 @@ fn name(paths: &[PathBuf]) -> String {
         _ => None,
     };
     one.unwrap_or_else(|| format!("{} paths", paths.len()))
-}
-
-/// A random UUID (RFC 9562, version 4).
-pub(crate) fn serial() -> String {
-    let mut bytes = [0; 16];
-    SystemRandom.fill(&mut bytes);
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = render::hex(&bytes);
-    let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default().to_owned();
-    [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
-}
-
-fn rules(json: bool) -> Result<(), Failure> {
-    if json { write(&format!("{}\n", render::rules_json())) } else { human::rules() }
 }

@@ -1,18 +1,17 @@
 //! What a command writes, checked before it reads: a report in the place of a key or of a model would be the end of it.
 
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use bastide_admin::Failure;
+use bastide_admin::{Failure, could_not};
 
-use super::is_stdout;
 use crate::show::one_line;
 
 /// What stands near the start of every report, baseline and signature that is written here.
 const OURS: [&str; 5] =
-    ["application/vnd.dev.sigstore.bundle", "\"bomFormat\"", "sarif-", "<testsuites", "\"fingerprints\""];
+    ["application/vnd.dev.sigstore.bundle", "\"bomFormat\"", "sarif-", "<testsuites", "\"fingerprint\""];
 
 /// Refuses outputs that are one file, and one that would take the place of an input. Inside of a folder that is read, only
 /// what is a former output itself is written over.
@@ -24,29 +23,52 @@ pub(crate) fn apart(outputs: &[(&str, Option<&Path>)], inputs: &[&Path]) -> Resu
         .iter()
         .filter_map(|(flag, path)| path.filter(|path| !is_stdout(path)).map(|path| (*flag, path)))
         .collect();
+    let mut wrong = Vec::new();
     for (at, (flag, path)) in files.iter().enumerate() {
         let place = place(path);
         let shown = one_line(&path.display().to_string());
         if let Some((other, _)) = files.iter().take(at).find(|(_, other)| self::place(other) == place) {
-            return Err(Failure::usage(format!(
-                "`{other}` and `{flag}` are both to be written to `{shown}`"
-            )));
+            wrong.push(format!("`{other}` and `{flag}` are both to be written to `{shown}`"));
+            continue;
         }
         if inputs.iter().any(|input| is_same(input, path)) {
-            return Err(Failure::usage(format!(
+            wrong.push(format!(
                 "`{flag}` would take the place of `{shown}`, which is read: give it another file"
-            )));
+            ));
+            continue;
         }
         let within = inputs.iter().any(|input| {
             input.is_dir() && fs::canonicalize(input).is_ok_and(|input| place.starts_with(input))
         });
         if within && path.exists() && !is_ours(path) {
-            return Err(Failure::usage(format!(
+            wrong.push(format!(
                 "`{flag}` would take the place of `{shown}`, a file of the model: give it another file, or remove that one"
-            )));
+            ));
         }
     }
-    Ok(())
+    if wrong.is_empty() { Ok(()) } else { Err(Failure::usage(wrong.join("; "))) }
+}
+
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Writes a report whole or not at all.
+pub(crate) fn hand_on(path: &Path, report: &[u8]) -> Result<(), Failure> {
+    if is_stdout(path) {
+        return match io::stdout().lock().write_all(report) {
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(could_not),
+        };
+    }
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".part");
+    let temporary = PathBuf::from(temporary);
+    fs::write(&temporary, report).and_then(|()| fs::rename(&temporary, path)).map_err(|e| {
+        // What is left of it is of no use to anybody.
+        let _ = fs::remove_file(&temporary);
+        Failure::could_not(format!("cannot write `{}`: {e}", path.display()))
+    })
 }
 
 /// The file that is written under this path, which need not be there yet.

@@ -10,6 +10,7 @@
 )]
 
 pub mod console;
+pub mod model;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
