@@ -7,8 +7,11 @@ use std::sync::OnceLock;
 
 use bastide_artifact::{Facts, Format, Limits, Report, pickle_trace, scan, scan_as};
 use bastide_code::{Remark, dependencies};
-use bastide_crypto::{Curve, EcdsaSigningKey};
-use bastide_signing::{Trust, certificates_from_pem, verify};
+use bastide_crypto::{Curve, EcdsaSigningKey, KeyFile, sha256};
+use bastide_sha256::{LANES, Sha256, update_together};
+use bastide_signing::{
+    KeylessIdentity, RevocationLists, Roots, Trust, TrustedRoot, certificates_from_pem, verify,
+};
 
 use crate::targets::Target;
 
@@ -45,11 +48,17 @@ pub const TARGETS: &[Target] = &[
     ("artifact_yaml", |data| read(&[Format::Yaml], data)),
     ("artifact_rds", |data| read(&[Format::Rds], data)),
     ("artifact_trees", |data| read(&[Format::Xgboost, Format::Lightgbm, Format::Catboost], data)),
-    ("artifact_text", |data| read(&[Format::Script, Format::Executable], data)),
+    ("artifact_text", |data| read(&[Format::Script, Format::Text, Format::Python, Format::Executable], data)),
+    ("artifact_archive", |data| read(&[Format::OtherArchive, Format::Llamafile], data)),
+    ("artifact_java", |data| read(&[Format::Java], data)),
+    ("artifact_table", |data| read(&[Format::Arrow, Format::Parquet], data)),
     ("code_python", code_python),
     ("code_infrastructure", code_infrastructure),
     ("code_dependencies", code_dependencies),
     ("signing_bundle", signing_bundle),
+    ("signing_keyless", signing_keyless),
+    ("signing_roots", signing_roots),
+    ("sha256", sha256_together),
 ];
 
 /// Small, so that what grows beyond what its input is worth is seen as a slow target or a full memory.
@@ -158,12 +167,67 @@ fn code_dependencies(data: &[u8]) {
     }
 }
 
-/// A signature bundle: nothing but what a key has signed is believed.
+/// A signature bundle: nothing but what a key has signed is believed. And what stands beside one: certificates, lists of
+/// revoked ones, keys.
 fn signing_bundle(data: &[u8]) {
     static KEY: OnceLock<EcdsaSigningKey> = OnceLock::new();
     let key = KEY.get_or_init(|| EcdsaSigningKey::generate(Curve::P256).expect("a key can be made"));
     assert!(verify(data, Trust::Key(key.verifying_key())).is_err(), "a fresh key has signed nothing");
+    let _ = (RevocationLists::from_bytes(data), KeyFile::of(data));
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = certificates_from_pem(text);
+    }
+}
+
+/// A bundle of Sigstore: nobody has signed as an identity that no provider knows.
+fn signing_keyless(data: &[u8]) {
+    static ROOT: OnceLock<TrustedRoot> = OnceLock::new();
+    let root = ROOT.get_or_init(|| {
+        let json = include_bytes!("../../crates/bastide-signing/tests/sigstore/trusted_root.json");
+        TrustedRoot::from_json(json).expect("the root of the public instance is read")
+    });
+    let identity = KeylessIdentity { identity: "nobody".to_owned(), provider: "none".to_owned() };
+    assert!(verify(data, Trust::Keyless { root, identity: &identity }).is_err(), "nobody has signed nothing");
+}
+
+/// What trust begins with: roots of Sigstore as JSON, certificates as PEM, and one certificate as DER.
+fn signing_roots(data: &[u8]) {
+    let _ = TrustedRoot::from_json(data);
+    if let Ok(text) = std::str::from_utf8(data) {
+        let _ = Roots::from_pem(text);
+    }
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", base64(data));
+    let _ = Roots::from_pem(&pem);
+}
+
+/// Base64 (RFC 4648, section 4), so that bytes of DER come to the parser of PEM.
+fn base64(data: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in data.chunks(3) {
+        let number = group.iter().fold(0_usize, |number, byte| number << 8 | usize::from(*byte))
+            << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let digit = DIGITS[number >> (18 - 6 * place) & 63];
+            text.push(if place <= group.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+/// Digests side by side are those of each content alone, however the contents are cut: the first byte says how.
+fn sha256_together(data: &[u8]) {
+    let Some((first, data)) = data.split_first() else { return };
+    let step = usize::from(*first).max(1);
+    let parts: Vec<&[u8]> = (0..LANES + 1).map(|lane| &data[(lane * step * 3).min(data.len())..]).collect();
+    // A processor without the instructions has no digests of this kind.
+    let Some(mut states) = parts.iter().map(|_| Sha256::new()).collect::<Option<Vec<_>>>() else { return };
+    let longest = parts.iter().map(|part| part.len()).max().unwrap_or(0);
+    for at in (0..longest).step_by(step) {
+        let pieces = parts.iter().map(|part| &part[at.min(part.len())..(at + step).min(part.len())]);
+        update_together(states.iter_mut().zip(pieces));
+    }
+    for (state, part) in states.into_iter().zip(parts) {
+        assert_eq!(state.finish(), sha256(part), "another implementation gives another digest");
     }
 }

@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from made import archives, carriers, documents, graphs, pickles, tensors
+from made import archives, carriers, documents, graphs, pickles, serialisers, tensors
 from made.sample import SAMPLES
 
 
@@ -35,7 +35,7 @@ def write(folder):
 def generate(folder):
     """Writes every sample into `folder` with `labels.json`, and gives the labels."""
     SAMPLES.clear()
-    for family in (pickles, archives, tensors, graphs, documents, carriers):
+    for family in (pickles, archives, tensors, graphs, documents, carriers, serialisers):
         family.all_samples()
     labels = list(write(folder))
     (folder / "labels.json").write_text(json.dumps(labels, indent=1) + "\n")

@@ -49,7 +49,9 @@ REGION = record(
 LOCATION = record(
     physicalLocation=record(
         ["artifactLocation"],
-        artifactLocation=record(["uri"], uri={"type": "string", "pattern": r"^[\x21-\x7e]*$"}),
+        artifactLocation=record(
+            ["uri"], uri={"type": "string", "pattern": r"^[\x21-\x7e]*$"}, uriBaseId=TEXT
+        ),
         region=REGION,
     ),
     logicalLocations=many(record(fullyQualifiedName=TEXT), uniqueItems=True),
@@ -73,6 +75,7 @@ INVOCATION = record(
 RUN = record(
     ["tool"],
     tool=record(["driver"], driver=DRIVER),
+    originalUriBaseIds={"type": "object", "additionalProperties": record(description=MESSAGE)},
     columnKind={"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
     invocations=many(INVOCATION),
     results=many(RESULT),

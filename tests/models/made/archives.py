@@ -985,10 +985,62 @@ def seven_zip_files():
     unfinished("7z/header_huge.7z", bytes(huge), "7z", "B25", "a header beyond the file")
 
 
+def ar(entries):
+    """As GNU writes it: one header of text for each member, padded to even offsets."""
+    data = b"!<arch>\n"
+    for key, content in entries:
+        data += f"{key + '/':<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode() + content
+        data += b"\n" * (len(data) % 2)
+    return data
+
+
+def cpio(entries):
+    """The format `newc`: names to content, or to the target of a link."""
+    data = b""
+    for key, content in [*entries, ("TRAILER!!!", b"")]:
+        mode, content = (0o120777, content.encode()) if isinstance(content, str) else (0o100644, content)
+        numbers = (1, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(key) + 1, 0)
+        data += b"070701" + b"".join(b"%08x" % number for number in numbers) + key.encode() + b"\0"
+        data += bytes(-len(data) % 4) + content
+        data += bytes(-len(data) % 4)
+    return data
+
+
+def rpm(payload):
+    """A lead, two headers without entries, and the compressed archive."""
+    header = b"\x8e\xad\xe8\x01" + bytes(4) + struct.pack(">II", 0, 8) + bytes(8)
+    return b"\xed\xab\xee\xdb" + bytes(92) + header + header + gzip.compress(payload, mtime=0)
+
+
+def package_files():
+    def deb(entries):
+        return ar([("debian-binary", b"2.0\n"), ("data.tar.gz", gzip.compress(tarred(entries), mtime=0))])
+
+    weights = bytes(range(7, 70))
+    good("packages/ok.deb", deb([("./usr/share/m/w.bin", weights)]), "other-archive")
+    good("packages/ok.cpio", cpio([("usr/w.bin", weights), ("usr/l", "w.bin")]), "other-archive")
+    good("packages/ok.rpm", rpm(cpio([("./usr/w.bin", weights)])), "other-archive")
+    good("packages/ok.a", ar([("w.bin", weights)]), "other-archive")
+    link = member("./etc/m/a.conf", tarfile.SYMTYPE, "/usr/share/m/a.conf")
+    risky("packages/link.deb", deb([(link, b"")]), "other-archive", "slip", "links from the root, as packages do")
+    for label, data in (
+        ("deb", deb([("./m.pkl", exploit(2))])),
+        ("cpio", cpio([("m.pkl", exploit(2))])),
+        ("rpm", rpm(cpio([("m.pkl", exploit(2))]))),
+        ("a", ar([("m.pkl", exploit(2))])),
+    ):
+        bad(f"packages/pickle.{label}", data, "other-archive", "B21")
+    bad("packages/up.cpio", cpio([("../../evil.py", b"x")]), "other-archive", "slip")
+    bad("packages/link_up.cpio", cpio([("l", "../../etc/passwd")]), "other-archive", "slip")
+    application = zipped([("__main__.py", b"print('harmless')\n")])
+    good("zip/ok_application.pyz", b"#!/usr/bin/env python3\n" + application, "zip", "zipapp (PEP 441)")
+
+
 def all_samples():
     compressed()
     torch_files()
     numpy_files()
     zip_files()
     tar_files()
+    package_files()
     seven_zip_files()

@@ -90,6 +90,27 @@ def xml_files():
             "B24",
         )
     bad("xml/openvino_xxe.xml", (XXE + (OPENVINO % "").split("?>")[1]).encode(), "openvino", "B24")
+    for label, doctype in (
+        ("fonts", '<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">'),
+        ("beside", '<!DOCTYPE fontconfig SYSTEM "fonts.dtd">'),
+        (
+            "published",
+            '<!DOCTYPE article PUBLIC "-//OASIS//DTD DocBook XML V4.2//EN" '
+            '"http://www.oasis-open.org/docbook/xml/4.2/docbookx.dtd">',
+        ),
+        ("comment", '<!DOCTYPE a [<!-- <!ENTITY x SYSTEM "file:///etc/hostname"> --><!ENTITY n "name">]>'),
+    ):
+        good(f"xml/ok_doctype_{label}.xml", f'<?xml version="1.0"?>{doctype}<a>text</a>'.encode(), "xml")
+    for label, doctype, body in (
+        ("file", 'SYSTEM "file:///etc/hostname"', ""),
+        ("number", 'SYSTEM "http://198.51.100.7/x.dtd"', ""),
+        ("said_elsewhere", 'SYSTEM "http://example.org/x.dtd"', "&sent;"),
+        ("parameter", '[<!ENTITY % a "<!ENTITY b SYSTEM \'file:///etc/hostname\'>"> %a;]', "&b;"),
+        ("climbs", '[<!ENTITY a SYSTEM "../../secret">]', "&a;"),
+        ("look_alike", 'PUBLIC "-//W3C//DTD A//EN" "http://w3.org@198.51.100.7/x.dtd"', ""),
+    ):
+        bad(f"xml/doctype_{label}.xml", f"<!DOCTYPE a {doctype}><a>{body}</a>".encode(), "xml", "B24")
+    risky("xml/doctype_elsewhere.xml", b'<!DOCTYPE a SYSTEM "http://example.org/x.dtd"><a/>', "xml", "B24")
     good(
         "xml/ok_openvino",
         {"model.xml": (OPENVINO % (const % (0, 4))).encode(), "model.bin": bytes(16)},

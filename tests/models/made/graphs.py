@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import marshal
+import pickle
 import struct
 
 from .archives import state_dict, torch_entries, zipped
@@ -168,6 +169,14 @@ def onnx_files():
         "onnx",
         "B24",
     )
+    def typed(kind, *data):
+        return onnx([node()], [message((1, 2), (1, 3), (2, kind), (8, "w"), *data)])
+
+    good("onnx/ok_typed_floats.onnx", typed(1, (4, bytes(24))), "onnx", "values instead of bytes")
+    good("onnx/ok_typed_numbers.onnx", typed(7, *[(7, 1)] * 6), "onnx", "values one by one")
+    good("onnx/ok_typed_texts.onnx", typed(8, *[(6, "x")] * 6), "onnx", "texts")
+    bad("onnx/typed_short.onnx", typed(1, (4, bytes(4))), "onnx", "structure", "one value for six")
+    bad("onnx/typed_long.onnx", typed(7, *[(7, 1)] * 9), "onnx", "structure", "nine values for six")
     bad("onnx/exploit_in_raw.onnx", onnx([node()]) + exploit(2), "onnx", "B9", "a pickle behind the model")
     good("onnx/ok.onnx", onnx([node()]), "onnx")
     good(
@@ -953,6 +962,7 @@ def hdf5_files():
     """Only where h5py is installed."""
     try:
         import h5py
+        import numpy as np
     except ImportError:
         return
 
@@ -989,6 +999,28 @@ def hdf5_files():
         handle["type"] = h5py.string_dtype()
         handle.attrs.create("model_config", escaped, dtype=handle["type"])
 
+    def objects(*rows, attribute_="PSEUDOATOM", kind="object"):
+        """An array of objects as PyTables keeps it, which pandas uses for columns of mixed types."""
+
+        def fill(handle):
+            array = handle.create_dataset("v", (len(rows),), h5py.vlen_dtype("u1"), chunks=(8,), maxshape=(None,))
+            for at, row in enumerate(rows):
+                array[at] = list(row)
+            array.attrs["CLASS"] = np.bytes_("VLARRAY")
+            handle.attrs["PYTABLES_FORMAT_VERSION"] = np.bytes_("2.1" if attribute_ == "PSEUDOATOM" else "1.6")
+            array.attrs[attribute_] = np.bytes_(kind)
+
+        return file("", "note", fill)
+
+    plain = [pickle.dumps(row, protocol) for protocol in (0, 2, 4) for row in ([1, 2], {"a": "b"}, "text.")]
+    good("h5/ok_objects.h5", objects(*plain), "hdf5", "pickles of plain values")
+    good("h5/ok_texts.h5", objects(exploit(2), kind="vlstring"), "hdf5", "texts, whatever they look like")
+    for protocol in (0, 1, 2, 4):
+        bad(f"h5/objects_{protocol}.h5", objects(*plain, exploit(protocol)), "hdf5", "B24", "a row is unpickled")
+    bad("h5/objects_old.h5", objects(exploit(2), attribute_="FLAVOR", kind="Object"), "hdf5", "B24", "PyTables 1")
+    bad("h5/objects_behind.h5", objects(b"N" + exploit(0)), "hdf5", "B24", "another opcode comes first")
+    bad("h5/objects_trailing.h5", objects(exploit(4) + b"behind"), "hdf5", "B24", "bytes behind the pickle")
+    bad("h5/attribute_none_first.h5", file(b"N" + exploit(0), "note"), "hdf5", "B24", "PyTables unpickles it")
     bad("h5/committed_type.h5", file("", "note", committed), "hdf5", "B24", "the type is an object")
     bad("h5/escaped.h5", file(escaped), "hdf5", "B24", "escapes in the JSON")
     bad("h5/lambda_bytes.hdf5", file(json.dumps(sequential(old)).encode()), "hdf5", "B24")
