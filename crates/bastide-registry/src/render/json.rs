@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use bastide_artifact::Finding;
 use bastide_types::{Assessment, Rule};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::render::{hex, severity};
@@ -12,27 +13,42 @@ use crate::suppress::Suppression;
 use crate::vulnerability::Vulnerability;
 use crate::warning::Warning;
 
-/// The scan as one object: `files`, one for every file given or found, and `summary`.
+/// The scan as one object: `files`, one for every file given or found, and `summary`. A file's entry is made when it is
+/// written: all of them at once would take several times the memory of the text.
 #[must_use]
-pub fn json(scan: &Scan) -> Value {
-    let files: Vec<Value> = scan.files.iter().map(file).collect();
+pub fn json(scan: &Scan) -> impl Serialize + use<'_> {
+    Document { files: Files(scan), summary: summary(scan) }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    files: Files<'a>,
+    summary: Value,
+}
+
+struct Files<'a>(&'a Scan);
+
+impl Serialize for Files<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.files.iter().map(file))
+    }
+}
+
+fn summary(scan: &Scan) -> Value {
     let count = |assessment| scan.count(assessment);
     json!({
-        "files": files,
-        "summary": {
-            "verdict": scan.assessment().as_str(),
-            "files": scan.files.len(),
-            "bytes": scan.files.iter().map(|file| file.size).sum::<u64>(),
-            "clean": count(Assessment::Clean),
-            "review": count(Assessment::Review),
-            "malicious": count(Assessment::Malicious),
-            "unfinished": count(Assessment::Unfinished),
-            "suppressed": scan.files.iter().map(|file| file.suppressed.iter().flatten().count()).sum::<usize>(),
-            "passed_over": paths(&scan.left_out.version_control),
-            "not_checked": not_checked(scan),
-            "warnings": scan.warnings.iter().map(warning).collect::<Vec<_>>(),
-            "scanner": {"name": "bastide", "version": env!("CARGO_PKG_VERSION")},
-        },
+        "verdict": scan.assessment().as_str(),
+        "files": scan.files.len(),
+        "bytes": scan.files.iter().map(|file| file.size).sum::<u64>(),
+        "clean": count(Assessment::Clean),
+        "review": count(Assessment::Review),
+        "malicious": count(Assessment::Malicious),
+        "unfinished": count(Assessment::Unfinished),
+        "suppressed": scan.files.iter().map(|file| file.suppressed.iter().flatten().count()).sum::<usize>(),
+        "passed_over": paths(&scan.left_out.version_control),
+        "not_checked": not_checked(scan),
+        "warnings": scan.warnings.iter().map(warning).collect::<Vec<_>>(),
+        "scanner": {"name": "bastide", "version": env!("CARGO_PKG_VERSION")},
     })
 }
 

@@ -50,7 +50,10 @@ impl<'a> Reports<'a> {
                     continue;
                 }
                 Form::Human => human::plain(scan, took),
-                Form::Json => format!("{}\n", render::json(scan)),
+                Form::Json => {
+                    let text = serde_json::to_string(&render::json(scan));
+                    text.map_err(|e| Failure::could_not(format!("the report cannot be written: {e}")))? + "\n"
+                }
                 Form::Sarif => format!("{:#}\n", render::sarif(scan)),
                 Form::Junit => render::junit(scan, self.args.strict),
                 Form::Cyclonedx => bill(scan, &self.args.paths),

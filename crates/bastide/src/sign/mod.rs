@@ -230,7 +230,7 @@ impl Done {
             "signature": args.signature.display().to_string(),
             "attestation": shown(&args.attestation),
             "cyclonedx": shown(&args.cyclonedx),
-            "scan": self.scan.as_ref().map(render::json),
+            "scan": self.scan.as_ref().map(|scan| render::json(scan)),
         })
     }
 
