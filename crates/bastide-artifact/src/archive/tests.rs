@@ -46,6 +46,42 @@ fn honest_archives_are_clean_whoever_wrote_them() {
     assert_eq!(ours(&seven("w.bin", WEIGHTS)), [""; 0]);
 }
 
+/// The records of zip64 that PyTorch writes into every file, though nothing in it is large.
+fn with_zip64(archive: &[u8]) -> Vec<u8> {
+    let (front, end) = archive.split_at(archive.len() - 22);
+    let field = |at: usize| u64::from(u32::from_le_bytes(end[at..at + 4].try_into().unwrap()));
+    let counted = u64::from(u16::from_le_bytes(end[10..12].try_into().unwrap()));
+    let mut out = front.to_vec();
+    let at = out.len() as u64;
+    out.extend_from_slice(b"PK\x06\x06");
+    out.extend_from_slice(&44_u64.to_le_bytes());
+    out.extend_from_slice(&[0x2d, 0, 0x2d, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    [counted, counted, field(12), field(16)].iter().for_each(|n| out.extend_from_slice(&n.to_le_bytes()));
+    out.extend_from_slice(b"PK\x06\x07\0\0\0\0");
+    out.extend_from_slice(&at.to_le_bytes());
+    out.extend_from_slice(&1_u32.to_le_bytes());
+    [&out, end].concat()
+}
+
+#[test]
+fn records_of_zip64_are_no_second_directory_however_long_names_are() {
+    // A first entry as long as these records: counted back from the end, the directory would begin with its second.
+    for stem in 1..40 {
+        let mut entries = torch();
+        for entry in &mut entries {
+            entry.name = entry.name.replace("archive", &"s".repeat(stem));
+        }
+        assert_eq!(ours(&with_zip64(&zip(&entries))), [""; 0], "{stem}");
+    }
+    // Where the two end records lead to different directories, both are read.
+    let other = with_zip64(&zip(&[entry("a", b"1")]));
+    let mut both = [other, with_zip64(&zip(&torch()))].concat();
+    let end = both.len() - 22;
+    both[end + 10] = 1;
+    both[end + 12..end + 20].copy_from_slice(&[47, 0, 0, 0, 32, 0, 0, 0]);
+    assert!(ours(&both).contains(&"zip.mismatch"), "{:?}", ours(&both));
+}
+
 #[test]
 fn containers_are_named_by_content() {
     assert_eq!(report(&zip(&torch())).format, Format::TorchZip);

@@ -126,10 +126,13 @@ fn read_end(source: &dyn Source, tail: &[u8], at: usize, places: &mut Vec<Place>
     };
     if let (Some(locator_at), true) = (locator_at, locator.starts_with(LOCATOR)) {
         let told = u64_at(&locator, 8);
+        let mut same = false;
         for at in [locator_at.checked_sub(END64_SIZE), Some(told)].into_iter().flatten() {
             let record = read_up_to(source, at, 56)?;
             if record.len() == 56 && record.starts_with(END64) {
+                let of_small = (counted, size, offset);
                 let (counted, size, offset) = (u64_at(&record, 32), u64_at(&record, 40), u64_at(&record, 48));
+                same |= (counted, size, offset) == of_small;
                 add(
                     places,
                     at,
@@ -137,8 +140,11 @@ fn read_end(source: &dyn Source, tail: &[u8], at: usize, places: &mut Vec<Place>
                 );
             }
         }
-        // Readers of zip64 take the small record only where it does not defer to the large one.
-        if size == u64::from(u32::MAX) || offset == u64::from(u32::MAX) || counted == u64::from(u16::MAX) {
+        // Readers of zip64 take the small record only where it says something of its own. Where both say the same, as
+        // PyTorch writes them, those that count back from the end (Java, Python) count from the large one.
+        let defers =
+            size == u64::from(u32::MAX) || offset == u64::from(u32::MAX) || counted == u64::from(u16::MAX);
+        if defers || same {
             return Ok(());
         }
     }
