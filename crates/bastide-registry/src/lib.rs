@@ -33,7 +33,7 @@ pub use scan::{Options, Scan, ScannedFile, scan};
 pub use signing::{
     CoverOptions, FoundCopy, FoundModel, ScannedModel, SignModelError, SignOptions, Unchecked,
     VerifyModelError, VerifyOptions, compare_all, find_copy, find_model, open_regular, read_signature_file,
-    scan_record, sign_model, verify_model, verify_signature, write_signature_file,
+    scan_record, sign_model, verify_model, verify_signature, write_whole,
 };
 pub use suppress::{Suppression, SuppressionError, Suppressions};
 pub use vulnerability::{AdvisoryError, Vulnerability, advisories};

@@ -25,10 +25,30 @@ pub struct Suppression {
     /// Of which content: the SHA-256 of the file. What is malicious or unfinished can only be accepted this way.
     #[serde(default)]
     pub sha256: Option<String>,
+    /// Only findings that speak of this: a class, a package, an advisory. Any, where it is left out.
+    #[serde(default)]
+    pub mentions: Option<String>,
     /// Why.
     pub reason: String,
     /// The last day on which it holds.
+    #[serde(deserialize_with = "day")]
     pub expires: Date,
+}
+
+/// A day as a text, or as TOML writes dates itself.
+fn day<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Date, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Date(toml::value::Datetime),
+        Text(String),
+    }
+    let wrong = || serde::de::Error::custom("`expires` is no day: write it as 2027-03-31");
+    let text = match Written::deserialize(value).map_err(|_| wrong())? {
+        Written::Date(date) => date.to_string(),
+        Written::Text(text) => text,
+    };
+    text.parse().map_err(|_| wrong())
 }
 
 /// Why a file of suppressions or a baseline cannot be used.
@@ -120,6 +140,11 @@ impl Suppressions {
                     "it names neither `path` nor `sha256`, so it would hold for every file".to_owned(),
                 ));
             }
+            if suppression.mentions.as_ref().is_some_and(|text| text.trim().is_empty()) {
+                return Err(entry(
+                    "`mentions` is empty: leave it out to accept every finding of the rule".to_owned(),
+                ));
+            }
             if let Some(digest) = &suppression.sha256
                 && (digest.len() != 64 || !digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
             {
@@ -191,7 +216,15 @@ impl Held {
             Some(_) => self.is_content_of(file),
             None => !is_grave(finding),
         };
-        content && self.suppression.rule == finding.rule.id && self.is_path_of(file)
+        content && self.is_about(finding) && self.is_path_of(file)
+    }
+
+    fn is_about(&self, finding: &Finding) -> bool {
+        let speaks = |text: &String| {
+            let call = finding.call.as_deref().unwrap_or_default();
+            finding.message.contains(text.as_str()) || call.contains(text.as_str())
+        };
+        self.suppression.rule == finding.rule.id && self.suppression.mentions.as_ref().is_none_or(speaks)
     }
 
     fn is_path_of(&self, file: &ScannedFile) -> bool {
@@ -207,7 +240,6 @@ impl Held {
 
     /// Why it accepts nothing in `files`, if it does not.
     fn why_unused(&self, files: &[ScannedFile]) -> Option<String> {
-        let rule = &self.suppression.rule;
         let mut about = files.iter().filter(|file| self.is_path_of(file)).peekable();
         if about.peek().is_none() {
             return Some("no file that was scanned has this path".to_owned());
@@ -217,7 +249,7 @@ impl Held {
             return Some("no file that was scanned has this `sha256`".to_owned());
         }
         let mut found = same.flat_map(|file| {
-            file.report.findings.iter().filter(|f| f.rule.id == *rule).map(move |f| (file, f))
+            file.report.findings.iter().filter(|f| self.is_about(f)).map(move |f| (file, f))
         });
         let Some((file, first)) = found.next() else {
             return Some("the files that it is about have no such finding".to_owned());
@@ -235,7 +267,12 @@ impl Suppression {
         let path = self.path.as_ref().map(|path| format!(" in `{}`", one_line(path))).unwrap_or_default();
         let digest =
             self.sha256.as_ref().and_then(|it| it.get(..12)).map(|it| format!(" of content {it}..."));
-        format!("`{}`{path}{}", self.rule, digest.unwrap_or_default())
+        let mentions = self
+            .mentions
+            .as_ref()
+            .map(|it| format!(" that speaks of `{}`", one_line(it)))
+            .unwrap_or_default();
+        format!("`{}`{path}{}{mentions}", self.rule, digest.unwrap_or_default())
     }
 }
 
@@ -247,6 +284,7 @@ static BASELINE: std::sync::LazyLock<Suppression> = std::sync::LazyLock::new(|| 
     rule: String::new(),
     path: None,
     sha256: None,
+    mentions: None,
     reason: "in the baseline".to_owned(),
     expires: Date::MAX,
 });

@@ -143,6 +143,55 @@ fn a_file_of_suppressions_that_is_wrong_says_the_line_and_what_was_meant() {
 }
 
 #[test]
+fn a_suppression_is_for_what_it_mentions_and_ends_on_a_day_however_written() {
+    let dir = folder(&[("m/own.pkl", UNKNOWN), ("m/other.pkl", b"cacme.evil\nScorer\n)R.")]);
+    let accept = |what: &str, expires: &str| {
+        let text = format!(
+            "[[suppress]]\nrule = \"pickle.unknown-class\"\npath = \"m/**\"\n{what}reason = \"r\"\nexpires = {expires}\n"
+        );
+        write(dir.path(), "accept.toml", text.as_bytes());
+        scan(dir.path(), &["--strict", "--json", "--suppressions", "accept.toml", "m"])
+    };
+    assert_eq!(code(&accept("", "2999-01-01")), 0);
+    let narrow = accept("mentions = \"acme.fraud\"\n", "\"2999-01-01\"");
+    assert_eq!((code(&narrow), &json_of(&narrow)["summary"]["suppressed"]), (1, &Value::from(1)));
+    let idle = accept("mentions = \"acme.frond\"\n", "2999-01-01");
+    assert!(warnings(&json_of(&idle))[0].1.contains("that speaks of `acme.frond`"), "{}", out(&idle));
+    assert!(err(&accept("mentions = \" \"\n", "2999-01-01")).contains("`mentions` is empty"));
+    for wrong in ["\"2027/01/01\"", "2027", "12:00:00"] {
+        let refused = accept("", wrong);
+        assert_eq!(code(&refused), 2);
+        assert!(err(&refused).contains("`expires` is no day: write it as 2027-03-31"), "{}", err(&refused));
+    }
+}
+
+#[test]
+fn a_pipe_that_brings_nothing_does_not_pass() {
+    let dir = folder(&[]);
+    let output = fed(dir.path(), &["-"], b"");
+    assert_eq!(code(&output), 3);
+    assert!(err(&output).contains("standard input is empty"), "{}", err(&output));
+}
+
+#[test]
+fn reports_go_through_pipes_and_never_through_links() {
+    let dir = folder(&[("m/good.pkl", HONEST), ("victim", b"untouched")]);
+    let here = |name: &str| dir.path().join(name);
+    for name in ["report.json.part", "link.json"] {
+        std::os::unix::fs::symlink(here("victim"), here(name)).expect("a link");
+    }
+    for path in ["report.json", "link.json"] {
+        assert_eq!(code(&scan(dir.path(), &["--format", "json", "-o", path, "m"])), 0);
+        assert!(fs::read_to_string(here(path)).expect("a report").starts_with('{'));
+    }
+    assert_eq!(fs::read(here("victim")).expect("a file"), b"untouched");
+    let through = scan(dir.path(), &["--format", "json", "-o", "/dev/stdout", "m"]);
+    assert_eq!(json_of(&through)["summary"]["files"], 1);
+    assert_eq!(code(&scan(dir.path(), &["-q", "--sarif", "/dev/null", "m"])), 0);
+    assert!(!fs::metadata("/dev/null").expect("a device").is_file());
+}
+
+#[test]
 fn what_is_accepted_does_not_depend_on_how_a_path_is_typed() {
     let dir = folder(&[("m/own.pkl", UNKNOWN)]);
     let absolute = fs::canonicalize(dir.path()).expect("a path").join("m");

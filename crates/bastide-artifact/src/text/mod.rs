@@ -78,7 +78,7 @@ pub(crate) const STARTUP: Rule = Rule {
 };
 
 /// What this family looks for.
-pub(crate) const RULES: &[&Rule] = &[&ATTACK, &STARTUP, &GIT, &WINDOWS, &SCRIPT];
+pub(crate) const RULES: &[&Rule] = &[&ATTACK, &STARTUP, &GIT, &WINDOWS, &SCRIPT, &pointers::ELSEWHERE];
 
 /// Adds what a loader could take the file for. Text is what nothing else is.
 pub(crate) fn recognise(glance: &Glance<'_>, formats: &mut Vec<Format>) -> Parsed<()> {
@@ -223,6 +223,12 @@ fn is_weights(name: &str) -> bool {
     matches!(extension.as_str(), "safetensors" | "gguf" | "npy" | "npz" | "tflite" | "keras" | "h5" | "hdf5")
 }
 
+/// Whether no file of this name is a text: a page that says why a download failed is taken for a model.
+fn has_no_text(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
+    is_weights(name) || matches!(extension.as_str(), "joblib" | "pkl" | "pt")
+}
+
 /// Whether people take a file of this name for weights, of these formats or of others.
 fn is_named_model(name: &str) -> bool {
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
@@ -244,7 +250,9 @@ fn plain(source: &dyn Source, name: &str, scan: &mut Scan<'_>) -> Parsed<()> {
         let bytes = read_up_to(source, 0, scan.limits.structure_bytes)?;
         web::judge(&decode::text(&bytes), scan);
     }
-    if is_weights(name) && !head.trim().is_empty() && !head.starts_with("version https://git-lfs") {
+    if is_named_model(name) && pointers::is_elsewhere(&head) {
+        scan.find(&pointers::ELSEWHERE, 0, format!("`{}` is a pointer of a large-file store", shown(name)));
+    } else if has_no_text(name) && !head.trim().is_empty() {
         scan.find(&MISNAMED, 0, format!("`{}` is a text", shown(name)));
     }
     if names_external(name) {
@@ -387,7 +395,10 @@ mod tests {
         let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
         for (text, name, expected) in [
             ("hello\n", "m.safetensors", Assessment::Review),
-            (pointer, "m.safetensors", Assessment::Clean),
+            (pointer, "m.safetensors", Assessment::Review),
+            (pointer, "m.bin", Assessment::Review),
+            (pointer, "notes.txt", Assessment::Clean),
+            ("<html><body>404</body></html>\n", "m.pt", Assessment::Review),
             ("import os\nos.system(\"echo harmless\")\n", "m.safetensors", Assessment::Malicious),
             (
                 "graph { initializer { external_data { key: \"location\" value: \"../w\" } } }",

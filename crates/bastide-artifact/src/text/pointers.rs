@@ -1,10 +1,29 @@
 //! Small texts that name the files of a model: what their loaders open is what stands there.
 
+use bastide_types::{Assessment, Rule, Severity};
+
 use crate::document::config::escapes;
 use crate::document::config::rules::TRAVERSAL;
 use crate::graph::is_of_host;
 use crate::halt::Parsed;
 use crate::scan::{Scan, shown};
+
+/// A model that is not there.
+pub(crate) const ELSEWHERE: Rule = Rule {
+    id: "folder.pointer",
+    severity: Severity::Medium,
+    effect: Assessment::Review,
+    title: "the model itself is kept elsewhere",
+    why: "the file is a pointer of Git LFS or git-annex: what it points to was not read, and takes its place later",
+    fix: "fetch the content (`git lfs pull`; `lfs: true` at a checkout action) and scan again",
+    cwe: &[],
+    atlas: &["AML.T0010.003"],
+};
+
+/// Whether the text stands for content in a large-file store: the pointers of Git LFS, and those of git-annex.
+pub(super) fn is_elsewhere(head: &str) -> bool {
+    head.starts_with("version https://git-lfs.github.com/spec/") || head.starts_with("/annex/objects/")
+}
 
 /// Whether the file names others: the state of TensorFlow's checkpoints, or what Ollama builds a model from.
 pub(super) fn is_pointer(name: &str, head: &str) -> bool {

@@ -38,15 +38,22 @@ pub fn read_signature_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a signature or an attestation beside its place and renames it, so that there is never half of one, also when
-/// the machine loses power.
+/// Writes a file beside its place and renames it, so that there is never half of one, also when the machine loses power. A
+/// link in its place is replaced and not followed; of a file that was there, its permissions stay.
 ///
 /// # Errors
-/// What the system says.
-pub fn write_signature_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// What the system says, and [`io::ErrorKind::InvalidInput`] for a device, a pipe or a folder in its place.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let there = fs::symlink_metadata(path).ok().filter(|there| !there.is_symlink());
+    if there.as_ref().is_some_and(|there| !there.is_file()) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
     let (mut file, beside) = new_beside(path)?;
-    let written =
-        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
+    let written = there
+        .map_or(Ok(()), |there| file.set_permissions(there.permissions()))
+        .and_then(|()| file.write_all(bytes))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
         // The first error is the one to report.
         let _ = fs::remove_file(&beside);
@@ -80,6 +87,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_stands_in_its_place_is_kept_or_replaced_but_never_written_through() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let [victim, link, private] = ["victim", "link", "private"].map(|name| folder.path().join(name));
+        fs::write(&victim, "untouched").unwrap();
+        symlink(&victim, &link).unwrap();
+        write_whole(&link, b"report").unwrap();
+        assert_eq!(
+            (fs::read(&victim).unwrap(), fs::read(&link).unwrap()),
+            (b"untouched".into(), b"report".into())
+        );
+        fs::write(&private, "old").unwrap();
+        fs::set_permissions(&private, fs::Permissions::from_mode(0o600)).unwrap();
+        write_whole(&private, b"new").unwrap();
+        assert_eq!(fs::metadata(&private).unwrap().permissions().mode() & 0o777, 0o600);
+        let error = write_whole(folder.path(), b"").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        let error = write_whole(Path::new("/dev/null"), b"").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
     fn what_was_left_of_other_runs_is_in_nobodys_way() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.sig");
@@ -87,11 +116,11 @@ mod tests {
             fs::write(format!("{}{left}", path.display()), "left").unwrap();
         }
         for content in ["one", "two"] {
-            write_signature_file(&path, content.as_bytes()).unwrap();
+            write_whole(&path, content.as_bytes()).unwrap();
             assert_eq!(read_signature_file(&path).unwrap(), content.as_bytes());
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
-        assert!(write_signature_file(&folder.path().join("none/model.sig"), b"").is_err());
+        assert!(write_whole(&folder.path().join("none/model.sig"), b"").is_err());
     }
 
     #[test]

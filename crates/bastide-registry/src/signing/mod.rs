@@ -15,7 +15,7 @@ use crate::shown::Shown;
 use bastide_crypto::ContentHash;
 use bastide_signing::{BaseModel, ManifestError, Method, Mismatch, ResourcePath, SignError, VerifyError};
 
-pub use beside::{open_regular, read_signature_file, write_signature_file};
+pub use beside::{open_regular, read_signature_file, write_whole};
 pub use record::scan_record;
 pub use sign::{FoundModel, ScannedModel, find_model, sign_model};
 pub use verify::{FoundCopy, Unchecked, compare_all, find_copy, verify_model, verify_signature};

@@ -8,7 +8,7 @@ use bastide_signing::{
     BaseModel, Identity, Manifest, Method, Place, Resource, ResourcePath, Serialization, Signed, Signer, sign,
 };
 
-use super::beside::write_signature_file;
+use super::beside::write_whole;
 use super::cover::{Stamp, ignored_paths, model_name, own_paths, stamps, unchanged};
 use super::{SignModelError, SignOptions, index};
 use crate::digest::{DigestError, FoundFile, WalkOptions, Walked, digest_files, walk};
@@ -179,7 +179,7 @@ pub fn sign_model(
 ) -> Result<Signed, SignModelError> {
     let manifest = find_model(model, signature, options)?.digest(&())?;
     let signed = sign(&manifest, signer, identity)?;
-    write_signature_file(signature, &signed.bundle)
+    write_whole(signature, &signed.bundle)
         .map_err(|source| SignModelError::Write { path: signature.to_owned(), source })?;
     Ok(signed)
 }

@@ -1,11 +1,12 @@
 //! What a command writes, checked before it reads: a report in the place of a key or of a model would be the end of it.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use bastide_admin::{Failure, could_not};
+use bastide_registry::write_whole;
 
 use crate::show::one_line;
 
@@ -53,22 +54,27 @@ pub(crate) fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Writes a report whole or not at all.
+/// Writes a report whole or not at all; what is no file, such as a pipe or `/dev/stdout`, is written to as it stands.
 pub(crate) fn hand_on(path: &Path, report: &[u8]) -> Result<(), Failure> {
     if is_stdout(path) {
-        return match io::stdout().lock().write_all(report) {
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(could_not),
-        };
+        return all_or_left(&mut io::stdout().lock(), report).map_err(could_not);
     }
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".part");
-    let temporary = PathBuf::from(temporary);
-    fs::write(&temporary, report).and_then(|()| fs::rename(&temporary, path)).map_err(|e| {
-        // What is left of it is of no use to anybody.
-        let _ = fs::remove_file(&temporary);
-        Failure::could_not(format!("cannot write `{}`: {e}", path.display()))
+    let kind = fs::metadata(path).map(|there| there.file_type());
+    let written = match kind.is_ok_and(|kind| kind.is_fifo() || kind.is_char_device()) {
+        true => OpenOptions::new().write(true).open(path).and_then(|mut pipe| all_or_left(&mut pipe, report)),
+        false => write_whole(path, report),
+    };
+    written.map_err(|e| {
+        Failure::could_not(format!("cannot write `{}`: {e}", one_line(&path.display().to_string())))
     })
+}
+
+/// A reader that left has what it wanted.
+fn all_or_left(out: &mut dyn io::Write, report: &[u8]) -> io::Result<()> {
+    match out.write_all(report) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
 
 /// The file that is written under this path, which need not be there yet.

@@ -30,7 +30,7 @@ pub(super) fn keep() -> Result<Arc<File>, Failure> {
     let mut given = File::from(stdin.as_fd().try_clone_to_owned().map_err(failed)?);
     let whole =
         given.metadata().is_ok_and(|it| it.is_file()) && given.stream_position().is_ok_and(|at| at == 0);
-    if whole {
+    if whole && given.metadata().is_ok_and(|it| it.len() > 0) {
         return Ok(Arc::new(given));
     }
     let mut kept = tempfile::tempfile().map_err(failed)?;
@@ -38,6 +38,11 @@ pub(super) fn keep() -> Result<Arc<File>, Failure> {
     if read > LONGEST {
         let most = BinaryBytes(LONGEST);
         return Err(Failure::could_not(format!("standard input has more than {most}: scan the file itself")));
+    }
+    if read == 0 {
+        let message =
+            "standard input is empty: nothing was scanned; see whether the command before the pipe failed";
+        return Err(Failure::could_not(message));
     }
     Ok(Arc::new(kept))
 }

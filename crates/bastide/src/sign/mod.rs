@@ -13,7 +13,7 @@ use bastide_admin::{Failure, could_not};
 use bastide_crypto::{ContentHash, Curve, sha256};
 use bastide_registry::{
     CoverOptions, FoundModel, Options, Scan, ScannedModel, SignOptions, find_model, render, scan_record,
-    write_signature_file,
+    write_whole,
 };
 use bastide_signing::{
     Identity, Manifest, Method, ResourcePath, Signed, SignedBy, Signer, Trust, sign, sign_scan,
@@ -191,7 +191,7 @@ impl Made {
 }
 
 fn keep(path: &Path, bundle: &[u8]) -> Result<(), Failure> {
-    write_signature_file(path, bundle)
+    write_whole(path, bundle)
         .map_err(|e| Failure::could_not(format!("cannot write `{}`: {e}", path.display())))
 }
 
