@@ -223,10 +223,11 @@ fn is_weights(name: &str) -> bool {
     matches!(extension.as_str(), "safetensors" | "gguf" | "npy" | "npz" | "tflite" | "keras" | "h5" | "hdf5")
 }
 
-/// Whether no file of this name is a text: a page that says why a download failed is taken for a model.
-fn has_no_text(name: &str) -> bool {
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
-    is_weights(name) || matches!(extension.as_str(), "joblib" | "pkl" | "pt")
+/// Whether it is a page, such as one that says why a download failed.
+fn is_page(head: &str) -> bool {
+    let start: String = head.trim_start().chars().take(9).collect();
+    let start = start.to_ascii_lowercase();
+    start.starts_with("<html") || start.starts_with("<!doctype")
 }
 
 /// Whether people take a file of this name for weights, of these formats or of others.
@@ -252,7 +253,7 @@ fn plain(source: &dyn Source, name: &str, scan: &mut Scan<'_>) -> Parsed<()> {
     }
     if is_named_model(name) && pointers::is_elsewhere(&head) {
         scan.find(&pointers::ELSEWHERE, 0, format!("`{}` is a pointer of a large-file store", shown(name)));
-    } else if has_no_text(name) && !head.trim().is_empty() {
+    } else if is_weights(name) && !head.trim().is_empty() || is_named_model(name) && is_page(&head) {
         scan.find(&MISNAMED, 0, format!("`{}` is a text", shown(name)));
     }
     if names_external(name) {
