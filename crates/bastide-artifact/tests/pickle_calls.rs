@@ -206,15 +206,31 @@ fn classes_of_plain_values_are_for_review() {
         call("dill._dill:_create_type", &[kind, text("Empty"), tuple(bases), inside])
     };
     let plain = || class(dill_type("type"), &[dill_type("object")], dict(&[text("__doc__"), b"N".to_vec()]));
+    // Dill takes the type that is there, if there is one.
+    let record = |module: &str| {
+        let name = if module == "collections" { "OrderedDict" } else { "Point" };
+        call("dill._dill:_create_namedtuple", &[text(name), tuple(&[text("x")]), text(module)])
+    };
     let enumeration = class(
         global("enum:EnumMeta"),
         &[global("enum:Enum")],
         dict(&[text("RED"), int(1), text("BLUE"), int(2)]),
     );
-    let labelled = |label: &str| call("builtins:setattr", &[plain(), text(label), text("Empty")]);
+    let named = |object: Vec<u8>, label: &str, name: &str| {
+        call("builtins:setattr", &[object, text(label), text(name)])
+    };
+    let labelled = |label: &str| named(plain(), label, "Empty");
     all(
         Assessment::Review,
-        &[plain(), enumeration, labelled("__qualname__"), [plain(), b")\x81".to_vec()].concat()],
+        &[
+            plain(),
+            enumeration,
+            labelled("__qualname__"),
+            named(plain(), "__qualname__", "make.<locals>.Empty"),
+            named(plain(), "__doc__", "Holds nothing; see `print(x)`."),
+            named(record("shapes"), "__qualname__", "make.<locals>.Point"),
+            [plain(), b")\x81".to_vec()].concat(),
+        ],
     );
     all(
         Assessment::Malicious,
@@ -227,6 +243,16 @@ fn classes_of_plain_values_are_for_review() {
             ),
             class(global("builtins:eval"), &[dill_type("object")], dict(&[])),
             labelled("__class__"),
+            named(plain(), "__name__", "relu(x); print(1) #"),
+            named(global("torch.nn.functional:relu"), "__name__", "relu(x); print(1) #"),
+            named(global("sklearn.pipeline:Pipeline"), "__qualname__", "os.system"),
+            named(global("sklearn.pipeline:Pipeline"), "__doc__", "x"),
+            named(record("collections"), "__qualname__", "Point"),
+            named(
+                call("builtins:getattr", &[global("collections:OrderedDict"), text("items")]),
+                "__name__",
+                "x",
+            ),
             call(
                 "cloudpickle.cloudpickle:_class_setstate",
                 &[global("builtins:dict"), tuple(&[dict(&[]), dict(&[])])],
@@ -280,4 +306,64 @@ proptest! {
     ) {
         verdict(&call("builtins:list", &[call(callee, &args)]));
     }
+}
+
+/// `getattr(class(), name)` of an object made as protocols 0 and 1 make it.
+fn method_of_old(class: &str, name: &str) -> Vec<u8> {
+    let object =
+        call("copy_reg:_reconstructor", &[global(class), global("__builtin__:object"), b"N".to_vec()]);
+    call("__builtin__:getattr", &[object, text(name)])
+}
+
+#[test]
+fn bound_methods_are_named_and_not_called() {
+    let array = call(
+        "numpy.core.multiarray:_reconstruct",
+        &[global("numpy:ndarray"), tuple(&[int(0)]), b"C\x01b".to_vec()],
+    );
+    let method = |object: &[u8], name: &str| call("builtins:getattr", &[object.to_vec(), text(name)]);
+    let generator = call("numpy.random._pickle:__generator_ctor", &[]);
+    let scaler = "sklearn.preprocessing._data:StandardScaler";
+    all(
+        Assessment::Clean,
+        &[method_of_old(scaler, "transform"), method(&array, "sum"), method(&generator, "normal")],
+    );
+    all(
+        Assessment::Malicious,
+        &[
+            method_of_old(scaler, "__class__"),
+            method_of_old(scaler, "_check"),
+            method_of_old("pandas.core.frame:DataFrame", "to_pickle"),
+            method_of_old("pandas.core.frame:DataFrame", "query"),
+            method_of_old("os:_Environ", "get"),
+            method(&array, "tofile"),
+            method(&array, "dump"),
+            method(&method(&array, "sum"), "real"),
+            called(method(&array, "sum"), &[]),
+            called(method_of_old(scaler, "transform"), &[int(1)]),
+        ],
+    );
+}
+
+#[test]
+fn functions_that_only_compute_may_be_named() {
+    for name in ["posixpath:join", "posixpath:basename", "zlib:adler32", "re:sub", "urllib.parse:quote"] {
+        all(Assessment::Clean, &[global(name), call("functools:partial", &[global(name), text("x")])]);
+        all(Assessment::Malicious, &[call(name, &[text("x")])]);
+    }
+    all(Assessment::Malicious, &[global("posixpath:exists"), global("zlib:decompress")]);
+}
+
+#[test]
+fn layers_and_norms_are_rebuilt_by_their_libraries() {
+    let buffer =
+        [call("_io:BytesIO", &[]), tuple(&[b"C\x01x".to_vec(), int(0), b"N".to_vec()]), b"b".to_vec()];
+    let load = "keras.src.layers.core.dense:Dense._unpickle_model";
+    assert_ne!(verdict(&call(load, &[buffer.concat()])), Assessment::Malicious);
+    let norm = |class: &str| call("matplotlib.colors:_create_empty_object_of_class", &[global(class)]);
+    assert_ne!(verdict(&norm("matplotlib.colors:LogNorm")), Assessment::Malicious);
+    all(
+        Assessment::Malicious,
+        &[call("mykeras.x:Dense._unpickle_model.os.system", &[]), norm("subprocess:Popen")],
+    );
 }

@@ -79,6 +79,19 @@ fn formulas_of_statsmodels_call_what_statisticians_do() {
 }
 
 #[test]
+fn factors_of_formulaic_are_judged_by_their_text() {
+    let factor = made("formulaic.parser.types.factor", "Factor", &[]);
+    let stream = |text_: &str| [factor.clone(), dict(&[text("expr"), text(text_)]), b"b".to_vec()].concat();
+    assert_eq!(verdict(&stream("np.log(x)")), Assessment::Review);
+    for hostile in ["__import__('os').getcwd()", "helper(x)", "x.__class__"] {
+        assert_eq!(verdict(&stream(hostile)), Assessment::Malicious, "{hostile}");
+    }
+    let evaluates = call("formulaic.utils.stateful_transforms", "stateful_eval", &[text("x")]);
+    assert_eq!(verdict(&evaluates), Assessment::Malicious);
+    assert_eq!(verdict(&dict(&[text("expr"), text("helper(x)")])), Assessment::Clean);
+}
+
+#[test]
 fn sizes_have_bytes_for_them() {
     let huge = int(1_000_000_000_000);
     let million = int(1_000_000);
@@ -104,16 +117,24 @@ fn sizes_have_bytes_for_them() {
 
 #[test]
 fn tensors_stay_within_their_storage() {
-    let tensor = |offset, size, stride| {
+    let shaped = |offset, sizes: &[Vec<u8>], strides: &[Vec<u8>]| {
         let id = tuple(&[text("storage"), global("torch", "FloatStorage"), text("0"), text("cpu"), int(16)]);
         let storage = [id, b"Q".to_vec()].concat();
-        let rest = [int(offset), tuple(&[int(size)]), tuple(&[int(stride)]), b"\x89".to_vec(), b"}".to_vec()];
+        let rest = [int(offset), tuple(sizes), tuple(strides), b"\x89".to_vec(), b"}".to_vec()];
         call("torch._utils", "_rebuild_tensor_v2", &[vec![storage], rest.to_vec()].concat())
     };
+    let tensor = |offset, size, stride| shaped(offset, &[int(size)], &[int(stride)]);
     assert_eq!(verdict(&tensor(0, 16, 1)), Assessment::Clean);
     assert_eq!(verdict(&tensor(0, 1_000_000_000, 0)), Assessment::Clean);
     assert_eq!(verdict(&tensor(0, 17, 1)), Assessment::Malicious);
     assert_eq!(verdict(&tensor(12, 5, 1)), Assessment::Malicious);
+    // Of many dimensions, or of numbers that calls make.
+    let square = |dimensions| vec![int(2); dimensions];
+    assert_eq!(verdict(&shaped(0, &square(4), &[int(8), int(4), int(2), int(1)])), Assessment::Clean);
+    assert_eq!(verdict(&shaped(0, &square(17), &square(17))), Assessment::Malicious);
+    let made = |number: &str| call("builtins", "int", &[text(number)]);
+    assert_eq!(verdict(&shaped(0, &[made("16")], &[int(1)])), Assessment::Clean);
+    assert_eq!(verdict(&shaped(0, &[made("1_000_000")], &[int(1)])), Assessment::Malicious);
 }
 
 #[test]

@@ -2,12 +2,14 @@
 //!
 //! An honest pickler writes what it saves: a thousand zeros are a thousand bytes. So all that calls ask for beyond the stream
 //! is added up, whichever constructor it is: `bytearray(n)`, storages and arrays by their shape, and containers of what an
-//! iterator gives (CWE-789).
+//! iterator gives (CWE-789). How much that is, is counted once, by the call that makes the iterator.
+
+use std::collections::HashMap;
 
 use super::joblib::Arrays;
 use super::literal::{self, Literal};
 use super::lookup;
-use super::machine::{Call, State};
+use super::machine::{Call, Global, State};
 use super::sizes;
 use super::torch::element_size;
 use super::value::{Kind, Value};
@@ -17,6 +19,8 @@ use super::value::{Kind, Value};
 pub(super) struct Ledger {
     claimed: u128,
     told: bool,
+    /// How many elements the results of calls have or give, by where they were made.
+    gives: HashMap<u64, u128>,
 }
 
 impl Ledger {
@@ -24,6 +28,34 @@ impl Ledger {
     const FLOOR: u128 = 1 << 28;
     /// A byte of the stream is an element of a container at most, whose reference takes eight, and twice if it is copied.
     const TIMES: u128 = 16;
+    /// Results whose elements are known.
+    const KNOWN: usize = 1 << 17;
+
+    /// Adds what a call sets aside; whether that is one too many.
+    pub(super) fn charge(&mut self, state: &State<'_>, arrays: &Arrays, call: &Call<'_>) -> bool {
+        !self.told && {
+            let bytes = of_call(self, state, arrays, call);
+            self.exceeds(state, bytes)
+        }
+    }
+
+    /// Notes how many elements the result of a call at `offset` has or gives.
+    pub(super) fn note(&mut self, state: &State<'_>, call: &Call<'_>, offset: u64) {
+        let Some(global) = state.global(call.callee).filter(|_| call.callee.kind() == Kind::Global) else {
+            return;
+        };
+        if self.told || self.gives.len() >= Self::KNOWN {
+            return;
+        }
+        // Of more arguments than are known any number may be gone over.
+        let gives = match call.whole || global.module != "itertools" {
+            true => given(self, state, global, call.args),
+            false => u128::MAX,
+        };
+        if gives > 0 || is_endless_by_default(global) {
+            self.gives.insert(offset, gives);
+        }
+    }
 
     /// Adds `bytes`; whether that is now, and was not before, more than an honest stream of this file asks for.
     pub(super) fn exceeds(&mut self, state: &State<'_>, bytes: u128) -> bool {
@@ -37,11 +69,9 @@ impl Ledger {
 
 /// A reference to an object, or a number of double precision.
 const WORD: u128 = 8;
-/// How deep iterators are followed into what they go over. Deeper ones are taken for endless.
-const DEPTH: usize = 8;
 
 /// Bytes that the callee sets aside for its arguments, beside what these are themselves.
-pub(super) fn of_call(state: &State<'_>, arrays: &Arrays, call: &Call<'_>) -> u128 {
+fn of_call(ledger: &Ledger, state: &State<'_>, arrays: &Arrays, call: &Call<'_>) -> u128 {
     let Some(global) = state.global(call.callee).filter(|_| !call.args.is_empty() || call.keywords.is_some())
     else {
         return 0;
@@ -50,10 +80,11 @@ pub(super) fn of_call(state: &State<'_>, arrays: &Arrays, call: &Call<'_>) -> u1
     let keywords = keywords.map_or(&[] as &[Value], |cell| cell.items());
     let args: Vec<Value> = call.args.iter().chain(keywords.iter().skip(1).step_by(2)).copied().collect();
     let name = global.name.rsplit('.').next().unwrap_or_default();
-    let each =
-        |at: usize, size: u128| args.get(at).map_or(0, |arg| length(state, *arg, 0).saturating_mul(size));
+    let each = |at: usize, size: u128| {
+        args.get(at).map_or(0, |arg| length(ledger, state, *arg).saturating_mul(size))
+    };
     match (global.module.split('.').next().unwrap_or_default(), name) {
-        ("builtins" | "__builtin__", "bytes" | "bytearray") => sized(state, args.first().copied(), 0),
+        ("builtins" | "__builtin__", "bytes" | "bytearray") => sized(ledger, state, args.first().copied()),
         ("builtins" | "__builtin__", "str" | "unicode") => each(0, 1),
         ("builtins" | "__builtin__" | "collections", "list" | "tuple" | "set" | "frozenset" | "dict")
         | ("collections", "deque" | "Counter" | "OrderedDict" | "UserList" | "UserString")
@@ -67,17 +98,17 @@ pub(super) fn of_call(state: &State<'_>, arrays: &Arrays, call: &Call<'_>) -> u1
         ("numpy" | "torch" | "scipy" | "timm" | "torchvision" | "transformers" | "ultralytics", _) => {
             of_shape(state, arrays, &global.module, name, &args)
         }
-        _ => iterated(state, &args),
+        _ => iterated(ledger, state, &args),
     }
 }
 
 /// What a callee may go over: what gives elements without having them, as an argument or in a dictionary of arguments.
-fn iterated(state: &State<'_>, args: &[Value]) -> u128 {
+fn iterated(ledger: &Ledger, state: &State<'_>, args: &[Value]) -> u128 {
     let inner =
         |dict: &Value| state.heap.get(*dict).filter(|_| dict.kind() == Kind::Dict).map(|cell| cell.items());
     let all = args.iter().chain(args.iter().filter_map(inner).flatten());
-    let made = all.filter(|arg| arg.kind() == Kind::Instance);
-    made.fold(0_u128, |all, arg| all.saturating_add(length(state, *arg, 0))).saturating_mul(WORD)
+    let made = all.inspect(|_| state.work(1)).filter(|arg| arg.kind() == Kind::Instance);
+    made.fold(0_u128, |all, arg| all.saturating_add(length(ledger, state, *arg))).saturating_mul(WORD)
 }
 
 /// What makes arrays of numpy, of a shape or a size.
@@ -99,25 +130,24 @@ const ELEMENTS: u128 = 1 << 34;
 /// Bytes of an array, storage or layer by what its arguments count.
 fn of_shape(state: &State<'_>, arrays: &Arrays, module: &str, name: &str, args: &[Value]) -> u128 {
     let is_class = name.starts_with(|c: char| c.is_ascii_uppercase());
-    let elements = sizes::elements(state, args);
-    let wide = args.iter().map(|arg| width(state, arrays, *arg)).fold(WORD, u128::max);
+    let elements = || sizes::elements(state, args);
+    let wide = || args.iter().map(|arg| width(state, arrays, *arg)).fold(WORD, u128::max);
     match module.split('.').next().unwrap_or_default() {
-        "numpy" if matches!(name, "bytes_" | "record" | "str_" | "void") => elements,
+        "numpy" if matches!(name, "bytes_" | "record" | "str_" | "void") => elements(),
         // Without bytes, a scalar is as many zeros as its type has.
-        "numpy" if name == "scalar" && args.len() == 1 => wide,
-        "numpy" if ARRAYS.contains(&name) => elements.saturating_mul(wide),
+        "numpy" if name == "scalar" && args.len() == 1 => wide(),
+        "numpy" if ARRAYS.contains(&name) => elements().saturating_mul(wide()),
         "torch" if name.ends_with("Storage") => {
-            elements.saturating_mul(element_size(name).map_or(4, u128::from))
+            elements().saturating_mul(element_size(name).map_or(4, u128::from))
         }
         "torch" if name.ends_with("Tensor") || (is_class && module.starts_with("torch.nn.")) => {
-            elements.saturating_mul(4)
+            elements().saturating_mul(4)
         }
         "torch" if name == "Size" || name == "Generator" => 0,
         "scipy" if !module.starts_with("scipy.sparse") => 0,
         "torch" | "timm" | "torchvision" | "transformers" | "ultralytics" if !is_class => 0,
         "numpy" => 0,
-        _ if elements >= ELEMENTS => elements,
-        _ => 0,
+        _ => Some(elements()).filter(|elements| *elements >= ELEMENTS).unwrap_or(0),
     }
 }
 
@@ -137,43 +167,45 @@ fn width(state: &State<'_>, arrays: &Arrays, of: Value) -> u128 {
 }
 
 /// Bytes of `bytes(of)`: a number counts zeros, and anything else is gone over.
-fn sized(state: &State<'_>, of: Option<Value>, depth: usize) -> u128 {
+fn sized(ledger: &Ledger, state: &State<'_>, of: Option<Value>) -> u128 {
     let Some(of) = of else { return 0 };
-    sizes::number(state, of).unwrap_or_else(|| length(state, of, depth))
+    sizes::number(state, of).unwrap_or_else(|| length(ledger, state, of))
 }
 
 /// How many elements something has or gives.
-fn length(state: &State<'_>, of: Value, depth: usize) -> u128 {
+fn length(ledger: &Ledger, state: &State<'_>, of: Value) -> u128 {
     match of.kind() {
         Kind::Bytes => match state.literal(of) {
             Some(Literal::Bytes { size, .. }) => size.into(),
             _ => 0,
         },
-        Kind::Text => match literal::span(state.source, of.offset(), u64::MAX) {
-            Ok(Some(span)) => span.size.into(),
-            _ => 0,
-        },
+        Kind::Text => {
+            let size = literal::text_size(state.source, of.offset()).unwrap_or(0);
+            state.work(size / 64);
+            size.into()
+        }
         Kind::Tuple | Kind::List | Kind::Dict | Kind::Set => state.heap.elements(of).into(),
-        Kind::Instance if depth >= DEPTH => u128::MAX,
-        Kind::Instance => given(state, of, depth + 1),
+        Kind::Instance => match ledger.gives.get(&of.offset()) {
+            Some(gives) => *gives,
+            None if state.global(of).is_some_and(is_endless_by_default) => u128::MAX,
+            None => 0,
+        },
         _ => 0,
     }
 }
 
-/// How many elements what a call made has or gives.
-fn given(state: &State<'_>, of: Value, depth: usize) -> u128 {
-    let Some(global) = state.global(of) else { return 0 };
+/// Whether a number alone says how much a call gives, so that anything is possible where that is not known.
+fn is_endless_by_default(made: &Global) -> bool {
+    matches!(made.name.as_str(), "bytes" | "bytearray" | "range" | "xrange" | "_eval_repr")
+        || made.module == "itertools"
+}
+
+/// How many elements what a call makes has or gives.
+fn given(ledger: &Ledger, state: &State<'_>, global: &Global, args: &[Value]) -> u128 {
     let module = global.module.split('.').next().unwrap_or_default();
-    let Some(made) = state.heap.get(of).map(|cell| cell.items()) else {
-        // So long ago that its arguments are forgotten.
-        let by_number =
-            matches!(global.name.as_str(), "bytes" | "bytearray" | "range" | "xrange" | "_eval_repr");
-        return if by_number || module == "itertools" { u128::MAX } else { 0 };
-    };
-    let args = made.get(1..).unwrap_or_default();
-    let each = |value: &Value| length(state, *value, depth);
+    let each = |value: &Value| length(ledger, state, *value);
     match (module, global.name.as_str()) {
-        ("builtins" | "__builtin__", "bytes" | "bytearray") => sized(state, args.first().copied(), depth),
+        ("builtins" | "__builtin__", "bytes" | "bytearray") => sized(ledger, state, args.first().copied()),
         ("builtins" | "__builtin__", "range" | "xrange") => {
             let all: Vec<i128> = args.iter().map(|value| int(state, *value)).collect();
             steps(&all)

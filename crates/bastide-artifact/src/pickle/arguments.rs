@@ -1,11 +1,16 @@
 //! Argument rules: calls that are harmless with the arguments which picklers give, and not with others.
 
+use std::collections::HashSet;
+
 use super::attributes::{attribute_path, getattr, is_harmless, is_pure_method};
+use super::defined::is_defined;
 use super::lookup::{is_lookup, is_member, is_record, is_repr};
 use super::machine::{Call, Global, How, State};
 use super::names::{Condition, Entry, Standing, Use};
 use super::sizes::is_power;
 use super::value::{Kind, Value};
+use super::watch::dotted;
+use crate::source::read_up_to;
 
 /// Why a call of an allowed global is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +62,10 @@ pub(super) fn check(
             false => Err(Refusal::Followed),
         },
         Condition::Symbolic => match call.whole {
-            true => call.args.iter().try_for_each(|arg| symbolic(state, *arg, 0)),
+            true => {
+                let mut known = HashSet::new();
+                call.args.iter().try_for_each(|arg| symbolic(state, *arg, 0, &mut known))
+            }
             false => Err(Refusal::Followed),
         },
         Condition::Bare => bare(call, Refusal::Opens),
@@ -96,15 +104,7 @@ pub(super) fn check(
             None => Ok(()),
         },
         Condition::Ufunc => ufunc(state, call),
-        Condition::Labels => match call.args {
-            &[_, label, text] if call.whole && text.kind() == Kind::Text => {
-                match state.text(label).as_deref() {
-                    Some("__doc__" | "__module__" | "__name__" | "__qualname__") => Ok(()),
-                    _ => Err(Refusal::Resolves),
-                }
-            }
-            _ => Err(Refusal::Resolves),
-        },
+        Condition::Labels => labels(state, call, standing),
         Condition::Lookup => is_lookup(state, call),
         Condition::Record => is_record(state, call),
         Condition::Repr => is_repr(state, call),
@@ -128,20 +128,61 @@ pub(super) fn check(
     }
 }
 
+/// `setattr(object, '__qualname__', 'Outer.Inner')`, as dill labels what the stream itself made before.
+fn labels(
+    state: &State<'_>,
+    call: &Call<'_>,
+    standing: &dyn Fn(Value) -> Option<Standing>,
+) -> Result<(), Refusal> {
+    let &[object, label, text] = call.args else { return Err(Refusal::Resolves) };
+    let plain = || state.text(text).is_some_and(|name| dotted(&name));
+    let said = match state.text(label).as_deref() {
+        Some("__doc__") => true,
+        // Libraries write these into code that they evaluate.
+        Some("__module__" | "__name__" | "__qualname__") => plain(),
+        _ => false,
+    };
+    match said && call.whole && text.kind() == Kind::Text && is_own_making(state, object, standing) {
+        true => Ok(()),
+        false => Err(Refusal::Resolves),
+    }
+}
+
+/// Whether the stream made the object, which nobody else has.
+fn is_own_making(state: &State<'_>, object: Value, standing: &dyn Fn(Value) -> Option<Standing>) -> bool {
+    let called = || read_up_to(state.source, object.offset(), 1).is_ok_and(|opcode| opcode == b"R");
+    match object.kind() {
+        Kind::Instance => {
+            let class = matches!(standing(object), Some(Standing::Allowed(Entry { usage: Use::Class, .. })));
+            class || is_defined(state, object)
+        }
+        // A named tuple of dill's, unless it is one that a library has.
+        Kind::Global => called() && !matches!(standing(object), Some(Standing::Allowed(_)) | None),
+        _ => false,
+    }
+}
+
 /// Names and numbers, if it is a text at all: sympy evaluates other texts as Python.
-fn symbolic(state: &State<'_>, value: Value, depth: usize) -> Result<(), Refusal> {
+///
+/// `known` are the containers that were found harmless.
+fn symbolic(state: &State<'_>, value: Value, depth: usize, known: &mut HashSet<u64>) -> Result<(), Refusal> {
     const DEPTH: usize = 6;
+    const CONTAINERS: usize = 64;
+    state.work(1);
     let harmless = match value.kind() {
         Kind::Text => state.text(value).is_some_and(|text| {
             let name = text.chars().all(|c| c.is_alphanumeric() || c == '_');
             let number = || text.chars().all(|c| c.is_ascii_hexdigit() || "+-._/".contains(c));
             name || number()
         }),
+        Kind::Tuple | Kind::List | Kind::Dict | Kind::Set if known.contains(&value.offset()) => true,
         Kind::Tuple | Kind::List | Kind::Dict | Kind::Set => {
-            let Some(cell) = state.heap.get(value).filter(|_| depth < DEPTH) else {
+            let followed = depth < DEPTH && known.len() < CONTAINERS;
+            let Some(cell) = state.heap.get(value).filter(|_| followed) else {
                 return Err(Refusal::Followed);
             };
-            cell.items().iter().try_for_each(|item| symbolic(state, *item, depth + 1))?;
+            cell.items().iter().try_for_each(|item| symbolic(state, *item, depth + 1, known))?;
+            known.insert(value.offset());
             return cell.all().map(drop).ok_or(Refusal::Followed);
         }
         Kind::Instance => state.global(value).is_some_and(is_number_like),

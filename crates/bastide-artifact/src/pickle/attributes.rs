@@ -2,6 +2,7 @@
 
 use super::arguments::Refusal;
 use super::machine::{Call, Global, State};
+use super::made::class_of;
 use super::names::{Entry, Standing, Use};
 use super::value::{Kind, Value};
 
@@ -15,11 +16,16 @@ pub(super) fn getattr(
     let enumeration = receiver.kind() == Kind::Global
         && state.global(*receiver).is_some_and(|global| global.module == "enum" && global.name == "Enum")
         && state.text(*name).as_deref() == Some("__new__");
+    let class = match receiver.kind() {
+        Kind::Instance => class_of(state, *receiver).unwrap_or(*receiver),
+        _ => *receiver,
+    };
     let known = match receiver.kind() {
         Kind::Global | Kind::Instance => {
             enumeration
+                || is_rebuilt(state, class)
                 || matches!(
-                    standing(*receiver),
+                    standing(class),
                     Some(Standing::Allowed(Entry { usage: Use::Class, .. }) | Standing::Class)
                 )
         }
@@ -32,10 +38,29 @@ pub(super) fn getattr(
             && is_harmless(&name)
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     });
-    match known && single {
+    // Of what is made by a function, methods for its users are enough.
+    let private = (class != *receiver || is_rebuilt(state, class))
+        && state.text(*name).is_some_and(|name| name.starts_with('_'));
+    // `DataFrame.query` evaluates what it is given; methods of the name search elsewhere.
+    let evaluates = state.global(class).is_some_and(|class| class.module.starts_with("pandas"))
+        && state.text(*name).as_deref() == Some("query");
+    match known && single && !private && !evaluates {
         true => Ok(()),
         false => Err(Refusal::Resolves),
     }
+}
+
+/// An object of numpy or torch that a function of theirs makes: a generator of random numbers, a tensor.
+fn is_rebuilt(state: &State<'_>, object: Value) -> bool {
+    let made = state.global(object).filter(|_| object.kind() == Kind::Instance);
+    made.is_some_and(|by| match by.name.as_str() {
+        "__generator_ctor" | "__randomstate_ctor" | "__bit_generator_ctor" => {
+            by.module.starts_with("numpy.random")
+        }
+        "_frombuffer" | "scalar" => by.module.starts_with("numpy"),
+        "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_parameter" => by.module == "torch._utils",
+        _ => false,
+    })
 }
 
 /// The dotted global that `getattr(Class, 'name')`, or dill's `_getattr` with a third argument, stands for.

@@ -11,6 +11,7 @@ use super::danger::Family;
 use super::found::worst_of;
 use super::machine::{Event, Host, Machine, Next, State};
 use super::names::{Standing, standing};
+use super::plan;
 use super::render;
 use super::rules;
 use super::search::search;
@@ -63,6 +64,7 @@ pub(crate) fn words(source: &dyn Source, name: &str, scan: &mut Scan<'_>) -> Par
 
 /// Searches a file of no known format for pickles that do harm.
 pub(crate) fn unknown(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
+    plan::file(source, scan)?;
     if source.size() <= 2 * ENDS {
         return search(source, 0, scan);
     }

@@ -14,10 +14,12 @@ use super::value::{Kind, Value};
 
 const TEMPLATE: &[u8] = b"_parse_arg_template";
 const FORMULA: &[u8] = b"formula";
+/// Where a `Factor` of formulaic keeps its part of a formula.
+const FACTOR: &[u8] = b"expr";
 
 /// Whether a key of a state says that its value is evaluated.
 pub(super) fn is_key(text: &[u8]) -> bool {
-    text == TEMPLATE || text == FORMULA || traced::is_key(text)
+    text == TEMPLATE || text == FORMULA || text == FACTOR || traced::is_key(text)
 }
 
 /// Finds values under such keys that are not what the library itself writes.
@@ -35,7 +37,8 @@ pub(super) fn judge(judge: &mut Judge<'_, '_>, state: &State<'_>, key: Value, va
                 if !formula::is_plain(&text) {
                     judge.formula = judge.formula.or(Some(value));
                 }
-                is_formula(&text)
+                // Expressions of other libraries are in many languages.
+                key.as_bytes() == FACTOR || is_formula(&text)
             }
             None => {
                 state.global(value).is_none_or(|global| !matches!(global.name.as_str(), "str" | "unicode"))

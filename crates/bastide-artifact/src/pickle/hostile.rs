@@ -9,25 +9,30 @@ use crate::text::shell;
 const DEPTH: usize = 3;
 /// Texts that are looked at in one call.
 const TEXTS: usize = 64;
+/// Values among which they are looked for: a list may hold itself many times.
+const VALUES: u32 = 1 << 10;
 
 /// What a call does, told by the texts that it hands over: commands, code, and what only loaders of files and addresses want.
 pub(super) fn family(state: &State<'_>, call: &Call<'_>, is_class: bool) -> Option<Family> {
     let mut texts = Vec::new();
-    collect(state, call.args, 0, &mut texts);
-    collect(state, call.keywords.as_slice(), 0, &mut texts);
+    let mut left = VALUES;
+    collect(state, call.args, 0, &mut left, &mut texts);
+    collect(state, call.keywords.as_slice(), 0, &mut left, &mut texts);
+    state.work((VALUES - left).into());
     texts.iter().find_map(|text| of_text(text, is_class))
 }
 
-fn collect(state: &State<'_>, values: &[Value], depth: usize, texts: &mut Vec<String>) {
+fn collect(state: &State<'_>, values: &[Value], depth: usize, left: &mut u32, texts: &mut Vec<String>) {
     for value in values {
-        if texts.len() >= TEXTS {
+        if texts.len() >= TEXTS || *left == 0 {
             return;
         }
+        *left -= 1;
         match value.kind() {
             Kind::Text | Kind::Bytes => texts.extend(state.text(*value)),
             Kind::Tuple | Kind::List | Kind::Dict if depth < DEPTH => {
                 let cell = state.heap.get(*value);
-                collect(state, cell.map_or(&[], |cell| cell.items()), depth + 1, texts);
+                collect(state, cell.map_or(&[], |cell| cell.items()), depth + 1, left, texts);
             }
             // The parts of a path.
             Kind::Instance if state.global(*value).is_some_and(|made| made.module.starts_with("pathlib")) => {

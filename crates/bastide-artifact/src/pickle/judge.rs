@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::allocation::{self, Ledger};
+use super::allocation::Ledger;
 use super::arguments;
 use super::attributes;
 use super::defined::is_defined;
@@ -46,6 +46,8 @@ pub(super) struct Judge<'j, 'l> {
     pub(super) storages: Storages,
     /// Byte buffers whose contents were scanned.
     pub(super) buffers: HashSet<u64>,
+    /// Byte strings and texts that were looked at for harm.
+    pub(super) looked_at: HashSet<u64>,
     /// What pickled partials stand for: the function and its arguments of their state.
     pub(super) partials: HashMap<u64, (Value, Value)>,
     /// Dictionaries of the standard library, made by a call, that hold a name which unpicklers look up.
@@ -71,6 +73,7 @@ impl<'j, 'l> Judge<'j, 'l> {
             arrays: Arrays::default(),
             storages: Storages::default(),
             buffers: HashSet::new(),
+            looked_at: HashSet::new(),
             partials: HashMap::new(),
             marked: HashSet::new(),
             joblib: false,
@@ -125,7 +128,7 @@ impl<'j, 'l> Judge<'j, 'l> {
             if let Some(condition) = condition {
                 self.conditions(state, call, condition, offset);
             }
-            if self.ledger.exceeds(state, allocation::of_call(state, &self.arrays, call)) {
+            if self.ledger.charge(state, &self.arrays, call) {
                 self.refuse(state, call, arguments::Refusal::Huge, offset);
             }
             if global.name.starts_with("_rebuild_tensor")
@@ -192,6 +195,9 @@ impl<'j, 'l> Judge<'j, 'l> {
         let Some(&class) = call.args.first().filter(|class| class.kind() == Kind::Global) else {
             return self.refuse(state, call, arguments::Refusal::Followed, offset);
         };
+        if call.args.iter().take(2).any(|arg| arg.kind() == Kind::Global && self.hands_on(*arg)) {
+            return self.refuse(state, call, arguments::Refusal::Callable, offset);
+        }
         // `_reconstructor(class, base, state)` makes the base, with its constructor.
         if let Some(&base) = call.args.get(1).filter(|base| base.kind() == Kind::Global)
             && state.global(call.callee).is_some_and(|global| global.name == "_reconstructor")
@@ -220,8 +226,17 @@ impl<'j, 'l> Judge<'j, 'l> {
             Some(cell) => (cell.items(), cell.all().is_some()),
             None => (&[] as &[Value], false),
         };
-        // Nested calls of this kind would lead as deep as the file likes.
-        let again = self.seen.get(&callee.number()).is_some_and(|seen| {
+        if self.applies(callee) {
+            return self.refuse(state, call, arguments::Refusal::Callable, offset);
+        }
+        let inner = Call { how: How::Call, callee, args: items, whole, keywords: None };
+        self.call(state, &inner, offset);
+    }
+
+    /// Whether a global calls one of its arguments with others. Nested calls of this kind would lead as deep as the file
+    /// likes.
+    fn applies(&self, callee: Value) -> bool {
+        self.seen.get(&callee.number()).is_some_and(|seen| {
             matches!(
                 seen.standing,
                 Standing::Allowed(Entry {
@@ -229,12 +244,18 @@ impl<'j, 'l> Judge<'j, 'l> {
                     ..
                 })
             )
+        })
+    }
+
+    /// The same of functions that make one of their arguments, too.
+    fn hands_on(&self, callee: Value) -> bool {
+        let constructs = self.seen.get(&callee.number()).is_some_and(|seen| {
+            matches!(
+                seen.standing,
+                Standing::Allowed(Entry { usage: Use::Call, condition: Some(Condition::Construct) })
+            )
         });
-        if again {
-            return self.refuse(state, call, arguments::Refusal::Callable, offset);
-        }
-        let inner = Call { how: How::Call, callee, args: items, whole, keywords: None };
-        self.call(state, &inner, offset);
+        constructs || self.applies(callee)
     }
 
     pub(super) fn refuse(
@@ -322,6 +343,8 @@ impl<'j, 'l> Judge<'j, 'l> {
 
 impl Host for Judge<'_, '_> {
     fn on(&mut self, state: &State<'_>, event: Event<'_>, offset: u64) -> Parsed<Next> {
+        // What the events before this one took.
+        self.scan.spend(state.worked.take())?;
         match event {
             Event::Import { global } => self.import(state, global, offset),
             Event::Computed { module, name } => {
@@ -329,7 +352,10 @@ impl Host for Judge<'_, '_> {
                 let call = format!("getattr(__import__({module}), {})", render::expression(state, name));
                 self.scan.find_call(&rules::COMPUTED, offset, "the name of an import is computed", call);
             }
-            Event::Call(call) => self.call(state, &call, offset),
+            Event::Call(call) => {
+                self.call(state, &call, offset);
+                self.ledger.note(state, &call, offset);
+            }
             Event::Build { object, state: with } => {
                 self.build(state, object, with, offset);
                 if let Some(version) = state.scikit_learn.and_then(|version| state.text(version)) {

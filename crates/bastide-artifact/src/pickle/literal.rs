@@ -115,6 +115,23 @@ pub(super) fn span(source: &dyn Source, offset: u64, most: u64) -> Parsed<Option
     Ok((size <= most).then_some(Span { offset, size, spelling }))
 }
 
+/// How many bytes the text literal whose opcode stands at `offset` has, with its escapes.
+pub(super) fn text_size(source: &dyn Source, offset: u64) -> Parsed<u64> {
+    const PIECE: usize = 1 << 14;
+    if !matches!(read_up_to(source, offset, 1)?.first(), Some(b'V' | b'S')) {
+        return Ok(span(source, offset, u64::MAX)?.map_or(0, |span| span.size));
+    }
+    let mut at = offset;
+    loop {
+        let piece = read_up_to(source, at, PIECE)?;
+        match memchr::memchr(b'\n', &piece) {
+            Some(end) => return Ok(at - offset + end as u64),
+            None if piece.is_empty() => return Ok(at - offset),
+            None => at += piece.len() as u64,
+        }
+    }
+}
+
 /// The bytes in Latin-1 of a text literal that is a line, from its opcode to where the line ends. What Latin-1 has no byte
 /// for makes Python raise an error, and is a question mark here.
 pub(super) fn line_bytes(line: &[u8]) -> Vec<u8> {

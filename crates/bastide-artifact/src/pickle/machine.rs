@@ -4,6 +4,7 @@
 //! [`Host`] what an unpickler would import, call and change. Where the two implementations differ it goes on if either
 //! would.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::heap::Heap;
@@ -107,9 +108,16 @@ pub(super) struct State<'a> {
     pub(super) version_follows: bool,
     /// The version of scikit-learn that an estimator was made with.
     pub(super) scikit_learn: Option<Value>,
+    /// Steps that walks over values took, not yet paid for.
+    pub(super) worked: Cell<u64>,
 }
 
 impl State<'_> {
+    /// Notes what a walk over values took, for whoever pays for it.
+    pub(super) fn work(&self, steps: u64) {
+        self.worked.set(self.worked.get().saturating_add(steps));
+    }
+
     pub(super) fn global(&self, value: Value) -> Option<&Global> {
         match value.kind() {
             Kind::Global | Kind::Instance => self.globals.get(usize::from(value.number())),
@@ -182,6 +190,7 @@ impl<'a> Machine<'a> {
                 position: offset,
                 version_follows: false,
                 scikit_learn: None,
+                worked: Cell::new(0),
             },
             stack: Vec::new(),
             marks: Vec::new(),

@@ -13,6 +13,9 @@ use crate::halt::Halt;
 use crate::source::Part;
 use bastide_types::Assessment;
 
+/// Literals of one stream that are looked at once; more are looked at each time that they are handed over.
+const LOOKED_AT: usize = 1 << 18;
+
 impl Judge<'_, '_> {
     /// The first argument is a file, which the callee loads.
     pub(super) fn load_nested(&mut self, state: &State<'_>, call: &Call<'_>, offset: u64) {
@@ -41,6 +44,7 @@ impl Judge<'_, '_> {
         }
         let bytes = match only_files && !encoded::begins_like_file(state, text).unwrap_or(true) {
             true => return,
+            false if only_files && !self.is_new(start) => return,
             false => encoded::latin1(state, text, self.scan),
         };
         let is_file =
@@ -86,18 +90,25 @@ impl Judge<'_, '_> {
         /// Harm that hides behind so much harmless code is in no state of an object.
         const STEPS: u64 = 1 << 12;
         for value in values {
-            let Some(Literal::Bytes { offset, size }) = Some(*value)
-                .filter(|value| value.kind() == Kind::Bytes)
-                .and_then(|value| state.literal(value))
-            else {
+            let new = value.kind() == Kind::Bytes && self.is_new(value.offset());
+            let Some(Literal::Bytes { offset, size }) = new.then(|| state.literal(*value)).flatten() else {
                 continue;
             };
             let part = Part::new(state.source, offset, size);
             let harm = Watch::run(&part, 0, STEPS)
+                .inspect(|watch| state.work(watch.steps))
                 .is_ok_and(|watch| watch.imports > 0 && !watch.odd && watch.worst == Assessment::Malicious);
             if harm {
                 self.open(state, offset, size);
             }
+        }
+    }
+
+    /// Whether what stands at `offset` was not looked at before, which is remembered.
+    fn is_new(&mut self, offset: u64) -> bool {
+        match self.looked_at.len() < LOOKED_AT {
+            true => self.looked_at.insert(offset),
+            false => !self.looked_at.contains(&offset),
         }
     }
 

@@ -103,6 +103,13 @@ pub(super) const EXTENSION: Rule = reach(
     &[502],
 );
 
+pub(super) const PLAN_FUNCTION: Rule = reach(
+    "pickle.plan-function",
+    "carries a query plan that runs Python",
+    "polars unpickles the functions of a plan while it reads it, and runs them with the query",
+    &[502, 94],
+);
+
 pub(super) const BOMB: Rule = Rule {
     id: "pickle.bomb",
     severity: Severity::High,
@@ -162,6 +169,12 @@ pub(super) const TRACED: Rule = unsure(
     "a traced module is written as its source, which loading runs; here it names nothing that reaches out",
     "load the file only with its publisher's word, or save the module's weights alone",
 );
+pub(super) const PLAN: Rule = unsure(
+    "pickle.plan",
+    "carries a query plan",
+    "reading a plan of polars unpickles the functions in it, and running it reads the files that it names",
+    "collect the query and keep its data, as Parquet for instance",
+);
 pub(super) const PERSISTENT: Rule = unsure(
     "pickle.persistent",
     "asks its loader for an object by a persistent id",
@@ -196,12 +209,14 @@ pub(crate) const RULES: &[&Rule] = &[
     &PATCH,
     &CARRIED,
     &EXTENSION,
+    &PLAN_FUNCTION,
     &BOMB,
     &FRAMES,
     &UNKNOWN_CLASS,
     &UNKNOWN_FUNCTION,
     &ARGUMENTS,
     &TRACED,
+    &PLAN,
     &PERSISTENT,
     &TRAILING,
     &COMPANION,

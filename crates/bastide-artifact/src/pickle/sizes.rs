@@ -10,20 +10,32 @@ use crate::source::read_up_to;
 const EXPONENT: usize = 5;
 /// How deep shapes are nested in arguments.
 const DEPTH: usize = 3;
+/// Values of one argument that are looked at: no shape has more, and what holds itself many times has no end.
+const VALUES: u32 = 32;
 
 /// The elements that the arguments of a constructor count, as one shape or as several.
 pub(super) fn elements(state: &State<'_>, args: &[Value]) -> u128 {
-    let shapes = args.iter().map(|arg| count(state, *arg, 0));
-    shapes.fold(product(state, args, 0), u128::max)
+    let (mut largest, mut product) = (0, 1_u128);
+    for arg in args {
+        let mut left = VALUES;
+        let shape = count(state, *arg, 0, &mut left);
+        largest = shape.max(largest);
+        product = product.saturating_mul(shape);
+    }
+    product.max(largest)
 }
 
 /// The elements of a shape, or what a number alone counts; one for anything else.
-fn count(state: &State<'_>, value: Value, depth: usize) -> u128 {
+fn count(state: &State<'_>, value: Value, depth: usize, left: &mut u32) -> u128 {
+    let Some(less) = left.checked_sub(1) else { return 1 };
+    *left = less;
+    state.work(1);
     match value.kind() {
         Kind::Int | Kind::Instance => number(state, value).unwrap_or(1).max(1),
         Kind::Tuple | Kind::List if depth < DEPTH => {
             let cell = state.heap.get(value);
-            product(state, cell.map_or(&[] as &[Value], |cell| cell.items()), depth + 1)
+            let items = cell.map_or(&[] as &[Value], |cell| cell.items());
+            items.iter().fold(1, |all, item| all.saturating_mul(count(state, *item, depth + 1, left)))
         }
         _ => 1,
     }
@@ -71,10 +83,6 @@ fn is_integer(state: &State<'_>, dtype: Value) -> bool {
     code.is_some_and(|code| code.trim_start_matches(['<', '>', '=', '|']).starts_with(['i', 'u']))
 }
 
-fn product(state: &State<'_>, values: &[Value], depth: usize) -> u128 {
-    values.iter().fold(1, |all, value| all.saturating_mul(count(state, *value, depth)))
-}
-
 /// Whether a number is written with an exponent that takes for ever to write out: `1e999999999`, or the tuple of sign, digits
 /// and exponent that decimals are made of.
 pub(super) fn is_power(state: &State<'_>, value: Value) -> bool {
@@ -100,13 +108,21 @@ pub(super) fn is_power(state: &State<'_>, value: Value) -> bool {
 pub(super) fn leaves_storage(state: &State<'_>, args: &[Value], stored: Stored) -> bool {
     let number = |value: Value| match state.literal(value) {
         Some(Literal::Int(number)) => Some(number),
-        _ => None,
+        _ => number(state, value).map(|number| i128::try_from(number).unwrap_or(i128::MAX)),
     };
     let all = |value: Value| -> Option<Vec<i128>> {
         let cell = state.heap.get(value).filter(|_| matches!(value.kind(), Kind::Tuple | Kind::List))?;
         cell.all()?.iter().map(|item| number(*item)).collect()
     };
     let &[_, offset, size, stride, ..] = args else { return false };
+    // Shapes of so many numbers are not followed, and no tensor of a model has one.
+    let longer = |value: Value| {
+        let cell = state.heap.get(value).filter(|_| matches!(value.kind(), Kind::Tuple | Kind::List));
+        cell.is_some_and(|cell| cell.all().is_none())
+    };
+    if longer(size) || longer(stride) {
+        return true;
+    }
     let (Some(offset), Some(sizes), Some(strides)) = (number(offset), all(size), all(stride)) else {
         return false;
     };

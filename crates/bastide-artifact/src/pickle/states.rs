@@ -15,6 +15,7 @@ impl Judge<'_, '_> {
         if object.kind() == Kind::Instance {
             self.note_partial(state, object, with);
             self.note_buffer(state, object, with);
+            self.note_plan(state, object, with, offset);
             facts::note_build(self, state, object, with);
             if self.ledger.exceeds(state, self.arrays.references(state, with).into()) {
                 let message = "an array of objects claims more of them than the stream has";
