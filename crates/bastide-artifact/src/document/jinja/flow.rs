@@ -4,39 +4,16 @@
 //! is looked up by it, and until then it may pass through variables, loops, macros, lists and filters.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use minijinja::machinery::ast::{BinOpKind, Call, CallArg, Expr, Macro, Stmt};
-use minijinja::value::{Value, ValueKind};
+use minijinja::machinery::ast::{Call, CallArg, Expr, Macro, Stmt};
 
 use super::fold::{Known, Knowns, fold};
-use super::names;
 use super::recursion::Calls;
-
-/// Methods and filters whose arguments are looked for, and not part of what they return.
-const SEEKING: &[&str] = &[
-    "count",
-    "endswith",
-    "find",
-    "index",
-    "lstrip",
-    "partition",
-    "reject",
-    "rejectattr",
-    "removeprefix",
-    "removesuffix",
-    "rpartition",
-    "rsplit",
-    "rstrip",
-    "select",
-    "selectattr",
-    "split",
-    "startswith",
-    "strip",
-    "trim",
-];
-
-/// Filters that return a number.
-const COUNTING: &[&str] = &["count", "float", "int", "length", "wordcount"];
+use super::sources::{
+    ALL, HOT, MIDDLE, Marks, Node, PIECE, VARIED, base, of_text, shortened, sources, value,
+};
+use crate::scan::Scan;
 
 /// Methods that put their arguments into the object they are called on.
 const PUTTING: &[&str] = &["add", "append", "extend", "insert", "setdefault", "update"];
@@ -46,96 +23,188 @@ const GIVEN: &[&str] =
     &["cycler", "dict", "joiner", "lipsum", "namespace", "raise_exception", "range", "strftime_now"];
 
 /// What every macro may be given.
-const ANY_MACRO: &str = "(macros)";
+const ANY_MACRO: Node<'_> = ("(macros)", "");
 /// What every loop may be given.
-const ANY_LOOP: &str = "(loops)";
+const ANY_LOOP: Node<'_> = ("(loops)", "");
+/// What macros are given beyond their parameters.
+const BEYOND: [Node<'_>; 2] = [("varargs", ""), ("kwargs", "")];
 
-/// The variables of one template that may hold a name that leads out.
+/// What the variables of one template may hold, by their names and attributes.
 #[derive(Default)]
 pub(super) struct Flow {
-    hot: BTreeSet<String>,
+    marks: BTreeMap<String, BTreeMap<String, Marks>>,
 }
 
 impl Flow {
     /// Follows the texts of the template.
-    pub(super) fn of(tree: &Stmt<'_>) -> (Flow, Given, Calls) {
+    pub(super) fn of<'t>(tree: &'t Stmt<'t>, scan: &mut Scan<'_>) -> (Flow, Given, Calls) {
         let mut ways = Ways::default();
+        BEYOND.iter().for_each(|to| ways.edge(ANY_MACRO, *to, false));
         ways.statement(tree);
         let (given, calls) = (std::mem::take(&mut ways.constants), std::mem::take(&mut ways.calls));
-        (Flow { hot: ways.reached() }, given, calls)
+        (Flow { marks: ways.reached(scan) }, given, calls)
+    }
+
+    /// What may be said of the texts that `expr` gives.
+    fn marks(&self, expr: &Expr<'_>) -> Marks {
+        let mut from = Vec::new();
+        let own = sources(expr, &mut from);
+        let held = |(name, attribute): Node<'_>| self.marks.get(name)?.get(attribute).copied();
+        from.iter().fold(own, |marks, (node, cut)| {
+            let held = held(*node).unwrap_or(0);
+            marks | if *cut { shortened(held) } else { held }
+        })
     }
 
     /// Whether what `expr` gives may be a name that leads out.
     pub(super) fn carries(&self, expr: &Expr<'_>) -> bool {
-        let mut from = Vec::new();
-        sources(expr, &mut from, is_hot) || from.iter().any(|name| self.hot.contains(*name))
+        let marks = self.marks(expr);
+        marks & HOT != 0 || marks & PIECE != 0 && marks & MIDDLE != 0
+    }
+
+    /// Whether what `expr` gives may be put together from halves of such names.
+    pub(super) fn pieces(&self, expr: &Expr<'_>) -> bool {
+        self.marks(expr) & PIECE != 0
+    }
+
+    /// Whether what is known of `expr`, which is no name that leads out, may not be all, and it has pieces of names.
+    pub(super) fn varies(&self, expr: &Expr<'_>) -> bool {
+        let marks = self.marks(expr);
+        marks & VARIED != 0 && marks & PIECE != 0
     }
 }
 
 /// From which variables the others get what they hold.
 #[derive(Default)]
 struct Ways<'t> {
-    /// Each variable with those that get what it holds.
-    to: BTreeMap<String, Vec<String>>,
-    /// Those that are given a name that leads out.
-    first: Vec<String>,
-    /// The parameters of each macro.
-    parameters: BTreeMap<&'t str, Vec<&'t str>>,
+    /// Each variable with those that get what it holds, and whether only a part of it.
+    to: BTreeMap<Place<'t>, BTreeSet<(Place<'t>, bool)>>,
+    /// What the template itself gives to variables.
+    first: BTreeMap<Place<'t>, Marks>,
+    /// The parameters of each macro with their places, and in their order.
+    parameters: BTreeMap<&'t str, Rc<Parameters<'t>>>,
     /// What macros are given that is known without any variable, by their name and the place of the argument.
     constants: Given,
     calls: Calls,
+    /// Conditions around.
+    conditions: u32,
+    /// Assignments to several variables so far.
+    several: usize,
+}
+
+/// A variable and its attribute, or the number of an assignment to several.
+type Place<'t> = (Node<'t>, usize);
+
+struct Parameters<'t> {
+    order: Vec<&'t str>,
+    places: BTreeMap<&'t str, usize>,
 }
 
 /// What macros are given, by their name and the place of the argument.
 pub(super) type Given = BTreeMap<(String, usize), Known>;
 
 impl<'t> Ways<'t> {
-    fn reached(self) -> BTreeSet<String> {
-        let mut hot = BTreeSet::new();
-        let mut next = self.first;
-        while let Some(name) = next.pop() {
-            next.extend(self.to.get(&name).into_iter().flatten().filter(|to| !hot.contains(*to)).cloned());
-            hot.insert(name);
+    fn reached(self, scan: &mut Scan<'_>) -> BTreeMap<String, BTreeMap<String, Marks>> {
+        let mut reached: BTreeMap<Place<'t>, Marks> = BTreeMap::new();
+        let mut next: Vec<(Place<'t>, Marks)> = self.first.into_iter().collect();
+        while let Some((place, marks)) = next.pop() {
+            let before = reached.entry(place).or_default();
+            if *before | marks == *before {
+                continue;
+            }
+            *before |= marks;
+            let marks = *before;
+            let to = self.to.get(&place).into_iter().flatten();
+            // Each place is come to once for each mark at the most.
+            let _ = scan.spend(1);
+            next.extend(to.map(|(to, cut)| (*to, if *cut { shortened(marks) } else { marks })));
         }
-        hot
+        let mut marks: BTreeMap<String, BTreeMap<String, Marks>> = BTreeMap::new();
+        for (((name, attribute), several), held) in reached {
+            if several == 0 {
+                marks.entry(name.to_owned()).or_default().insert(attribute.to_owned(), held);
+            }
+        }
+        marks
+    }
+
+    fn edge(&mut self, from: Node<'t>, to: Node<'t>, cut: bool) {
+        self.to.entry((from, 0)).or_default().insert(((to, 0), cut));
+    }
+
+    /// `target` gets a text of the template.
+    fn spelled(&mut self, target: Node<'t>, marks: Marks) {
+        *self.first.entry((target, 0)).or_default() |= marks;
     }
 
     /// `target` gets what `expr` gives.
-    fn flows(&mut self, target: &str, expr: &Expr<'_>) {
-        let mut from = Vec::new();
-        if sources(expr, &mut from, is_hot) {
-            self.first.push(target.to_owned());
+    fn flows(&mut self, target: Node<'t>, expr: &'t Expr<'t>) {
+        if !target.1.is_empty() {
+            self.edge(target, (target.0, ALL), false);
         }
-        for name in from.into_iter().filter(|name| *name != target) {
-            self.to.entry(name.to_owned()).or_default().push(target.to_owned());
+        self.flows_to((target, 0), expr);
+    }
+
+    fn flows_to(&mut self, target: Place<'t>, expr: &'t Expr<'t>) {
+        let mut from = Vec::new();
+        let marks = sources(expr, &mut from) | if self.conditions > 0 { VARIED } else { 0 };
+        *self.first.entry(target).or_default() |= marks;
+        for (node, cut) in from {
+            self.to.entry((node, 0)).or_default().insert((target, cut));
         }
     }
 
     /// Each variable of a target gets what `expr` gives.
-    fn assigned(&mut self, target: &Expr<'_>, expr: &Expr<'_>) {
-        match target {
-            Expr::List(targets) => targets.items.iter().for_each(|target| self.assigned(target, expr)),
-            Expr::Tuple(targets) => targets.items.iter().for_each(|target| self.assigned(target, expr)),
-            single => {
-                if let Some(name) = base(single) {
-                    self.flows(name, expr);
+    fn assigned(&mut self, target: &'t Expr<'t>, expr: &'t Expr<'t>) {
+        if let Expr::List(_) | Expr::Tuple(_) = target {
+            self.several += 1;
+            let all = (("", ""), self.several);
+            self.flows_to(all, expr);
+            let mut names = Vec::new();
+            targets(target, &mut names);
+            self.to.entry(all).or_default().extend(names.into_iter().map(|name| ((name, 0), false)));
+        } else if let Some(name) = base(target) {
+            match (target, expr) {
+                (Expr::Var(var), Expr::Call(call)) if made_of_fields(call) => {
+                    for argument in &call.args {
+                        if let CallArg::Kwarg(field, expr) = argument {
+                            self.spelled((var.id, ALL), of_text(field));
+                            self.flows((var.id, field), expr);
+                        }
+                    }
                 }
+                _ => self.flows(name, expr),
             }
         }
     }
 
     /// `target` gets what the statements print.
-    fn printed(&mut self, target: &str, body: &[Stmt<'_>]) {
+    fn printed(&mut self, target: Node<'t>, body: &'t [Stmt<'t>]) {
         for statement in body {
             match statement {
-                Stmt::EmitRaw(raw) if is_hot(raw.raw.trim()) => self.first.push(target.to_owned()),
+                Stmt::EmitRaw(raw) => self.spelled(target, of_text(raw.raw.trim())),
                 Stmt::EmitExpr(emitted) => self.flows(target, &emitted.expr),
                 Stmt::IfCond(it) => {
+                    self.conditions += 1;
                     self.printed(target, &it.true_body);
                     self.printed(target, &it.false_body);
+                    self.conditions -= 1;
                 }
-                Stmt::ForLoop(it) => self.printed(target, &it.body),
+                Stmt::ForLoop(it) => {
+                    self.printed(target, &it.body);
+                    self.printed(target, &it.else_body);
+                }
                 Stmt::WithBlock(it) => self.printed(target, &it.body),
+                Stmt::AutoEscape(it) => self.printed(target, &it.body),
+                Stmt::Block(it) => self.printed(target, &it.body),
+                Stmt::FilterBlock(it) => {
+                    self.flows(target, &it.filter);
+                    self.printed(target, &it.body);
+                }
+                Stmt::CallBlock(it) => {
+                    self.flows(target, &it.call.expr);
+                    it.call.args.iter().for_each(|argument| self.flows(target, value(argument)));
+                }
                 _ => {}
             }
         }
@@ -155,7 +224,9 @@ impl<'t> Ways<'t> {
             Stmt::ForLoop(it) => {
                 self.expression(&it.iter);
                 self.assigned(&it.target, &it.iter);
-                targets(&it.target, self.to.entry(ANY_LOOP.to_owned()).or_default());
+                let mut names = Vec::new();
+                targets(&it.target, &mut names);
+                names.into_iter().for_each(|name| self.edge(ANY_LOOP, name, false));
                 self.calls.branch(true);
                 self.statements(&it.body);
                 self.calls.join(true);
@@ -164,8 +235,10 @@ impl<'t> Ways<'t> {
             Stmt::IfCond(it) => {
                 self.expression(&it.expr);
                 self.calls.branch(false);
+                self.conditions += 1;
                 self.statements(&it.true_body);
                 self.statements(&it.false_body);
+                self.conditions -= 1;
                 self.calls.join(false);
             }
             Stmt::WithBlock(it) => {
@@ -192,7 +265,7 @@ impl<'t> Ways<'t> {
             Stmt::Macro(it) => self.defined(it, it.span().start_offset),
             Stmt::CallBlock(it) => {
                 self.call(&it.call);
-                self.printed("caller", &it.macro_decl.body);
+                self.printed(("caller", ""), &it.macro_decl.body);
                 self.bind_all("caller", &it.macro_decl);
                 self.statements(&it.macro_decl.body);
             }
@@ -216,11 +289,10 @@ impl<'t> Ways<'t> {
     }
 
     fn bind_all(&mut self, name: &'t str, it: &'t Macro<'t>) {
-        let parameters = it.args.iter().filter_map(base).collect::<Vec<_>>();
-        for parameter in &parameters {
-            self.to.entry(ANY_MACRO.to_owned()).or_default().push((*parameter).to_owned());
-        }
-        self.parameters.insert(name, parameters);
+        let order: Vec<&str> = it.args.iter().filter_map(base).map(|(name, _)| name).collect();
+        order.iter().for_each(|parameter| self.edge(ANY_MACRO, (parameter, ""), false));
+        let places = order.iter().enumerate().map(|(at, parameter)| (*parameter, at)).collect();
+        self.parameters.insert(name, Rc::new(Parameters { order, places }));
     }
 
     fn defined(&mut self, it: &'t Macro<'t>, place: u32) {
@@ -229,7 +301,7 @@ impl<'t> Ways<'t> {
         for (parameter, default) in it.args.iter().skip(defaulted).zip(&it.defaults) {
             self.assigned(parameter, default);
         }
-        self.printed(it.name, &it.body);
+        self.printed((it.name, ""), &it.body);
         let outer = self.calls.enter(it, place);
         self.statements(&it.body);
         self.calls.leave(outer);
@@ -311,154 +383,44 @@ impl<'t> Ways<'t> {
     }
 
     /// A macro, or what may be one by another name, gets its arguments.
-    fn given(&mut self, callee: &str, arguments: &[CallArg<'_>]) {
+    fn given(&mut self, callee: &'t str, arguments: &'t [CallArg<'t>]) {
         let parameters = self.parameters.get(callee).cloned();
         let other = if callee == "loop" { ANY_LOOP } else { ANY_MACRO };
         for (at, argument) in arguments.iter().enumerate() {
-            let named = match argument {
-                CallArg::Kwarg(name, _) => Some(*name),
-                CallArg::Pos(_) => parameters.as_ref().and_then(|parameters| parameters.get(at).copied()),
+            let expr = value(argument);
+            let place = parameters.as_ref().and_then(|parameters| match argument {
+                CallArg::Kwarg(name, _) => parameters.places.get(name).copied(),
+                CallArg::Pos(_) => Some(at).filter(|at| *at < parameters.order.len()),
                 CallArg::PosSplat(_) | CallArg::KwargSplat(_) => None,
-            };
-            let known = parameters
-                .as_ref()
-                .is_some_and(|parameters| named.is_some_and(|name| parameters.contains(&name)));
-            match named.filter(|_| known) {
-                Some(parameter) => {
-                    self.flows(parameter, value(argument));
-                    let place = parameters.iter().flatten().position(|known| *known == parameter);
-                    self.fixed(callee, place.unwrap_or(at), value(argument));
-                }
-                None => {
-                    let to = if parameters.is_some() { &["varargs", "kwargs"][..] } else { &[other][..] };
-                    to.iter().for_each(|to| self.flows(to, value(argument)));
-                }
+            });
+            let name = place.and_then(|place| parameters.as_ref()?.order.get(place).copied());
+            if let (Some(place), Some(name)) = (place, name) {
+                self.flows((name, ""), expr);
+                self.fixed(callee, place, expr);
+                continue;
+            }
+            if let CallArg::Kwarg(name, _) = argument {
+                BEYOND.iter().for_each(|to| self.spelled(*to, of_text(name)));
+            }
+            if parameters.is_some() && matches!(argument, CallArg::Pos(_) | CallArg::Kwarg(..)) {
+                BEYOND.iter().for_each(|to| self.flows(*to, expr));
+            } else {
+                self.flows(other, expr);
             }
         }
     }
 }
 
-/// The variable that `name`, `name.attribute` and `name[item]` belong to.
-fn base<'e>(expr: &'e Expr<'_>) -> Option<&'e str> {
-    match expr {
-        Expr::Var(var) => Some(var.id),
-        Expr::GetAttr(attribute) => base(&attribute.expr),
-        Expr::GetItem(item) => base(&item.expr),
-        _ => None,
-    }
+/// Whether a call makes an object of named fields and nothing else.
+fn made_of_fields(call: &Call<'_>) -> bool {
+    matches!(&call.expr, Expr::Var(var) if matches!(var.id, "dict" | "namespace"))
+        && call.args.iter().all(|argument| matches!(argument, CallArg::Kwarg(..)))
 }
 
-fn targets(expr: &Expr<'_>, names: &mut Vec<String>) {
+fn targets<'e>(expr: &'e Expr<'_>, names: &mut Vec<Node<'e>>) {
     match expr {
         Expr::List(list) => list.items.iter().for_each(|item| targets(item, names)),
         Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| targets(item, names)),
-        single => names.extend(base(single).map(str::to_owned)),
-    }
-}
-
-pub(super) fn value<'e, 'a>(argument: &'e CallArg<'a>) -> &'e Expr<'a> {
-    match argument {
-        CallArg::Pos(expr)
-        | CallArg::Kwarg(_, expr)
-        | CallArg::PosSplat(expr)
-        | CallArg::KwargSplat(expr) => expr,
-    }
-}
-
-/// The variables that what `expr` gives may come from; whether it is hot by itself, and then perhaps not all of them.
-fn sources<'e>(expr: &'e Expr<'_>, from: &mut Vec<&'e str>, hot: fn(&str) -> bool) -> bool {
-    match expr {
-        Expr::Var(var) => {
-            from.push(var.id);
-            false
-        }
-        Expr::Const(constant) => any_text(&constant.value, hot),
-        Expr::Slice(it) => sources(&it.expr, from, hot),
-        Expr::BinOp(it) => {
-            let keeps = matches!(
-                it.op,
-                BinOpKind::ScAnd
-                    | BinOpKind::ScOr
-                    | BinOpKind::Add
-                    | BinOpKind::Concat
-                    | BinOpKind::Mul
-                    | BinOpKind::Rem
-            );
-            keeps && any([&it.left, &it.right], from, hot)
-        }
-        Expr::UnaryOp(_) | Expr::Compare(_) | Expr::Test(_) => false,
-        Expr::IfExpr(it) => any(std::iter::once(&it.true_expr).chain(&it.false_expr), from, hot),
-        Expr::Filter(it) if COUNTING.contains(&it.name) => false,
-        Expr::Filter(it) => {
-            let subject = it.expr.as_ref().is_some_and(|expr| sources(expr, from, hot));
-            given(it.name, &it.args, from, hot) || subject
-        }
-        Expr::GetAttr(it) => sources(&it.expr, from, hot),
-        Expr::GetItem(it) => sources(&it.expr, from, hot),
-        Expr::Call(it) => match &it.expr {
-            Expr::GetAttr(method) => {
-                let subject = sources(&method.expr, from, hot);
-                given(method.name, &it.args, from, hot) || subject
-            }
-            callee => {
-                let callee = sources(callee, from, hot);
-                given("", &it.args, from, hot) || callee
-            }
-        },
-        Expr::List(it) => any(&it.items, from, hot),
-        Expr::Tuple(it) => any(&it.items, from, hot),
-        Expr::Map(it) => any(it.keys.iter().chain(&it.values), from, hot),
-    }
-}
-
-/// The same for several parts.
-fn any<'e, 'a: 'e>(
-    parts: impl IntoIterator<Item = &'e Expr<'a>>,
-    from: &mut Vec<&'e str>,
-    hot: fn(&str) -> bool,
-) -> bool {
-    parts.into_iter().any(|part| sources(part, from, hot))
-}
-
-/// What the arguments of the filter or method `name` add to what it returns.
-fn given<'e>(
-    name: &str,
-    arguments: &'e [CallArg<'_>],
-    from: &mut Vec<&'e str>,
-    hot: fn(&str) -> bool,
-) -> bool {
-    if SEEKING.contains(&name) {
-        return false;
-    }
-    let skip = usize::from(name == "replace");
-    arguments.iter().skip(skip).any(|argument| {
-        let named = matches!(argument, CallArg::Kwarg(name, _) if hot(name));
-        named || sources(value(argument), from, hot)
-    })
-}
-
-/// Whether what `expr` gives may hold two underscores that the expression itself spells.
-pub(super) fn underscored(expr: &Expr<'_>) -> bool {
-    sources(expr, &mut Vec::new(), |text| text.contains("__"))
-}
-
-/// Whether a text is a name that leads out, holds one that Python knows, or has a field that looks one up.
-fn is_hot(text: &str) -> bool {
-    names::dunder(text) || names::holds_special(text) || names::fields(text).next().is_some()
-}
-
-/// Whether a constant is such a text, or holds one.
-fn any_text(value: &Value, hot: fn(&str) -> bool) -> bool {
-    const MANY: usize = 1024;
-    match value.kind() {
-        ValueKind::String => value.as_str().is_some_and(hot),
-        ValueKind::Map => value.try_iter().is_ok_and(|keys| {
-            keys.take(MANY)
-                .any(|key| any_text(&key, hot) || value.get_item(&key).is_ok_and(|item| any_text(&item, hot)))
-        }),
-        ValueKind::Seq | ValueKind::Iterable => {
-            value.try_iter().is_ok_and(|items| items.take(MANY).any(|item| any_text(&item, hot)))
-        }
-        _ => false,
+        single => names.extend(base(single)),
     }
 }

@@ -3,9 +3,9 @@
 use minijinja::machinery::Span;
 use minijinja::machinery::ast::{BinOpKind, CallArg, Expr};
 
-use super::flow::{underscored, value};
 use super::fold::{Known, fold};
 use super::names;
+use super::sources::{underscored, value};
 use super::walk::Walk;
 
 impl Walk<'_, '_> {
@@ -21,14 +21,45 @@ impl Walk<'_, '_> {
                     self.names(text, span);
                 }
             }
+            Some(_) if self.flow.varies(name) => self.assembled(name, span),
             Some(_) => {}
             None if self.flow.carries(name) || is_made(name) && underscored(name) => {
                 self.names("a name that leads out, by a detour", span);
             }
-            None if is_made(name) || underscored(name) => {
+            None if is_made(name) || underscored(name) || self.pieced(name) => {
                 self.computed("looks up a name that it puts together", span);
             }
             None => {}
+        }
+    }
+
+    /// Whether `name` may be put together from halves of names that lead out.
+    fn pieced(&self, name: &Expr<'_>) -> bool {
+        // Two underscores stand at either end of such a name.
+        const FEW: usize = 2;
+        self.flow.pieces(name) && !self.is_joined(name, &mut FEW.clone())
+    }
+
+    /// A name that is put together from pieces, of which not all is known.
+    fn assembled(&mut self, name: &Expr<'_>, span: Span) {
+        if self.flow.carries(name) {
+            self.names("a name that leads out, by a detour", span);
+        } else {
+            self.computed("looks up a name that it puts together", span);
+        }
+    }
+
+    /// Whether `expr` is like `a ~ '_' ~ b`: too few underscores for a name that leads out, and none in `a` and `b`.
+    fn is_joined(&self, expr: &Expr<'_>, left: &mut usize) -> bool {
+        match expr {
+            Expr::BinOp(op) if matches!(op.op, BinOpKind::Concat | BinOpKind::Add) => {
+                self.is_joined(&op.left, left) && self.is_joined(&op.right, left)
+            }
+            Expr::Const(constant) => {
+                let count = constant.value.as_str().map_or(0, |text| text.matches('_').count());
+                left.checked_sub(count).map(|rest| *left = rest).is_some()
+            }
+            other => !self.flow.pieces(other),
         }
     }
 
@@ -80,6 +111,8 @@ impl Walk<'_, '_> {
                 if let Some(name) = texts(&known).find(|name| names::leads_out(name) || name.starts_with('_'))
                 {
                     self.names(name, span);
+                } else if self.flow.varies(name) {
+                    self.assembled(name, span);
                 }
             }
             None if self.flow.carries(name) || underscored(name) || is_made(name) => {

@@ -11,6 +11,7 @@ mod fold;
 mod lookup;
 mod names;
 mod recursion;
+mod sources;
 mod tokens;
 mod walk;
 
@@ -96,8 +97,8 @@ pub(crate) fn template(text: &str, offset: u64, scan: &mut Scan<'_>) {
         // Tags that Hugging Face adds to mark what the assistant says. They take no expression.
         let blanked = tokens::blank(text, &tags, &["generation", "endgeneration"]);
         if let Ok(tree) = machinery::parse(&blanked, "chat_template", Default::default()) {
-            let (flow, given, calls) = flow::Flow::of(&tree);
-            if let Some((name, at, what)) = calls.endless() {
+            let (flow, given, calls) = flow::Flow::of(&tree, scan);
+            if let Some((name, at, what)) = calls.endless(scan) {
                 let message = format!("`{}` {what}", crate::scan::shown(name));
                 scan.find(&BOMB, offset + u64::from(at), message);
             }

@@ -339,3 +339,69 @@ fn macros_that_never_end_are_bombs() {
         assert_eq!(ids(text), Vec::<&str>::new(), "{text}");
     }
 }
+
+#[test]
+fn names_put_together_out_of_sight_are_followed() {
+    for text in [
+        // What `int` and `float` give where there is no number.
+        "{% set a = 'z'|int('__class__') %}{{ x[a] }}",
+        "{% set a = 'z'|float(default='__class__') %}{{ x[a] }}",
+        "{% set i = 'z'|int('__init__') %}{% set c = cycler %}{% set a = c[i] %}{{ a }}",
+        // Names of arguments.
+        "{% macro f(v) %}{% for k in kwargs %}{% set q = v[k] %}{{ q }}{% endfor %}{% endmacro %}{{ f(cycler, __init__=1) }}",
+        "{% macro f(k) %}{{ x[k] }}{% endmacro %}{{ f(**{'k': messages or '__init__'}) }}",
+        // What macros print, by whatever statement.
+        "{% macro f(u, n) %}{{ u }}{{ u }}{{ n }}{{ u }}{{ u }}{% endmacro %}{% set c = cycler %}{{ c[f('_', 'init')] }}",
+        "{% macro n() %}{% filter trim %}__class__{% endfilter %}{% endmacro %}{{ x[n()] }}",
+        "{% macro n() %}{% for m in none or [] %}{% else %}__class__{% endfor %}{% endmacro %}{{ x[n()] }}",
+        // Pieces beside what nobody knows.
+        "{% set u = messages[0]['role'][:0] ~ '_' %}{% set a = u ~ u ~ 'init' ~ u ~ u %}{{ x[a] }}",
+        "{% set n = namespace(a='') %}{% for c in '-class-' %}{% set n.a = n.a ~ (c if c != '-' else '__') %}{% endfor %}{{ x[n.a] }}",
+        "{% set n = namespace(a='') %}{% for c in '-class-' %}{% if c == '-' %}{% set n.a = n.a ~ '__' %}{% else %}{% set n.a = n.a ~ c %}{% endif %}{% endfor %}{{ x[n.a] }}",
+    ] {
+        assert!(ids(text).contains(&"template.injection"), "{text}: {:?}", ids(text));
+    }
+    for text in [
+        "{% set u = m.role[:0] ~ '_' %}{{ x[u ~ u ~ 'code' ~ u ~ u] }}",
+        "{% macro f(u, n) %}{{ u }}{{ u }}{{ n }}{{ u }}{{ u }}{% endmacro %}{{ x[f('_', m.role)] }}",
+        "{% set t = m.role[:0] ~ 'a_b' %}{% set u = t[1:2] %}{{ x[u ~ u ~ 'code' ~ u ~ u] }}",
+        "{% set t = m.role[:0] ~ 'AAcodeAA' %}{{ x[t|replace('A', '_')] }}",
+        "{% set n = 0 if m.role else 95 %}{{ x['%c%ccode%c%c' % (n, n, n, n)] }}",
+    ] {
+        assert_eq!(ids(text), ["template.computed-name"], "{text}");
+    }
+    for text in [
+        "{% set n = v|int(default='none') %}{{ messages[n] }}",
+        "{{ table[v|int(0)] }}{{ messages[v.split('__')|length] }}{{ messages[v.find('_')] }}",
+        "{% macro f(v) %}{% for k in kwargs %}{{ v[k] }}{% endfor %}{% endmacro %}{{ f(m, tool_calls=1) }}",
+        "{% macro f(u, n) %}{{ u }}-{{ n }}{% endmacro %}{{ table[f('tool_calls', m.role)] }}",
+        "{{ table[m.role ~ '_' ~ m.kind] }}{{ table[m.role + '_calls'] }}{{ table['tool_' ~ m.role] }}",
+        "{% set ns = namespace(sep='__', at=0) %}{% set ns.sep = '_' ~ m.role %}{{ ns.sep }}{{ messages[ns.at] }}",
+        "{% for key in m.keys or ['tool_calls', 'reasoning_content'] %}{{ m[key] }}{% endfor %}",
+        "{% set key = 'tool_calls' if m.tool_calls else 'content' %}{{ m[key] }}",
+        "{% set names = {'user': 'user_name', 'tool': 'tool_name'} %}{{ m[names[m.role]] }}",
+        "{% set rule %}{{ '_' * 20 }}{% endset %}{{ rule }}{{ m[role] }}",
+    ] {
+        assert_eq!(ids(text), Vec::<&str>::new(), "{text}");
+    }
+}
+
+#[test]
+fn large_templates_take_little_time() {
+    let started = std::time::Instant::now();
+    let macros = |many: usize, calls: usize, condition: &str| {
+        let body =
+            |at: usize| (1..=calls).map(|n| format!("{{{{m{}(n-1)}}}}", (at + n) % many)).collect::<String>();
+        let one = |at| format!("{{% macro m{at}(n) %}}{condition}{}{{% endif %}}{{% endmacro %}}", body(at));
+        (0..many).map(one).collect::<String>()
+    };
+    assert!(ids(&macros(256, 60, "{% if n %}")).contains(&"template.bomb"));
+    let hot = "{% set a='__x__' %}".repeat(6_000) + &"{% set b=a %}".repeat(9_000);
+    assert_eq!(ids(&hot), Vec::<&str>::new());
+    let names = |letter: char| (0..9_000).map(|n| format!("{letter}{n}, ")).collect::<String>();
+    let several = format!("{{% set {}z = {}y %}}", names('q'), names('r'));
+    assert_eq!(ids(&several), Vec::<&str>::new());
+    let called = format!("{{% macro f({}z) %}}{{% endmacro %}}{}", names('q'), "{{ f(1) }}".repeat(9_000));
+    assert_eq!(ids(&called), Vec::<&str>::new());
+    assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
+}
