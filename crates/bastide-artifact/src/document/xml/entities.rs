@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::external::{External, Place};
+use super::doctype::Doctype;
+use super::external::{External, Place, literal};
 use super::rules::{DOCTYPE, DOCTYPE_ELSEWHERE, ENTITY_BOMB, EXTERNAL_ENTITY};
 use crate::format::Format;
+use crate::halt::Parsed;
 use crate::scan::{Scan, shown};
 
 /// Levels of entities that are followed.
@@ -29,43 +31,39 @@ impl Entities {
     }
 
     /// Reads a document type declaration, without its first word.
-    pub(super) fn declare(&mut self, doctype: &str, at: u64, scan: &mut Scan<'_>) {
-        let doctype = without_comments(doctype);
-        let doctype = doctype.trim_start();
-        let name_end = doctype.find(|c: char| c.is_whitespace() || c == '[').unwrap_or(doctype.len());
-        let rest = doctype.get(name_end..).unwrap_or_default();
-        self.doctype(doctype, External::parse(rest), at, scan);
+    pub(super) fn declare(&mut self, doctype: &str, at: u64, scan: &mut Scan<'_>) -> Parsed<()> {
+        let Doctype { head, subset } = Doctype::parse(doctype);
+        self.doctype(head.trim(), at, scan);
         let mut values = Vec::new();
-        let mut rest = rest;
-        while let Some((_, declaration)) = rest.split_once("<!ENTITY") {
-            rest = declaration;
-            if let Some((entity, behind)) = Entity::parse(declaration) {
+        for part in subset.into_iter().flatten() {
+            scan.spend(1)?;
+            if let Some(entity) = part.strip_prefix("<!ENTITY").and_then(Entity::parse) {
                 self.entity(&entity, at, scan);
                 values.push((entity.name.to_owned(), entity.value));
-                rest = behind;
             }
         }
         self.measure(&values, at, scan);
+        Ok(())
     }
 
-    /// Judges where the document type itself is taken from.
-    fn doctype(&mut self, text: &str, external: Option<External<'_>>, at: u64, scan: &mut Scan<'_>) {
+    /// Judges where the document type itself is taken from, of which `told` is what stands before the brackets.
+    fn doctype(&mut self, told: &str, at: u64, scan: &mut Scan<'_>) {
+        let external = told.split_once(char::is_whitespace).and_then(|(_, rest)| External::parse(rest));
         let Some(external) = external else {
             scan.find(&DOCTYPE, at, "the document has a document type");
             return;
         };
-        let place = external.place();
-        let told = text.split('[').next().unwrap_or(text).trim();
         let message = format!("a document type of `{}`", shown(told));
-        let model_of_others = self.is_model() && !(place == Place::Published && told.contains("dmg.org/"));
-        match place {
-            _ if model_of_others => scan.find(&EXTERNAL_ENTITY, at, message),
+        match external.place() {
+            _ if self.is_model() && !external.is_of_pmml() => scan.find(&EXTERNAL_ENTITY, at, message),
             Place::Host => scan.find(&EXTERNAL_ENTITY, at, message),
             Place::Elsewhere => {
                 self.elsewhere = true;
                 scan.find(&DOCTYPE_ELSEWHERE, at, message);
             }
-            Place::Beside | Place::Above | Place::Published => scan.find(&DOCTYPE, at, message),
+            Place::Beside | Place::Above | Place::Published | Place::Catalogue => {
+                scan.find(&DOCTYPE, at, message)
+            }
         }
     }
 
@@ -78,12 +76,16 @@ impl Entities {
         let name = shown(entity.name);
         if let Some(external) = entity.external {
             let message = format!("the entity `{name}` is `{}`", shown(external.address));
-            match external.place() {
-                Place::Published if !self.is_model() => {}
+            let known = match external.place() {
                 // Books are made of chapters.
-                Place::Beside if !self.is_model() => scan.find(&DOCTYPE_ELSEWHERE, at, message),
-                _ => scan.find(&EXTERNAL_ENTITY, at, message),
-            }
+                Place::Beside => true,
+                // What a parameter entity takes in decides what the others are.
+                Place::Published => !entity.parameter || external.is_declarations(),
+                Place::Catalogue => entity.parameter,
+                Place::Above | Place::Elsewhere | Place::Host => false,
+            };
+            let rule = if known && !self.is_model() { &DOCTYPE_ELSEWHERE } else { &EXTERNAL_ENTITY };
+            scan.find(rule, at, message);
         } else if entity.parameter && declares(entity.value) {
             scan.find(&EXTERNAL_ENTITY, at, format!("the parameter entity `{name}` declares others"));
         }
@@ -101,8 +103,9 @@ impl Entities {
     /// Notes what every entity expands to.
     fn measure(&mut self, values: &[(String, &str)], at: u64, scan: &mut Scan<'_>) {
         // An entity may stand before those that it names. One that names itself grows until it counts as a bomb.
+        let mut grown = true;
         for _ in 0..ROUNDS {
-            let mut grown = false;
+            grown = false;
             for (name, value) in values {
                 let size = self.size(value);
                 grown |= self.sizes.insert(name.clone(), size) != Some(size);
@@ -110,6 +113,9 @@ impl Entities {
             if !grown {
                 break;
             }
+        }
+        if grown {
+            scan.find(&ENTITY_BOMB, at, format!("entities stand for others over more than {ROUNDS} levels"));
         }
         if let Some((name, size)) = self.sizes.iter().find(|(_, size)| **size > MOST_EXPANDED) {
             scan.find(&ENTITY_BOMB, at, format!("the entity `{}` expands to {size} bytes", shown(name)));
@@ -151,33 +157,20 @@ struct Entity<'a> {
 }
 
 impl<'a> Entity<'a> {
-    /// Reads what follows `<!ENTITY`; gives what stands behind its value too.
-    fn parse(text: &'a str) -> Option<(Self, &'a str)> {
+    /// Reads what follows `<!ENTITY`.
+    fn parse(text: &'a str) -> Option<Self> {
         let text = text.trim_start();
         let after = text.strip_prefix('%');
         let rest = after.unwrap_or(text).trim_start();
         let (name, rest) = rest.split_once(char::is_whitespace)?;
-        let rest = rest.trim_start();
-        let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
-        let quoted = quote.and_then(|quote| rest.get(1..)?.split_once(quote));
-        let (value, behind) = quoted.unwrap_or(("", rest));
-        Some((Entity { name, parameter: after.is_some(), external: External::parse(rest), value }, behind))
+        let external = External::parse(rest);
+        let mut rest = rest;
+        let value = literal(&mut rest).unwrap_or_default();
+        Some(Entity { name, parameter: after.is_some(), external, value })
     }
 }
 
 /// Whether the value of a parameter entity declares entities in its turn, also by numbers of characters.
 fn declares(value: &str) -> bool {
     value.contains("<!") || value.contains("&#") || value.contains('%')
-}
-
-/// The text without its comments, whose declarations do not count.
-fn without_comments(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, comment)) = rest.split_once("<!--") {
-        kept.push_str(before);
-        rest = comment.split_once("-->").map_or("", |(_, after)| after);
-    }
-    kept.push_str(rest);
-    kept
 }

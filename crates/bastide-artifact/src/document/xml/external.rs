@@ -29,10 +29,20 @@ impl<'a> External<'a> {
     pub(super) fn place(&self) -> Place {
         place(self.address)
     }
+
+    /// Whether a file of declarations is named, as modules of document types are.
+    pub(super) fn is_declarations(&self) -> bool {
+        is_declarations(self.address)
+    }
+
+    /// Whether the group that wrote PMML publishes it, whose versions up to 3 had document types.
+    pub(super) fn is_of_pmml(&self) -> bool {
+        self.place() == Place::Published && self.address.contains("://www.dmg.org/")
+    }
 }
 
 /// The quoted text that `rest` begins with, which it loses.
-fn literal<'a>(rest: &mut &'a str) -> Option<&'a str> {
+pub(super) fn literal<'a>(rest: &mut &'a str) -> Option<&'a str> {
     let text = rest.trim_start();
     let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;
     let (value, after) = text.get(1..)?.split_once(quote)?;
@@ -47,48 +57,102 @@ pub(super) enum Place {
     Beside,
     /// In a folder above it.
     Above,
-    /// A publisher of document types, or where a system keeps them.
+    /// Where a publisher keeps its document types, or a name that nobody fetches.
     Published,
+    /// Declarations in a folder in which a system keeps them.
+    Catalogue,
     /// Some other server that has a public name.
     Elsewhere,
     /// The machine that reads the document, or its network.
     Host,
 }
 
-/// Who publishes document types that documents in use name.
-const PUBLISHERS: &[&str] = &[
-    "apache.org",
-    "apple.com",
-    "checkstyle.org",
-    "dmg.org",
-    "docbook.org",
-    "eclipse.org",
-    "freedesktop.org",
-    "gnome.org",
-    "hibernate.org",
-    "jboss.org",
-    "kde.org",
-    "mozilla.org",
-    "mybatis.org",
-    "ncbi.nlm.nih.gov",
-    "oasis-open.org",
-    "openstreetmap.org",
-    "oracle.com",
-    "puppycrawl.com",
-    "springframework.org",
-    "sun.com",
-    "unicode.org",
-    "w3.org",
+/// Where document types that documents in use name are published: hosts, and what paths on them begin with. Other paths,
+/// and other hosts of the same publishers, hold what anybody uploaded.
+const PUBLISHED: &[(&str, &str)] = &[
+    ("checkstyle.org", "/dtds/"),
+    ("cobertura.sourceforge.net", "/xml/"),
+    ("docbook.org", "/xml/"),
+    ("docbook.sourceforge.net", "/release/"),
+    ("dtd.nlm.nih.gov", "/"),
+    ("forrest.apache.org", "/dtd/"),
+    ("glade.gnome.org", "/"),
+    ("hibernate.org", "/dtd/"),
+    ("hibernate.sourceforge.net", "/"),
+    ("ibatis.apache.org", "/dtd/"),
+    ("jakarta.apache.org", "/commons/dtds/"),
+    ("jakarta.apache.org", "/struts/dtds/"),
+    ("jats.nlm.nih.gov", "/"),
+    ("java.sun.com", "/dtd/"),
+    ("java.sun.com", "/j2ee/"),
+    ("java.sun.com", "/j2se/"),
+    ("java.sun.com", "/products/"),
+    ("java.sun.com", "/xml/"),
+    ("logging.apache.org", "/log4j/"),
+    ("mybatis.org", "/dtd/"),
+    ("oasis-open.org", "/docbook/"),
+    ("standards.freedesktop.org", "/"),
+    ("struts.apache.org", "/dtds/"),
+    ("testng.org", "/"),
+    ("tiles.apache.org", "/dtds/"),
+    ("unicode.org", "/cldr/"),
+    ("w3.org", "/1999/"),
+    ("w3.org", "/2000/"),
+    ("w3.org", "/2001/"),
+    ("w3.org", "/2002/"),
+    ("w3.org", "/Graphics/SVG/"),
+    ("w3.org", "/MarkUp/DTD/"),
+    ("w3.org", "/Math/DTD/"),
+    ("w3.org", "/TR/"),
+    ("www.apple.com", "/DTDs/"),
+    ("www.checkstyle.org", "/dtds/"),
+    ("www.dmg.org", "/"),
+    ("www.docbook.org", "/xml/"),
+    ("www.eclipse.org", "/jetty/"),
+    ("www.freedesktop.org", "/dbus/"),
+    ("www.freedesktop.org", "/software/"),
+    ("www.freedesktop.org", "/standards/"),
+    ("www.gnome.org", "/dtds/"),
+    ("www.hibernate.org", "/dtd/"),
+    ("www.jboss.org", "/dtd/"),
+    ("www.jboss.org", "/j2ee/dtd/"),
+    ("www.kde.org", "/standards/"),
+    ("www.mozilla.org", "/keymaster/"),
+    ("www.ncbi.nlm.nih.gov", "/data_specs/"),
+    ("www.ncbi.nlm.nih.gov", "/dtd/"),
+    ("www.ncbi.nlm.nih.gov", "/entrez/query/DTD/"),
+    ("www.oasis-open.org", "/committees/entity/"),
+    ("www.oasis-open.org", "/docbook/"),
+    ("www.puppycrawl.com", "/dtds/"),
+    ("www.springframework.org", "/dtd/"),
+    ("www.unicode.org", "/cldr/"),
+    ("www.w3.org", "/1999/"),
+    ("www.w3.org", "/2000/"),
+    ("www.w3.org", "/2001/"),
+    ("www.w3.org", "/2002/"),
+    ("www.w3.org", "/Graphics/SVG/"),
+    ("www.w3.org", "/MarkUp/DTD/"),
+    ("www.w3.org", "/Math/DTD/"),
+    ("www.w3.org", "/TR/"),
 ];
 
-/// Folders in which systems keep document types and documentation, for everybody to read.
+/// Folders in which systems keep document types, for everybody to read.
 const CATALOGUES: &[&str] = &["/usr/share/", "/usr/local/share/"];
+
+/// Whether the address is one of declarations by its extension.
+fn is_declarations(address: &str) -> bool {
+    address.rsplit_once('.').is_some_and(|(_, extension)| matches!(extension, "dtd" | "ent" | "mod"))
+}
+
+/// Whether the path leads out of the folder that it begins with, or may do so once it is decoded.
+fn climbs(path: &str) -> bool {
+    path.contains('%') || path.split(['/', '\\']).any(|part| part == "..")
+}
 
 fn place(address: &str) -> Place {
     let path = address.strip_prefix("file://").unwrap_or(address);
-    let climbs = path.split(['/', '\\']).any(|part| part == "..");
-    if !climbs && CATALOGUES.iter().any(|folder| path.starts_with(folder)) {
-        return Place::Published;
+    if CATALOGUES.iter().any(|folder| path.starts_with(folder)) && is_declarations(path) && !climbs(path) {
+        return Place::Catalogue;
     }
     match address.split_once(':') {
         Some((scheme, rest)) if scheme.len() > 1 && is_scheme(scheme) => web(scheme, rest),
@@ -96,7 +160,7 @@ fn place(address: &str) -> Place {
         Some((drive, _)) if drive.len() == 1 => Place::Host,
         _ if address.starts_with("//") => web("https", address),
         _ if address.starts_with(['/', '\\', '~']) => Place::Host,
-        _ if climbs => Place::Above,
+        _ if climbs(path) => Place::Above,
         _ => Place::Beside,
     }
 }
@@ -115,9 +179,11 @@ fn web(scheme: &str, rest: &str) -> Place {
     let authority =
         rest.trim_start_matches(['/', '\\']).split(['/', '\\', '?', '#']).next().unwrap_or_default();
     let host = authority.split(':').next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
-    let published = PUBLISHERS
-        .iter()
-        .any(|name| host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
+    let path = rest.trim_start_matches(['/', '\\']).get(authority.len()..).unwrap_or_default();
+    let published = authority.eq_ignore_ascii_case(&host)
+        && !path.contains(['?', '\\'])
+        && !climbs(path)
+        && PUBLISHED.iter().any(|(name, start)| *name == host && path.starts_with(start));
     // Numbers and names without a dot are machines of the reader's own network, or hide whose they are.
     let named =
         host.rsplit_once('.').is_some_and(|(_, top)| top.bytes().all(|byte| byte.is_ascii_alphabetic()))
@@ -141,9 +207,18 @@ mod tests {
             ("", Place::Beside),
             ("../a.dtd", Place::Above),
             ("http://www.oasis-open.org/docbook/xml/4.2/docbookx.dtd", Place::Published),
-            ("https://W3.org/x", Place::Published),
+            ("https://W3.org/TR/x.dtd", Place::Published),
+            ("https://w3.org/People/x.dtd", Place::Elsewhere),
+            ("http://www.w3.org/TR/../People/x.dtd", Place::Elsewhere),
+            ("http://www.w3.org/TR/%2e%2e/People/x.dtd", Place::Elsewhere),
+            ("http://www.w3.org:8080/TR/x.dtd", Place::Elsewhere),
+            ("http://people.apache.org/~somebody/x.dtd", Place::Elsewhere),
+            ("http://bugs.eclipse.org/bugs/attachment.cgi?id=1", Place::Elsewhere),
+            ("http://java.sun.com/dtd/web-app_2_3.dtd", Place::Published),
             ("urn:fontconfig:fonts.dtd", Place::Published),
-            ("file:///usr/share/xml/docbook/docbookx.dtd", Place::Published),
+            ("file:///usr/share/xml/docbook/docbookx.dtd", Place::Catalogue),
+            ("/usr/local/share/x.ent", Place::Catalogue),
+            ("file:///usr/local/share/secret.txt", Place::Host),
             ("http://example.com/w3.org/x.dtd", Place::Elsewhere),
             ("http://notw3.org/x.dtd", Place::Elsewhere),
             ("//example.com/x.dtd", Place::Elsewhere),
@@ -154,7 +229,8 @@ mod tests {
             ("http://localhost:8080/x", Place::Host),
             ("http://metadata.google.internal/x", Place::Host),
             ("file:///etc/hostname", Place::Host),
-            ("file:///usr/share/xml/../../../etc/hostname", Place::Host),
+            ("file:///usr/share/xml/../../../etc/x.dtd", Place::Host),
+            ("file:///usr/share/xml/%2e%2e/x.dtd", Place::Host),
             ("/etc/hostname", Place::Host),
             ("C:\\x.dtd", Place::Host),
             ("\\\\server\\share\\x", Place::Host),

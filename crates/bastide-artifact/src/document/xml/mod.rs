@@ -1,5 +1,6 @@
 //! XML, PMML and OpenVINO: entities, inclusions, and names that loaders call. No entity is ever expanded.
 
+mod doctype;
 mod entities;
 mod external;
 pub(crate) mod rules;
@@ -9,30 +10,50 @@ mod tests;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use self::doctype::Doctype;
 use self::entities::Entities;
 use self::rules::{BOUNDS, CODE, CUSTOM_OPERATOR, FUNCTION, STYLESHEET};
 use super::names::{Named, named};
 use super::{code, decode};
-use crate::format::Format;
+use crate::format::{Format, Glance};
 use crate::halt::{Halt, Parsed};
 use crate::scan::{Scan, shown};
-use crate::source::Source;
+use crate::source::{Source, read_up_to};
 
 /// Levels of elements; those of models are few.
 const DEEPEST: usize = 512;
 
-/// What kind of XML begins with `head`, of a file that is not named as another kind of text.
-pub(super) fn recognise(head: &[u8], named_otherwise: bool) -> Option<Format> {
-    let text = decode::text(head);
-    let text = text.trim_start();
+/// How far the first element is looked for. A longer prolog is for the limits of the reader.
+const FURTHEST: usize = 32 << 20;
+
+/// What kind of XML the file is, unless it is named as another kind of text.
+pub(super) fn recognise(glance: &Glance<'_>) -> Option<Format> {
     // Markdown may begin with elements of HTML.
-    if !text.starts_with('<') || named_otherwise {
+    if ["md", "html", "rst"].iter().any(|name| glance.named(name)) {
         return None;
     }
-    let root = root(text)?;
-    let local = root.rsplit(':').next().unwrap_or(root);
-    let rest = text.get(text.find(root)? + root.len()..).unwrap_or_default();
-    Some(match local {
+    let text = decode::text(glance.head);
+    let whole = glance.head.len() as u64 >= glance.source.size();
+    if whole || !matches!(first(text.trim_start()), First::Cut) {
+        return kind(&text, whole);
+    }
+    let Ok(more) = read_up_to(glance.source, 0, FURTHEST) else { return kind(&text, false) };
+    kind(&decode::text(&more), more.len() as u64 >= glance.source.size())
+}
+
+/// What kind of XML `text` begins as; `whole` where nothing follows.
+fn kind(text: &str, whole: bool) -> Option<Format> {
+    let text = text.trim_start();
+    if !text.starts_with('<') {
+        return None;
+    }
+    let announced = text.starts_with("<?xml") || text.starts_with("<!DOCTYPE");
+    let Root { name, rest, declares } = match first(text) {
+        First::Element(root) => root,
+        First::Cut if announced || !whole => return Some(Format::Xml),
+        First::Cut | First::Other => return None,
+    };
+    Some(match name.rsplit(':').next().unwrap_or(name) {
         "PMML" => Format::Pmml,
         "net"
             if rest.contains("<layers")
@@ -41,55 +62,67 @@ pub(super) fn recognise(head: &[u8], named_otherwise: bool) -> Option<Format> {
         {
             Format::OpenVino
         }
-        "html" | "HTML" => return None,
-        _ if text.starts_with("<?xml") || text.starts_with("<!DOCTYPE") || text.contains("xmlns") => {
-            Format::Xml
-        }
-        _ if text.contains(&format!("</{root}>")) || text.contains("/>") => Format::Xml,
+        // Pages declare nothing: browsers do not read it.
+        "html" | "HTML" if !declares => return None,
+        _ if announced || text.contains("xmlns") => Format::Xml,
+        _ if text.contains(&format!("</{name}>")) || text.contains("/>") => Format::Xml,
         _ => return None,
     })
 }
 
-/// The name of the first element.
-fn root(text: &str) -> Option<&str> {
+/// What follows the prolog.
+enum First<'a> {
+    Element(Root<'a>),
+    /// Nothing: the text ends before.
+    Cut,
+    /// Something that is no element.
+    Other,
+}
+
+/// The first element.
+struct Root<'a> {
+    name: &'a str,
+    /// What stands behind its name.
+    rest: &'a str,
+    /// Whether its document type declares something of its own.
+    declares: bool,
+}
+
+/// Passes over the prolog of `text` (XML 1.0, production 22).
+fn first(text: &str) -> First<'_> {
+    let mut declares = false;
     let mut rest = text;
     loop {
-        rest = rest.get(rest.find('<')? + 1..)?;
-        if rest.starts_with('?') {
-            rest = rest.get(rest.find("?>")? + 2..)?;
-        } else if rest.starts_with("!--") {
-            rest = rest.get(rest.find("-->")? + 3..)?;
-        } else if rest.starts_with("!DOCTYPE") || rest.starts_with("!doctype") {
-            let end = doctype_end(rest)?;
-            rest = rest.get(end..)?;
+        let Some((_, markup)) = rest.split_once('<') else { return First::Cut };
+        let behind = if markup.starts_with('?') {
+            markup.split_once("?>").map(|(_, behind)| behind)
+        } else if let Some(comment) = markup.strip_prefix("!--") {
+            comment.split_once("-->").map(|(_, behind)| behind)
+        } else if let Some(doctype) =
+            markup.strip_prefix("!DOCTYPE").or_else(|| markup.strip_prefix("!doctype"))
+        {
+            declares |= Doctype::parse(doctype).subset.is_some();
+            doctype::behind(doctype)
         } else {
-            let end = rest.find(|c: char| c.is_whitespace() || c == '>' || c == '/')?;
-            let name = rest.get(..end)?;
-            let valid = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
-            return valid.then_some(name);
+            return element(markup, declares);
+        };
+        match behind {
+            Some(behind) => rest = behind,
+            None => return First::Cut,
         }
     }
 }
 
-/// Where a document type declaration ends: quoted addresses and the declarations between brackets hold any sign.
-fn doctype_end(text: &str) -> Option<usize> {
-    let mut quote = None;
-    let mut brackets = 0_usize;
-    let mut at = 0;
-    while let Some(c) = text.get(at..)?.chars().next() {
-        match (quote, c) {
-            (None, '<') if text.get(at..)?.starts_with("<!--") => at += text.get(at..)?.find("-->")?,
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(c),
-            (None, '[') => brackets += 1,
-            (None, ']') => brackets = brackets.saturating_sub(1),
-            (None, '>') if brackets == 0 => return Some(at + 1),
-            (None, _) => {}
-        }
-        at += c.len_utf8();
+/// The element whose name `markup` begins with.
+fn element(markup: &str, declares: bool) -> First<'_> {
+    if !markup.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == ':') {
+        return if markup.is_empty() { First::Cut } else { First::Other };
     }
-    None
+    let end = markup.find(|c: char| c.is_whitespace() || c == '>' || c == '/');
+    match end.and_then(|end| markup.split_at_checked(end)) {
+        Some((name, rest)) => First::Element(Root { name, rest, declares }),
+        None => First::Cut,
+    }
 }
 
 /// Reads a document called `name`.
@@ -143,7 +176,7 @@ impl Document {
             scan.spend(1)?;
             match reader.read_event() {
                 Ok(Event::Eof) => return Ok(()),
-                Ok(event) => self.event(&event, at, scan),
+                Ok(event) => self.event(&event, at, scan)?,
                 Err(error) => return Err(Halt::malformed(at, error.to_string())),
             }
             if self.depth > DEEPEST {
@@ -152,9 +185,9 @@ impl Document {
         }
     }
 
-    fn event(&mut self, event: &Event<'_>, at: u64, scan: &mut Scan<'_>) {
+    fn event(&mut self, event: &Event<'_>, at: u64, scan: &mut Scan<'_>) -> Parsed<()> {
         match event {
-            Event::DocType(doctype) => self.entities.declare(doctype, at, scan),
+            Event::DocType(doctype) => self.entities.declare(doctype, at, scan)?,
             Event::PI(instruction) => {
                 let content = instruction.to_string();
                 if content.starts_with("xml-stylesheet")
@@ -176,6 +209,7 @@ impl Document {
             Event::GeneralRef(reference) => self.entities.refer(reference, at, scan),
             _ => {}
         }
+        Ok(())
     }
 
     /// One element: its name, and what its attributes say.

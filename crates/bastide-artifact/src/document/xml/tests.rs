@@ -70,7 +70,6 @@ fn documents_may_name_their_type() {
         r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS 1.0//EN"
             "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd"><busconfig/>"#,
         r#"<!DOCTYPE a SYSTEM "../a.dtd" [<!-- <!ENTITY x SYSTEM "file:///x"> --><!ENTITY n "http://a">]><a>&n;&amp;</a>"#,
-        r#"<!DOCTYPE a [<!ENTITY % l PUBLIC "-//W3C//ENTITIES Latin 1//EN" "http://www.w3.org/x.ent"> %l;]><a/>"#,
         r#"<!DOCTYPE a [<!ENTITY % draft "IGNORE">]><a/>"#,
     ] {
         assert_eq!(judge(text).assessment(), Assessment::Clean, "{text}: {:?}", ids(text));
@@ -79,7 +78,10 @@ fn documents_may_name_their_type() {
     let chapters = r#"<!DOCTYPE a [<!ENTITY one SYSTEM "chapter1.xml">]><a>&one;</a>"#;
     let listing =
         r#"<a xmlns:xi="http://www.w3.org/2001/XInclude"><xi:include href="list.c" parse="text"/></a>"#;
-    for text in [elsewhere, chapters, listing] {
+    let letters = r#"<!DOCTYPE a [<!ENTITY % l PUBLIC "-//W3C//ENTITIES Latin 1//EN"
+        "http://www.w3.org/TR/xhtml1/DTD/xhtml-lat1.ent"> %l;]><a/>"#;
+    let module = r#"<!DOCTYPE a [<!ENTITY % l SYSTEM "file:///usr/share/xml/docbook/dbpool.mod"> %l;]><a/>"#;
+    for text in [elsewhere, chapters, listing, letters, module] {
         assert!(ids(text).contains(&"xml.external-doctype"), "{text}: {:?}", ids(text));
         assert_eq!(judge(text).assessment(), Assessment::Review, "{text}");
     }
@@ -95,7 +97,16 @@ fn types_that_reach_into_the_host_or_say_what_an_entity_is_are_attacks() {
         r#"<!DOCTYPE a [<!ENTITY x SYSTEM "../../secret.txt">]><a>&x;</a>"#,
         r#"<!DOCTYPE a [<!ENTITY % x SYSTEM "http://www.example.com/a.dtd"> %x;]><a/>"#,
         r#"<!DOCTYPE a [<!ENTITY % x "&#x3c;!ENTITY y SYSTEM 'file:///x'>"> %x;]><a/>"#,
+        // Publishers have hosts and folders for what anybody uploads.
+        r#"<!DOCTYPE r SYSTEM "http://people.apache.org/~somebody/x.dtd"><r>&file;</r>"#,
+        r#"<!DOCTYPE r [<!ENTITY x SYSTEM "http://people.apache.org/~somebody/x.xml">]><r>&x;</r>"#,
+        r#"<!DOCTYPE r [<!ENTITY % x SYSTEM "http://bugs.eclipse.org/bugs/attachment.cgi?id=1"> %x;]><r/>"#,
+        r#"<!DOCTYPE r [<!ENTITY % x SYSTEM "http://www.w3.org/TR/x"> %x;]><r/>"#,
+        r#"<!DOCTYPE r [<!ENTITY x SYSTEM "file:///usr/local/share/secret.txt">]><r>&x;</r>"#,
+        r#"<!DOCTYPE r [<!ENTITY x SYSTEM "file:///usr/share/x.ent">]><r>&x;</r>"#,
+        r#"<!DOCTYPE r SYSTEM "/usr/share/secret.txt"><r/>"#,
         // No writer of models names a type.
+        r#"<!DOCTYPE PMML SYSTEM "http://www.example.com/dmg.org/x.dtd"><PMML version="4.4"/>"#,
         r#"<!DOCTYPE PMML SYSTEM "pmml.dtd"><PMML version="4.4"/>"#,
         r#"<!DOCTYPE net PUBLIC "-//X//EN" "http://www.w3.org/a.dtd"><net name="m" version="11"/>"#,
         r#"<!DOCTYPE PMML [<!ENTITY x SYSTEM "chapter1.xml">]><PMML version="4.4"/>"#,
@@ -105,6 +116,60 @@ fn types_that_reach_into_the_host_or_say_what_an_entity_is_are_attacks() {
     let dmg =
         r#"<!DOCTYPE PMML PUBLIC "PMML 2.0" "http://www.dmg.org/v2-0/pmml_v2_0.dtd"><PMML version="2.0"/>"#;
     assert_eq!(judge(dmg).assessment(), Assessment::Clean);
+}
+
+#[test]
+fn marks_in_literals_comments_and_instructions_hide_nothing() {
+    let taken = r#"<!ENTITY x SYSTEM "file:///etc/hostname">"#;
+    for subset in [
+        format!(r#"<!ENTITY a "<!--">{taken}<!ENTITY b "-->">"#),
+        format!("<!ENTITY a '<!--'>{taken}"),
+        format!("<?x it's ?>{taken}"),
+        format!(r#"<?x <!ENTITY a " ?>{taken}"#),
+        format!("<!-- it's -->{taken}"),
+        format!(r#"<!ENTITY a "]>">{taken}"#),
+        format!(r#"<!ATTLIST r a CDATA "<!--">{taken}"#),
+    ] {
+        for root in ["r", "PMML", "html", ":r"] {
+            let text = format!("<?xml version=\"1.0\"?><!DOCTYPE {root} [{subset}]><{root}>&x;</{root}>");
+            assert!(ids(&text).contains(&"xml.external-entity"), "{text}: {:?}", ids(&text));
+        }
+    }
+    for subset in [
+        format!("<!-- {taken} -->"),
+        format!("<?x {taken} ?>"),
+        format!("<!ENTITY a '{taken}'>"),
+        "<!ENTITY a '<!--'><!ENTITY b \"it's -->\"><?x it's ?>".to_owned(),
+    ] {
+        let text = format!("<?xml version=\"1.0\"?><!DOCTYPE r [{subset}]><r>&a;</r>");
+        assert_eq!(judge(&text).assessment(), Assessment::Clean, "{text}: {:?}", ids(&text));
+        assert_eq!(judge(&text).format, Format::Xml, "{text}");
+    }
+}
+
+#[test]
+fn a_long_prolog_hides_nothing() {
+    let (blanks, taken) = (" ".repeat(70_000), r#"[<!ENTITY x SYSTEM "file:///etc/hostname">]"#);
+    for (text, format) in [
+        (format!("<?xml version=\"1.0\"?>{blanks}<!DOCTYPE r {taken}><r>&x;</r>"), Format::Xml),
+        (format!("<!DOCTYPE r {blanks}{taken}><r>&x;</r>"), Format::Xml),
+        (format!("{blanks}<!DOCTYPE PMML {taken}><PMML>&x;</PMML>"), Format::Pmml),
+        (format!("<!--{blanks}--><!DOCTYPE r {taken}><r>&x;</r>"), Format::Xml),
+        (format!("<?pi {blanks}?><!DOCTYPE r {taken}><r>&x;</r>"), Format::Xml),
+    ] {
+        let report = scan(&text.as_bytes(), "model", &Limits::default());
+        assert_eq!((report.format, report.assessment()), (format, Assessment::Malicious));
+    }
+    let plain = format!("<?xml version=\"1.0\"?><!--{blanks}--><r/>");
+    assert_eq!((judge(&plain).format, judge(&plain).assessment()), (Format::Xml, Assessment::Clean));
+    // What says that it is XML and never comes to an element was not read.
+    assert_eq!(
+        judge("<?xml version=\"1.0\"?><!DOCTYPE r [<!ENTITY a '").assessment(),
+        Assessment::Unfinished
+    );
+    for text in ["<!-- a note", "<?xml version=\"1.0\"?><!ELEMENT a EMPTY>", &blanks] {
+        assert_eq!(judge(text).format, Format::Text, "{text}");
+    }
 }
 
 #[test]
@@ -128,6 +193,12 @@ fn growing_entities_are_counted_not_expanded() {
     }
     text.push_str("]><p>&a11;</p>");
     assert!(ids(&text).contains(&"xml.entity-bomb"));
+    let chain = |levels: usize| {
+        let names: String = (0..levels).map(|n| format!("<!ENTITY e{n} \"&e{};\">", n + 1)).collect();
+        format!("<!DOCTYPE p [{names}<!ENTITY e{levels} \"x\">]><p>&e0;</p>")
+    };
+    assert!(ids(&chain(100)).contains(&"xml.entity-bomb"));
+    assert!(!ids(&chain(20)).contains(&"xml.entity-bomb"));
     let quadratic =
         format!("<!DOCTYPE p [<!ENTITY a \"{}\">]><p>{}</p>", "x".repeat(50_000), "&a;".repeat(1000));
     assert!(ids(&quadratic).contains(&"xml.entity-bomb"));
