@@ -520,8 +520,6 @@ mod tests {
         for (name, bytes) in [("m.safetensors", TENSORS), ("m.bin", PICKLE)] {
             assert_eq!(found(&[(name, bytes)]), [], "{name}");
         }
-        let pointer: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
-        assert_eq!(found(&[("m.safetensors", pointer)]), [("m.safetensors", "folder.pointer")]);
     }
 
     #[test]

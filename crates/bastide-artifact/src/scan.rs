@@ -56,6 +56,8 @@ pub(crate) struct Scan<'l> {
     size: u64,
     steps: u64,
     expanded: u64,
+    /// Whether what is read is the content of a package of a system.
+    package: bool,
 }
 
 impl<'l> Scan<'l> {
@@ -70,6 +72,7 @@ impl<'l> Scan<'l> {
             size: u64::MAX,
             steps: 0,
             expanded: 0,
+            package: false,
         }
     }
 
@@ -146,6 +149,19 @@ impl<'l> Scan<'l> {
     /// Notes a package that the lock file here pins; whether there was room for it.
     pub(crate) fn package(&mut self, package: Package) -> bool {
         self.facts.package(package, &self.members)
+    }
+
+    /// Does `work` on the content of a package that a system installs: its paths count from the top of the system.
+    pub(crate) fn in_package<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.package, true);
+        let result = work(self);
+        self.package = outer;
+        result
+    }
+
+    /// Whether what is read is the content of such a package.
+    pub(crate) fn is_package(&self) -> bool {
+        self.package
     }
 
     /// How many levels of members lie above.

@@ -3,6 +3,7 @@
 use super::member::{Container, text};
 use super::names;
 use super::stream::TRAILING;
+use super::symbols::is_symbols;
 use crate::halt::{Halt, Parsed};
 use crate::scan::Scan;
 use crate::source::{Part, Source, read_up_to};
@@ -13,9 +14,21 @@ pub(crate) const MARK: &[u8] = b"!<arch>\n";
 const HEADER: usize = 60;
 /// Names longer than the header's field, all together; GNU keeps them in a member of their own.
 const MOST_NAMES: usize = 1 << 20;
+/// The longest name: no path that a system opens is longer (`PATH_MAX`).
+const NAME: usize = 4096;
+/// What reading a byte of a name costs: members may share one.
+const READ: u64 = 32;
 
-/// Scans every member.
+/// Scans every member; those of a package of Debian (`deb(5)`) as what a system installs.
 pub(crate) fn read(container: &Container<'_>, scan: &mut Scan<'_>) -> Parsed<()> {
+    let first = read_up_to(container.source, MARK.len() as u64, HEADER + 2)?;
+    match first.starts_with(b"debian-binary") && first.ends_with(b"2.") {
+        true => scan.in_package(|scan| members(container, scan)),
+        false => members(container, scan),
+    }
+}
+
+fn members(container: &Container<'_>, scan: &mut Scan<'_>) -> Parsed<()> {
     let source = container.source;
     let mut long = Vec::new();
     let mut at = MARK.len() as u64;
@@ -39,10 +52,14 @@ pub(crate) fn read(container: &Container<'_>, scan: &mut Scan<'_>) -> Parsed<()>
         }
         if member.name == b"//" {
             long = read_up_to(&content, 0, MOST_NAMES)?;
-        } else if !matches!(member.name, b"/" | b"/SYM64/" | b"__.SYMDEF" | b"__.SYMDEF SORTED") {
+        } else {
             let (name, skipped) = member.name(&content, &long)?;
-            names::check(&name, at, scan);
-            scanned(container, &name, &Part::from(&content, skipped), scan)?;
+            scan.spend(READ * name.len() as u64)?;
+            let content = Part::from(&content, skipped);
+            if !is_symbols(&name, &content, scan)? {
+                names::check(&name, at, scan);
+                scanned(container, &name, &content, scan)?;
+            }
         }
         // Members begin at even offsets.
         at = (at + HEADER as u64).saturating_add(member.size).saturating_add(member.size % 2);
@@ -81,15 +98,29 @@ impl<'a> Member<'a> {
     fn name(&self, content: &dyn Source, long: &[u8]) -> Parsed<(String, u64)> {
         let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<usize>().ok();
         if let Some(length) = self.name.strip_prefix(b"#1/").and_then(number) {
-            let name = read_up_to(content, 0, length.min(MOST_NAMES))?;
+            if length > NAME {
+                return Err(too_long());
+            }
+            let name = read_up_to(content, 0, length)?;
             let plain = name.split(|byte| *byte == 0).next().unwrap_or_default();
             return Ok((text(plain), length as u64));
         }
         let listed = self.name.strip_prefix(b"/").and_then(number).and_then(|at| long.get(at..));
         let name = match listed {
-            Some(rest) => rest.split(|byte| *byte == b'\n').next().unwrap_or_default(),
+            Some(rest) => {
+                let end = rest.iter().take(NAME + 1).position(|byte| *byte == b'\n');
+                rest.get(..end.unwrap_or(rest.len()))
+                    .filter(|name| name.len() <= NAME)
+                    .ok_or_else(too_long)?
+            }
             None => self.name,
         };
-        Ok((text(name.strip_suffix(b"/").unwrap_or(name)), 0))
+        // The names of tables are all stroke.
+        let is_table = listed.is_none() && matches!(name, b"/" | b"/SYM64/");
+        Ok((text(name.strip_suffix(b"/").filter(|_| !is_table).unwrap_or(name)), 0))
     }
+}
+
+fn too_long() -> Halt {
+    Halt::limit(format!("{NAME} bytes in the name of a member"))
 }

@@ -2,6 +2,7 @@
 //! headers.
 
 use super::ar::scanned;
+use super::links::Links;
 use super::member::{Container, target, text};
 use super::names;
 use super::stream::{TRAILING, is_padding};
@@ -13,6 +14,9 @@ use crate::source::{Part, Source, read_exactly, read_up_to};
 /// How the formats begin: `odc`, `newc`, and `newc` with sums.
 const MARKS: [&[u8]; 3] = [b"070707", b"070701", b"070702"];
 const RPM: &[u8] = b"\xed\xab\xee\xdb";
+/// Modes of Unix.
+const TYPE: u64 = 0o170_000;
+const LINK: u64 = 0o120_000;
 /// The longest name of a member.
 const NAME: u64 = 1 << 16;
 
@@ -62,6 +66,14 @@ impl Entry {
 
 /// Scans every member.
 pub(crate) fn read(container: &Container<'_>, scan: &mut Scan<'_>) -> Parsed<()> {
+    // Start-up images and packages are made of nothing else than systems.
+    let mut links = Links::of_system();
+    let read = members(container, &mut links, scan);
+    links.finish(scan);
+    read
+}
+
+fn members(container: &Container<'_>, links: &mut Links, scan: &mut Scan<'_>) -> Parsed<()> {
     const HEADER: usize = 110;
     let source = container.source;
     let mut at = 0_u64;
@@ -89,13 +101,20 @@ pub(crate) fn read(container: &Container<'_>, scan: &mut Scan<'_>) -> Parsed<()>
         if name == "TRAILER!!!" {
             return behind(source, end, scan);
         }
-        member(container, &name, &entry, &Part::new(source, data, entry.size), scan)?;
+        names::check(&name, at, scan);
+        links.member(&name, at, scan)?;
+        let content = Part::new(source, data, entry.size);
+        if entry.mode & TYPE == LINK {
+            links.symbolic(&name, &target(&content)?, at, scan);
+        } else {
+            member(container, &name, &entry, &content, scan)?;
+        }
         at = end.next_multiple_of(entry.align);
     }
     Err(Halt::Truncated { offset: source.size() })
 }
 
-/// One member: what unpacking makes of it, and its content.
+/// One member that is no link: what unpacking makes of it, and its content.
 fn member(
     container: &Container<'_>,
     name: &str,
@@ -103,17 +122,7 @@ fn member(
     content: &Part<'_>,
     scan: &mut Scan<'_>,
 ) -> Parsed<()> {
-    const TYPE: u64 = 0o170_000;
-    names::check(name, 0, scan);
     match entry.mode & TYPE {
-        0o120_000 => {
-            let target = target(content)?;
-            // Start-up images and packages are made of nothing else than systems.
-            if !names::is_of_system(name) || !names::check_rooted(name, &target, 0, scan) {
-                names::check_link(name, &target, false, 0, scan);
-            }
-            Ok(())
-        }
         0o020_000 | 0o060_000 | 0o010_000 => {
             scan.find(&SPECIAL, None, format!("member `{}`", shown(name)));
             Ok(())
@@ -137,7 +146,7 @@ pub(crate) fn package(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
     const LEAD: u64 = 96;
     let signatures = header_end(source, LEAD)?;
     let payload = header_end(source, signatures.next_multiple_of(8))?;
-    scan.nested("payload", &Part::from(source, payload));
+    scan.in_package(|scan| scan.nested("payload", &Part::from(source, payload)));
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod expand;
 mod input;
 mod java;
 mod kind;
+mod links;
 mod member;
 mod names;
 mod program;
@@ -17,6 +18,7 @@ mod program;
 pub(crate) mod sample;
 mod seven;
 mod stream;
+mod symbols;
 mod tar;
 #[cfg(test)]
 mod tests;

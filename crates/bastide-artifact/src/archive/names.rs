@@ -86,7 +86,7 @@ pub(crate) enum Way {
 }
 
 /// Where `path` leads from `depth` folders below the top.
-fn way(path: &str, depth: usize) -> Way {
+pub(super) fn way(path: &str, depth: usize) -> Way {
     let drive = matches!(path.as_bytes(), [b'a'..=b'z' | b'A'..=b'Z', b':', b'/' | b'\\', ..]);
     let home = matches!(path.as_bytes(), [b'~', b'/' | b'\\', ..]);
     if drive || home || path.starts_with(['/', '\\']) {
@@ -129,52 +129,8 @@ pub(crate) fn check(name: &str, offset: u64, scan: &mut Scan<'_>) -> bool {
     true
 }
 
-/// Judges a link `name` → `target`; hard links are paths from the top, symbolic ones from the folder of the link.
-/// Whether it stays inside.
-pub(crate) fn check_link(name: &str, target: &str, hard: bool, offset: u64, scan: &mut Scan<'_>) -> bool {
-    let depth = match hard {
-        true => 0,
-        false => name.split(['/', '\\']).filter(|part| !matches!(*part, "" | ".")).count().saturating_sub(1),
-    };
-    let message = format!("`{}` is a link to `{}`", shown(name), shown(target));
-    if way(target, depth) == Way::Outside {
-        scan.find(&LINK_ESCAPE, offset, message);
-        return false;
-    }
-    if !hard {
-        // Where the folder before `..` is a link in its turn, the path leads elsewhere than it says.
-        let rule = if turns_back(target) { &NAME } else { &LINK };
-        scan.find(rule, offset, message);
-    }
-    true
-}
-
-/// Whether `name` stands in a folder that systems begin with (Filesystem Hierarchy Standard 3.0, section 3).
-pub(crate) fn is_of_system(name: &str) -> bool {
-    const FOLDERS: &[&str] = &[
-        "bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "media", "mnt", "opt", "proc", "root",
-        "run", "sbin", "srv", "sys", "tmp", "usr", "var",
-    ];
-    let first = name.split('/').find(|part| !matches!(*part, "" | "."));
-    first.is_none_or(|first| FOLDERS.contains(&first))
-}
-
-/// Judges a link of an archive that holds files of a system; whether that settles it.
-pub(crate) fn check_rooted(name: &str, target: &str, offset: u64, scan: &mut Scan<'_>) -> bool {
-    /// What no package has links into.
-    const LIVE: &[&str] = &["/dev/", "/home/", "/proc/", "/root/", "/sys/"];
-    let whole = format!("{target}/");
-    let rooted = target.starts_with('/')
-        && way(target.trim_start_matches('/'), 0) == Way::Inside
-        && !LIVE.iter().any(|place| whole.starts_with(place));
-    if rooted {
-        scan.find(&ROOTED_LINK, offset, format!("`{}` is a link to `{}`", shown(name), shown(target)));
-    }
-    rooted
-}
-
 /// Whether `path` goes up after it went down.
-fn turns_back(path: &str) -> bool {
+pub(super) fn turns_back(path: &str) -> bool {
     let mut parts = path.split(['/', '\\']).filter(|part| !matches!(*part, "" | "."));
     parts.any(|part| part != "..") && parts.any(|part| part == "..")
 }

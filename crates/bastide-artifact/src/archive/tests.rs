@@ -264,6 +264,108 @@ fn members_that_leave_the_folder_are_found() {
     assert_eq!(ours(&tar(&[tarred("fifo", b'6', "", b"")])), ["tar.special"]);
 }
 
+/// A zip archive with links: to where they lead.
+fn linked(links: &[(&str, &str)], files: &[&str]) -> Vec<u8> {
+    let link = |(name, target): &(&str, &str)| {
+        let mut entry = entry(name, target.as_bytes());
+        entry.mode = 0o120_777;
+        entry
+    };
+    zip(&links.iter().map(link).chain(files.iter().map(|name| entry(name, WEIGHTS))).collect::<Vec<_>>())
+}
+
+#[test]
+fn chains_of_links_are_judged_in_every_archive() {
+    let of = |bytes: &[u8]| report(bytes).assessment();
+    let chain = [("d/l", ".."), ("d/l/e", "../..")];
+    assert_eq!(of(&linked(&chain, &["e/w.bin"])), Assessment::Malicious);
+    // In any order of the members, and with a way of writing the name that says the same.
+    assert_eq!(of(&linked(&[("d/l/e", "../.."), ("d/l", "..")], &[])), Assessment::Malicious);
+    assert_eq!(of(&linked(&[("d/l", "sub")], &["d//./l/w.bin"])), Assessment::Malicious);
+    assert_eq!(of(&linked(&[("d/l", "sub")], &["d/sub/w.bin", "d/l2"])), Assessment::Clean);
+    assert_eq!(of(&linked(&[("blobs/../l", "../x")], &[])), Assessment::Malicious);
+    let link = 0o120_777;
+    let members = |through: &'static str| cpio(&[("d/l", link, b".."), (through, link, b"../..")]);
+    assert_eq!(of(&members("d/l/e")), Assessment::Malicious);
+    assert_eq!(of(&cpio(&[("d/l", link, b".."), ("d/k", 0o100_644, WEIGHTS)])), Assessment::Clean);
+    let thru = [("lib/l", link, b"/usr/share".as_slice()), ("lib/l/root", 0o100_644, WEIGHTS)];
+    assert_eq!(of(&cpio(&thru)), Assessment::Malicious);
+    let late = [tarred("d/l/e", b'0', "", WEIGHTS), tarred("d/l", b'2', "..", b"")];
+    assert_eq!(of(&tar(&late)), Assessment::Malicious);
+    // A second name of a link counts from another folder.
+    let hard = [tarred("d/l", b'2', "..", b""), tarred("h", b'1', "d/l", b"")];
+    assert_eq!(of(&tar(&hard)), Assessment::Review);
+    let deep = format!("{}x", "d/".repeat(20));
+    let deep = [tarred(&deep, b'2', "sub", b""), tarred(&format!("{deep}/w"), b'0', "", WEIGHTS)];
+    assert_eq!(of(&tar(&deep)), Assessment::Malicious);
+}
+
+#[test]
+fn links_from_the_top_are_those_of_a_whole_system_or_of_a_package() {
+    let of = |bytes: &[u8]| report(bytes).assessment();
+    let deb = |data: &[Vec<u8>]| ar(&[("debian-binary/", b"2.0\n"), ("data.tar.gz/", &gzip(&tar(data)))]);
+    let system = |link: Vec<u8>| {
+        let folders = ["bin/sh", "etc/hostname", "usr/bin/env"].map(|name| tarred(name, b'0', "", WEIGHTS));
+        [vec![link], folders.to_vec()].concat()
+    };
+    let plain = || tarred("lib/l", b'2', "/usr/share/x", b"");
+    assert_eq!(of(&tar(&[plain()])), Assessment::Malicious);
+    assert_eq!(of(&deb(&[plain()])), Assessment::Review);
+    // What comes behind the link counts too.
+    assert_eq!(of(&tar(&system(plain()))), Assessment::Review);
+    let other = [system(plain()), vec![tarred("model.bin", b'0', "", WEIGHTS)]].concat();
+    assert_eq!(of(&tar(&other)), Assessment::Malicious);
+    assert_eq!(of(&tar(&system(tarred("var/run", b'2', "/run", b"")))), Assessment::Review);
+    for target in [
+        "/etc/passwd",
+        "/etc//passwd-",
+        "/etc/./shadow",
+        "/etc/ssh/ssh_host_rsa_key",
+        "/etc/cron.d/x",
+        "/run/secrets/token",
+        "/var/run/docker.sock",
+        "/proc/self/environ",
+        "/root/.ssh/id_rsa",
+        "/home",
+    ] {
+        let link = || tarred("lib/model.bin", b'2', target, b"");
+        assert_eq!(of(&tar(&system(link()))), Assessment::Malicious, "{target}");
+        assert_eq!(of(&deb(&[link()])), Assessment::Malicious, "{target}");
+    }
+    assert_eq!(of(&tar(&system(tarred("lib/l", b'2', "/etc/passwords", b"")))), Assessment::Review);
+}
+
+#[test]
+fn tables_of_archives_are_told_from_other_members() {
+    let of = |bytes: &[u8]| report(bytes).assessment();
+    let object = |tables: &[(&str, &[u8])]| ar(&[tables, &[("w.bin/", WEIGHTS)]].concat());
+    assert_eq!(of(&object(&[])), Assessment::Clean);
+    let gnu = b"\0\0\0\x02\0\0\0\x62\0\0\0\x62first\0second\0\0";
+    let windows = b"\x01\0\0\0\x62\0\0\0\x02\0\0\0\x01\0\x01\0first\0second\0";
+    assert_eq!(of(&object(&[("/", gnu), ("/", windows)])), Assessment::Clean);
+    assert_eq!(of(&object(&[("/", b"\0\0\0\0")])), Assessment::Clean);
+    assert_eq!(of(&object(&[("/SYM64/", b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x62one\0")])), Assessment::Clean);
+    let bsd = b"\x08\0\0\0\0\0\0\0\x62\0\0\0\x08\0\0\0_first\0\0";
+    assert_eq!(of(&object(&[("__.SYMDEF", bsd)])), Assessment::Clean);
+    let long = [b"__.SYMDEF SORTED\0\0\0\0".as_slice(), bsd].concat();
+    assert_eq!(of(&object(&[("#1/20", &long)])), Assessment::Clean);
+    for name in ["/", "/SYM64/", "__.SYMDEF", "__.SYMDEF SORTED"] {
+        assert_eq!(of(&object(&[(name, PICKLE)])), Assessment::Malicious, "{name}");
+    }
+}
+
+#[test]
+fn names_that_members_share_are_no_longer_than_paths() {
+    let named = |length: usize| {
+        let table = [&vec![b'n'; length], b"/\n".as_slice()].concat();
+        report(&ar(&[("//", &table), ("/0", WEIGHTS), ("/0", WEIGHTS)])).assessment()
+    };
+    assert_eq!(named(4000), Assessment::Clean);
+    assert_eq!(named(5000), Assessment::Unfinished);
+    let bsd = [&vec![b'n'; 5000], WEIGHTS].concat();
+    assert_eq!(report(&ar(&[("#1/5000", &bsd)])).assessment(), Assessment::Unfinished);
+}
+
 /// An `ar` archive as GNU writes it.
 fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = b"!<arch>\n".to_vec();
@@ -537,8 +639,13 @@ fn two_hundred_thousand_members_are_counted_quickly() {
     let many: Vec<_> = (0..60_000).map(|n| entry(&format!("n{n}"), b"")).collect();
     assert_eq!(ours(&zip(&many)), [""; 0]);
     let limits = crate::Limits { entries: 1000, ..crate::Limits::default() };
-    let report = crate::scan(&zip(&many), "m", &limits);
-    assert_eq!(report.assessment(), Assessment::Malicious);
+    // What was not read is no attack, whatever the archive is.
+    let of = |bytes: &[u8]| crate::scan(&bytes, "m", &limits).assessment();
+    assert_eq!(of(&zip(&many)), Assessment::Unfinished);
+    let members: Vec<_> = (0..1001).map(|n| tarred(&format!("n{n}"), b'0', "", b"")).collect();
+    assert_eq!(of(&tar(&members)), Assessment::Unfinished);
+    let one = crate::Limits { entries: 1, ..crate::Limits::default() };
+    assert_eq!(crate::scan(&zip(&torch()), "m.pt", &one).assessment(), Assessment::Unfinished);
 }
 
 fn samples() -> Vec<Vec<u8>> {

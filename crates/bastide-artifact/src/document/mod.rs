@@ -23,7 +23,7 @@ pub(crate) use jinja::{template, text as template_text};
 use crate::format::{Format, Glance};
 use crate::halt::{Halt, Parsed};
 use crate::keras;
-use crate::pickle::carried;
+use crate::pickle::{carried, plan};
 use crate::scan::Scan;
 use crate::source::{Source, read_up_to};
 
@@ -96,9 +96,7 @@ pub(crate) fn recognise(glance: &Glance<'_>, formats: &mut Vec<Format>) -> Parse
         if yaml::has_tags(glance.head) {
             formats.push(Format::Yaml);
         }
-    } else if let Some(format) =
-        xml::recognise(glance.head, glance.named("md") || glance.named("html") || glance.named("rst"))
-    {
+    } else if let Some(format) = xml::recognise(glance) {
         formats.push(format);
     } else if glance.named("jinja") || glance.named("jinja2") || glance.named("j2") {
         formats.push(Format::Jinja);
@@ -208,6 +206,7 @@ fn read_template(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
 
 fn read_json(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
     let bytes = decode::whole(source, scan)?;
+    plan::json(&bytes, scan)?;
     let text = decode::text(&bytes);
     let plain;
     let root = match json::parse(&text) {

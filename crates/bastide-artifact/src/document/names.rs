@@ -251,6 +251,14 @@ const STANDARD: &[&str] = &[
     "uuid.uuid4",
 ];
 
+/// Functions of `operator` that compute with numbers: what `torch.export` writes for symbolic sizes. Those that look
+/// things up (`attrgetter`, `itemgetter`, `methodcaller`, `getitem`) or call them are none of these.
+const ARITHMETIC: &[&str] = &[
+    "abs", "add", "and_", "eq", "floordiv", "ge", "gt", "index", "inv", "invert", "le", "lshift", "lt",
+    "matmul", "mod", "mul", "ne", "neg", "not_", "or_", "pos", "pow", "rshift", "sub", "truediv", "truth",
+    "xor",
+];
+
 /// How functions begin that read, write, fetch or run, in any library.
 const ACTS: &[&str] = &[
     "download",
@@ -302,7 +310,10 @@ pub(crate) fn named(path: &str) -> Named {
     // Classes live in private modules too: `sklearn.linear_model._ridge.Ridge`.
     let class = last.trim_start_matches('_').starts_with(char::is_uppercase);
     let private = !class && inner.clone().any(|part| part.starts_with('_'));
-    if DANGEROUS.contains(&root) || gadget || through {
+    let arithmetic = path.strip_prefix("_operator.").or_else(|| path.strip_prefix("operator."));
+    if arithmetic.is_some_and(|function| ARITHMETIC.contains(&function)) {
+        Named::Known
+    } else if DANGEROUS.contains(&root) || gadget || through {
         Named::Dangerous
     } else if matches!(root, "collections" | "datetime" | "functools" | "pathlib" | "random" | "uuid") {
         if STANDARD.contains(&path) { Named::Known } else { Named::Dangerous }
@@ -357,6 +368,10 @@ mod tests {
             "pandas.DataFrame.to_csv",
             "tensorflow.keras.models.load_model",
             "os",
+            "operator.attrgetter",
+            "_operator.methodcaller",
+            "operator.call",
+            "operator.add.__self__",
         ] {
             assert_eq!(named(path), Named::Dangerous, "{path}");
         }
@@ -366,6 +381,8 @@ mod tests {
             "sklearn.svm.SVC",
             "timm.create_model",
             "torch.optim.lr_scheduler._LRScheduler",
+            "_operator.mul",
+            "operator.floordiv",
         ] {
             assert_eq!(named(path), Named::Known, "{path}");
         }

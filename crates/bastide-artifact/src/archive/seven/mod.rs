@@ -8,6 +8,7 @@ mod header;
 use self::coder::{Chain, No};
 use self::header::{Fields, File, Folder, Streams};
 use super::expand::{End, Expanded, Opener};
+use super::links::Links;
 use super::member::{Container, target};
 use super::stream::TRAILING;
 use super::zip::{ENCRYPTED, UNSUPPORTED};
@@ -125,8 +126,10 @@ fn unpack<'a>(
 }
 
 fn members(source: &dyn Source, streams: &Streams, files: &[File], scan: &mut Scan<'_>) -> Parsed<()> {
+    let mut links = Links::default();
     for file in files {
         names::check(&file.name, 0, scan);
+        links.member(&file.name, 0, scan)?;
     }
     let container = Container { format: Format::SevenZip, source };
     let mut start = SIGNATURE_SIZE.saturating_add(streams.start);
@@ -152,7 +155,7 @@ fn members(source: &dyn Source, streams: &Streams, files: &[File], scan: &mut Sc
             let Some(file) = files.next() else { break };
             let member = Part::new(&content, at, size);
             at = at.saturating_add(size);
-            one(&container, file, &member, scan)?;
+            one(&container, file, &member, &mut links, scan)?;
         }
         if let Err(halt) = content.ended("a block of files") {
             scan.halted(Format::SevenZip, halt);
@@ -163,12 +166,18 @@ fn members(source: &dyn Source, streams: &Streams, files: &[File], scan: &mut Sc
     Ok(())
 }
 
-fn one(container: &Container<'_>, file: &File, member: &Part<'_>, scan: &mut Scan<'_>) -> Parsed<()> {
+fn one(
+    container: &Container<'_>,
+    file: &File,
+    member: &Part<'_>,
+    links: &mut Links,
+    scan: &mut Scan<'_>,
+) -> Parsed<()> {
     /// The upper half is the mode of Unix.
     const UNIX: u32 = 0x8000;
     let mode = file.attributes >> 16;
     if file.attributes & UNIX != 0 && mode & 0o170_000 == 0o120_000 {
-        names::check_link(&file.name, &target(member)?, false, 0, scan);
+        links.symbolic(&file.name, &target(member)?, 0, scan);
         return Ok(());
     }
     match container.stored(&file.name, member, scan) {

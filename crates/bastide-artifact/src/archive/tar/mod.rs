@@ -2,12 +2,11 @@
 
 mod header;
 
-use std::collections::HashSet;
-
 use bastide_types::{Assessment, Rule, Severity};
 
 use self::header::{BLOCK, Header, Pax, text};
 use super::kind;
+use super::links::Links;
 use super::member::Container;
 use super::names;
 use super::stream::TRAILING;
@@ -83,42 +82,13 @@ pub(crate) fn read(format: Format, source: &dyn Source, scan: &mut Scan<'_>) -> 
         at: 0,
         general: Pax::default(),
         next: Pax::default(),
-        links: HashSet::new(),
+        links: Links::of_system(),
         junk: None,
         ended: false,
-        system: true,
     };
-    let mut count = 0;
-    while let Some(block) = walk.block()? {
-        scan.spend(1)?;
-        match Header::parse(&block) {
-            _ if block.iter().all(|&byte| byte == 0) => {
-                walk.ended = true;
-                walk.at += BLOCK;
-            }
-            Some(header) => {
-                count += 1;
-                if count > scan.limits.entries {
-                    return Err(Halt::limit(format!("{} entries in an archive", scan.limits.entries)));
-                }
-                walk.junk(scan);
-                if walk.ended {
-                    scan.find(&TRAILING, walk.at, "members behind the end of the archive");
-                    walk.ended = false;
-                }
-                walk.header(header, scan)?;
-            }
-            None => {
-                walk.junk.get_or_insert(walk.at);
-                walk.at += BLOCK;
-            }
-        }
-    }
-    walk.junk(scan);
-    match walk.at > source.size() {
-        true => Err(Halt::Truncated { offset: source.size() }),
-        false => Ok(()),
-    }
+    let read = walk.members(scan);
+    walk.links.finish(scan);
+    read
 }
 
 struct Walk<'a> {
@@ -128,17 +98,49 @@ struct Walk<'a> {
     general: Pax,
     /// What holds for the next one.
     next: Pax,
-    /// Symbolic links so far.
-    links: HashSet<String>,
+    links: Links,
     /// Where blocks began that are no headers.
     junk: Option<u64>,
     /// Whether the mark of the end was seen.
     ended: bool,
-    /// Whether all members so far stand in folders of a system.
-    system: bool,
 }
 
 impl Walk<'_> {
+    /// Reads header by header to the end.
+    fn members(&mut self, scan: &mut Scan<'_>) -> Parsed<()> {
+        let mut count = 0;
+        while let Some(block) = self.block()? {
+            scan.spend(1)?;
+            match Header::parse(&block) {
+                _ if block.iter().all(|&byte| byte == 0) => {
+                    self.ended = true;
+                    self.at += BLOCK;
+                }
+                Some(header) => {
+                    count += 1;
+                    if count > scan.limits.entries {
+                        return Err(Halt::limit(format!("{} entries in an archive", scan.limits.entries)));
+                    }
+                    self.junk(scan);
+                    if self.ended {
+                        scan.find(&TRAILING, self.at, "members behind the end of the archive");
+                        self.ended = false;
+                    }
+                    self.header(header, scan)?;
+                }
+                None => {
+                    self.junk.get_or_insert(self.at);
+                    self.at += BLOCK;
+                }
+            }
+        }
+        self.junk(scan);
+        match self.at > self.container.source.size() {
+            true => Err(Halt::Truncated { offset: self.container.source.size() }),
+            false => Ok(()),
+        }
+    }
+
     fn block(&self) -> Parsed<Option<[u8; 512]>> {
         let bytes = read_up_to(self.container.source, self.at, 512)?;
         Ok(match bytes.first_chunk() {
@@ -197,7 +199,7 @@ impl Walk<'_> {
                 scan.find(&AMBIGUOUS, at, what);
             }
         }
-        self.check(&header, at, scan);
+        self.check(&header, at, scan)?;
         self.content(&header, pax.is_sparse || self.general.is_sparse, scan)
     }
 
@@ -218,24 +220,13 @@ impl Walk<'_> {
     }
 
     /// Judges what unpacking the member does.
-    fn check(&mut self, header: &Header, at: u64, scan: &mut Scan<'_>) {
+    fn check(&mut self, header: &Header, at: u64, scan: &mut Scan<'_>) -> Parsed<()> {
         let name = &header.name;
         names::check(name, at, scan);
-        self.system &= names::is_of_system(name);
-        if let Some(link) = self.through(name) {
-            let what = format!("member `{}` is written through the link `{}`", shown(name), shown(link));
-            scan.find(&names::LINK_ESCAPE, at, what);
-        }
+        self.links.member(name, at, scan)?;
         match header.kind {
-            b'2' if self.system && names::check_rooted(name, &header.link, at, scan) => {
-                self.links.insert(normal(name));
-            }
-            b'1' | b'2' => {
-                names::check_link(name, &header.link, header.kind == b'1', at, scan);
-                if header.kind == b'2' {
-                    self.links.insert(normal(name));
-                }
-            }
+            b'1' => self.links.hard(name, &header.link, at, scan),
+            b'2' => self.links.symbolic(name, &header.link, at, scan),
             b'3' | b'4' | b'6' => scan.find(&SPECIAL, at, format!("member `{}`", shown(name))),
             b'5' => {}
             _ if header.mode & 0o6000 != 0 => {
@@ -243,15 +234,7 @@ impl Walk<'_> {
             }
             _ => {}
         }
-    }
-
-    /// The link that a path leads through.
-    fn through<'n>(&self, name: &'n str) -> Option<&'n str> {
-        let name = name.trim_end_matches('/');
-        name.match_indices('/')
-            .filter_map(|(at, _)| name.get(..at))
-            .take(64)
-            .find(|folder| !self.links.is_empty() && self.links.contains(&normal(folder)))
+        Ok(())
     }
 
     fn content(&mut self, header: &Header, is_sparse: bool, scan: &mut Scan<'_>) -> Parsed<()> {
@@ -277,10 +260,4 @@ impl Walk<'_> {
         }
         Ok(())
     }
-}
-
-/// A path without what does not matter.
-fn normal(path: &str) -> String {
-    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-    parts.join("/")
 }

@@ -208,6 +208,12 @@ pub(crate) fn start(method: u16, part: &Part<'_>, most: u64) -> Vec<u8> {
     bytes
 }
 
+/// How many bytes the data of an entry decodes to, up to `most`; `None` where it does not decode.
+pub(crate) fn length(method: u16, part: &Part<'_>, most: u64) -> Option<u64> {
+    let mut reader = io::Read::take(decoder(method, Input::new(part), u64::MAX).ok()?, most);
+    io::copy(&mut reader, &mut io::sink()).ok()
+}
+
 /// Version, size of the properties, properties, stream (APPNOTE 6.3.10, section 5.8.8).
 fn lzma(mut input: Input<'_>, size: u64) -> io::Result<Reader<'_>> {
     let mut header = [0; 9];

@@ -7,6 +7,7 @@ use super::directory::{Directory, Entry};
 use super::local::{self, Local, STREAMED};
 use super::rules;
 use crate::archive::bomb::{BOMB, shared};
+use crate::archive::links::Links;
 use crate::archive::member::{Container, target, text};
 use crate::archive::names;
 use crate::format::Format;
@@ -53,9 +54,6 @@ impl Names {
         self.all.extend(entries.iter().map(|entry| entry.name.clone()));
         let found = entries.len() as u64;
         match &directory.halt {
-            Some(Halt::Limit { .. }) => {
-                scan.find(&BOMB, directory.start, format!("more than {} members", scan.limits.entries));
-            }
             // Writers without zip64 let the count run over.
             None if found & 0xffff != directory.counted & 0xffff => {
                 let what = format!("the directory counts {} members and has {found}", directory.counted);
@@ -98,6 +96,7 @@ pub(crate) fn scan_all(
     let mut entries: Vec<&Entry> = directory.entries.iter().collect();
     entries.sort_by_key(|entry| entry.local);
     overlapping(container, &entries, scan);
+    let mut links = Links::default();
     let mut seen = HashSet::new();
     let mut sums = Sums::default();
     let (mut reached, mut overlaps) = (0, 0);
@@ -109,6 +108,7 @@ pub(crate) fn scan_all(
             scan.halted(container.format, Halt::malformed(entry.local, what));
             continue;
         };
+        links.member(&name, local.at, scan)?;
         compare(entry, &local, &name, scan);
         let data = Data { at: local.data, packed: entry.packed, method: entry.method };
         let end = local.data.saturating_add(entry.packed);
@@ -124,7 +124,7 @@ pub(crate) fn scan_all(
             continue;
         }
         if entry.mode.is_some_and(|mode| mode & TYPE == SYMLINK) && entry.size <= 4096 {
-            link(container, entry, &local, &name, scan)?;
+            links.symbolic(&name, &target_of(container, entry, &local)?, local.at, scan);
         }
         let said =
             Said { name: &name, flags: entry.flags | local.flags, crc: entry.crc, size: Some(entry.size) };
@@ -216,20 +216,13 @@ fn compare(entry: &Entry, local: &Local, name: &str, scan: &mut Scan<'_>) {
     }
 }
 
-fn link(
-    container: &Container<'_>,
-    entry: &Entry,
-    local: &Local,
-    name: &str,
-    scan: &mut Scan<'_>,
-) -> Parsed<()> {
+/// Where a link leads: its content.
+fn target_of(container: &Container<'_>, entry: &Entry, local: &Local) -> Parsed<String> {
     let part = Part::new(container.source, local.data, entry.packed);
-    let target = match entry.method {
+    Ok(match entry.method {
         0 => target(&part)?,
         method => text(&super::content::start(method, &part, 4096)),
-    };
-    names::check_link(name, &target, false, local.at, scan);
-    Ok(())
+    })
 }
 
 impl Sums {

@@ -60,23 +60,36 @@ pub(super) fn values(source: &dyn Source, kept: Kept, length_size: usize, scan: 
     if !kept.rows {
         return Ok(());
     }
+    const FIRST: usize = 4 << 10;
     const WINDOW: usize = 1 << 20;
     let finder = memchr::memmem::Finder::new(b"GCOL\x01\0\0\0");
     let mut at = 0;
+    let mut spanned = false;
+    // Collections may stand close together: what is read behind each of them is little.
+    let mut size = FIRST;
     while at < source.size() {
-        let window = read_up_to(source, at, WINDOW + 7)?;
+        let window = read_up_to(source, at, size + 7)?;
         scan.spend(window.len() as u64 / 64)?;
         let Some(hit) = finder.find(&window) else {
-            at += WINDOW as u64;
+            at += size as u64;
+            size = (2 * size).min(WINDOW);
             continue;
         };
-        at = collection(source, at + hit as u64, length_size, scan)?;
+        at = collection(source, at + hit as u64, length_size, &mut spanned, scan)?;
+        size = FIRST;
     }
     Ok(())
 }
 
-/// Judges the objects of the collection at `at` (specification III.E); gives where the next may begin.
-fn collection(source: &dyn Source, at: u64, length_size: usize, scan: &mut Scan<'_>) -> Parsed<u64> {
+/// Judges the objects of the collection at `at` (specification III.E); gives where the next may begin. `spanned` is whether
+/// an object that is too large for its collection was looked at.
+fn collection(
+    source: &dyn Source,
+    at: u64,
+    length_size: usize,
+    spanned: &mut bool,
+    scan: &mut Scan<'_>,
+) -> Parsed<u64> {
     let number = |at: u64, size: usize| -> Parsed<u64> {
         let bytes = read_up_to(source, at, size)?;
         Ok(bytes.iter().take(8).rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
@@ -91,11 +104,17 @@ fn collection(source: &dyn Source, at: u64, length_size: usize, scan: &mut Scan<
             break;
         }
         let data = Part::new(source, object + head, length);
-        scan.within("row of an array of objects", |scan| row(&data, scan))?;
         // What says that it is so large may only mean to span the collections behind.
         if length > LARGEST {
+            // Looking at one that does not fit looks at all that others could claim.
+            let fits = length <= end - (object + head);
+            if fits || !std::mem::replace(spanned, true) {
+                scan.spend(data.size())?;
+                scan.within("row of an array of objects", |scan| row(&data, scan))?;
+            }
             return Ok(object + head);
         }
+        scan.within("row of an array of objects", |scan| row(&data, scan))?;
         let padded = length.checked_next_multiple_of(8).unwrap_or(length);
         object = object.saturating_add(head).saturating_add(padded);
     }

@@ -219,6 +219,20 @@ fn a_collection_that_spans_another_hides_nothing() {
 }
 
 #[test]
+fn objects_that_claim_the_rest_of_the_file_are_looked_at_once() {
+    let mut file = with_heap("PSEUDOATOM", "object", &[HARMLESS]);
+    for _ in 0..4000 {
+        file.extend(b"GCOL\x01\0\0\0\0\0\0\0\x10\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x08\0\0\0");
+    }
+    let limits = Limits { steps: 4_000_000, ..Limits::default() };
+    let of = |file: &[u8]| scan(&file, "model.h5", &limits).assessment();
+    assert_eq!(of(&file), Assessment::Clean);
+    let harm = with_heap("PSEUDOATOM", "object", &[HARM]);
+    file.extend(&harm[memchr::memmem::find(&harm, b"GCOL").unwrap()..]);
+    assert_eq!(of(&file), Assessment::Malicious);
+}
+
+#[test]
 fn pickles_of_hickle_are_found_in_its_values() {
     let hickle = with_heap("HICKLE_VERSION", "5.0.3", &[HARM]);
     assert_eq!(judge(&hickle).assessment(), Assessment::Malicious);

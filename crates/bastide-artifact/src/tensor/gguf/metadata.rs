@@ -116,10 +116,17 @@ fn string(wire: &mut Wire<'_>, key: &str, scan: &mut Scan<'_>) -> Proof<()> {
     }
     if is_template {
         document::template(&text, at, scan);
-    } else {
+    } else if !key.starts_with("general.") || is_chain(&text) {
+        // What is said of the model there is shown to people; a chain of internals is a template all the same.
         document::template_text(&text, at, scan);
     }
     Ok(())
+}
+
+/// Whether the text holds more names of Python's own than a description that speaks of one.
+fn is_chain(text: &str) -> bool {
+    const MARKS: usize = 4;
+    text.matches("__").nth(MARKS).is_some()
 }
 
 /// Whether a program renders the text under this key: `tokenizer.chat_template.NAME`, `adapter.prompt_template`.

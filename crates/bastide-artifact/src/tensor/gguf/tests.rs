@@ -260,15 +260,16 @@ fn templates_are_read_under_any_key() {
         }
         scanned(&writer.data(0)).assessment()
     };
-    for key in [
-        "tokenizer.chat_template",
-        "tokenizer.chat_template.rag",
-        "adapter.prompt_template",
-        "my.prompt",
-        "general.name",
-    ] {
+    for key in
+        ["tokenizer.chat_template", "tokenizer.chat_template.rag", "adapter.prompt_template", "my.prompt"]
+    {
         assert_eq!(file(key, hostile, false), Assessment::Malicious, "{key}");
         assert_eq!(file(key, "{{ messages[0].content }}", false), Assessment::Clean, "{key}");
+    }
+    for key in ["general.name", "general.description"] {
+        assert_eq!(file(key, "a template {{ x.__class__ }}", false), Assessment::Clean, "{key}");
+        let chain = "{{ x.__class__.__mro__[1].__subclasses__() }}";
+        assert_eq!(file(key, chain, false), Assessment::Malicious, "{key}");
     }
     assert_eq!(file("tokenizer.chat_templates", hostile, true), Assessment::Malicious);
     assert_eq!(file("tokenizer.chat_templates", "default", true), Assessment::Clean);

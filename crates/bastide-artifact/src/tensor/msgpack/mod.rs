@@ -10,6 +10,7 @@ use bastide_types::{Assessment, Rule, Severity};
 use super::proof::{Proof, Stop, flaw, settle};
 use crate::format::Glance;
 use crate::halt::{Halt, Parsed};
+use crate::pickle::plan;
 use crate::scan::Scan;
 use crate::source::{Part, Source, read_up_to};
 use walk::{Item, Walk};
@@ -183,6 +184,7 @@ fn is_bare_array(glance: &Glance<'_>) -> bool {
 
 /// Reads the file.
 pub(super) fn read(source: &dyn Source, scan: &mut Scan<'_>) -> Parsed<()> {
+    plan::file(source, scan)?;
     let proof = document(source, scan);
     settle(proof, &STRUCTURE, scan)
 }
