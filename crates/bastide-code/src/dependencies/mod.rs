@@ -21,6 +21,7 @@ mod database;
 mod lock;
 mod node;
 mod order;
+mod origin;
 mod project;
 mod python;
 mod requirements;

@@ -10,7 +10,27 @@ use crate::dependencies::requirements;
 /// The longest project file that is read, in bytes; people write them.
 const LONGEST: usize = 4 << 20;
 
-type Value<'t> = Spanned<DeValue<'t>>;
+/// Lists of requirements.
+pub(crate) const LISTS: &[&[&str]] = &[
+    &["build-system", "requires"],
+    &["project", "dependencies"],
+    &["tool", "uv", "dev-dependencies"],
+    &["tool", "uv", "override-dependencies"],
+];
+
+/// Tables of such lists, each with a name.
+pub(crate) const GROUPS: &[&[&str]] =
+    &[&["project", "optional-dependencies"], &["dependency-groups"], &["tool", "pdm", "dev-dependencies"]];
+
+/// Tables of packages.
+pub(crate) const TABLES: &[&[&str]] = &[
+    &["tool", "poetry", "dependencies"],
+    &["tool", "poetry", "dev-dependencies"],
+    &["packages"],
+    &["dev-packages"],
+];
+
+pub(crate) type Value<'t> = Spanned<DeValue<'t>>;
 
 /// The packages that it names, in its order; none where it cannot be read.
 pub(crate) fn packages(text: &str) -> Vec<Package> {
@@ -18,29 +38,11 @@ pub(crate) fn packages(text: &str) -> Vec<Package> {
     let root = root.get_ref();
     let breaks = memchr::memchr_iter(b'\n', text.as_bytes()).collect();
     let mut found = Found { breaks, packages: Vec::new() };
-    for path in [
-        &["build-system", "requires"][..],
-        &["project", "dependencies"],
-        &["tool", "uv", "dev-dependencies"],
-        &["tool", "uv", "override-dependencies"],
-    ] {
-        found.list(at(root, path));
-    }
-    for path in [
-        &["project", "optional-dependencies"][..],
-        &["dependency-groups"],
-        &["tool", "pdm", "dev-dependencies"],
-    ] {
+    LISTS.iter().for_each(|path| found.list(at(root, path)));
+    for path in GROUPS {
         pairs(at(root, path)).for_each(|(_, _, list)| found.list(Some(list)));
     }
-    for path in [
-        &["tool", "poetry", "dependencies"][..],
-        &["tool", "poetry", "dev-dependencies"],
-        &["packages"],
-        &["dev-packages"],
-    ] {
-        found.table(at(root, path));
-    }
+    TABLES.iter().for_each(|path| found.table(at(root, path)));
     for (_, _, group) in pairs(at(root, &["tool", "poetry", "group"])) {
         found.table(get(group, "dependencies"));
     }
@@ -48,21 +50,17 @@ pub(crate) fn packages(text: &str) -> Vec<Package> {
     found.packages
 }
 
-/// Whether it is TOML.
-pub(crate) fn is_readable(text: &str) -> bool {
-    read(text).is_some()
-}
-
-fn read(text: &str) -> Option<Spanned<DeTable<'_>>> {
+/// The whole as a table, if it is TOML.
+pub(crate) fn read(text: &str) -> Option<Spanned<DeTable<'_>>> {
     if text.len() > LONGEST { None } else { DeTable::parse(text).ok() }
 }
 
-fn at<'v, 't>(root: &'v DeTable<'t>, path: &[&str]) -> Option<&'v Value<'t>> {
+pub(crate) fn at<'v, 't>(root: &'v DeTable<'t>, path: &[&str]) -> Option<&'v Value<'t>> {
     let (first, rest) = path.split_first()?;
     rest.iter().try_fold(root.get(*first)?, |value, name| get(value, name))
 }
 
-fn get<'v, 't>(value: &'v Value<'t>, name: &str) -> Option<&'v Value<'t>> {
+pub(crate) fn get<'v, 't>(value: &'v Value<'t>, name: &str) -> Option<&'v Value<'t>> {
     match value.get_ref() {
         DeValue::Table(table) => table.get(name),
         _ => None,
@@ -70,7 +68,9 @@ fn get<'v, 't>(value: &'v Value<'t>, name: &str) -> Option<&'v Value<'t>> {
 }
 
 /// The entries of a table: name, place, value.
-fn pairs<'v, 't>(value: Option<&'v Value<'t>>) -> impl Iterator<Item = (&'v str, usize, &'v Value<'t>)> {
+pub(crate) fn pairs<'v, 't>(
+    value: Option<&'v Value<'t>>,
+) -> impl Iterator<Item = (&'v str, usize, &'v Value<'t>)> {
     let table = match value.map(Spanned::get_ref) {
         Some(DeValue::Table(table)) => Some(table),
         _ => None,
@@ -206,8 +206,8 @@ flask = "*"
 
     #[test]
     fn what_is_no_toml_names_nothing() {
-        assert!(packages("[project\n").is_empty() && !is_readable("[project\n"));
-        assert!(packages("project = 5\n").is_empty() && is_readable("project = 5\n"));
+        assert!(packages("[project\n").is_empty() && read("[project\n").is_none());
+        assert!(packages("project = 5\n").is_empty() && read("project = 5\n").is_some());
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! `requirements.txt`: <https://pip.pypa.io/en/stable/reference/requirements-file-format/>, and what is wrong in lock files.
 
+use bastide_types::Rule;
+
 use crate::dependencies::lock::{Kind, LONGEST, Package, packages as locked};
 use crate::dependencies::order::Ecosystem;
-use crate::dependencies::{project, rules};
+use crate::dependencies::{origin, rules};
 use crate::remark::{Remark, Remarks, shown};
 
 /// The packages that the lines pin; options and other files are left out.
@@ -119,11 +121,7 @@ pub fn remarks(kind: Kind, text: &str) -> Vec<Remark> {
                 );
             }
         }
-        Kind::Project => {
-            if !project::is_readable(text) {
-                remarks.add(&rules::UNREAD, 0, "it is not read as TOML, so its packages are not known");
-            }
-        }
+        Kind::Project => origin::check(text, &mut remarks),
         Kind::PythonTables | Kind::PyLock | Kind::Cargo | Kind::Yarn => {
             if locked(kind, text).is_empty() && text.trim().len() > 256 {
                 remarks.add(&rules::MALFORMED, 0, "nothing in it can be read as a package");
@@ -140,9 +138,7 @@ fn requirements(text: &str, remarks: &mut Remarks<'_>) {
         let index = ["-i ", "--index-url", "--extra-index-url", "--find-links", "-f "]
             .iter()
             .any(|option| lower.starts_with(option));
-        if lower.starts_with("--trusted-host")
-            || index && lower.contains("http://") && !lower.contains("http://localhost")
-        {
+        if lower.starts_with("--trusted-host") || index && is_plain(&lower) {
             remarks.add_line(
                 &rules::PLAIN_INDEX,
                 number,
@@ -151,26 +147,49 @@ fn requirements(text: &str, remarks: &mut Remarks<'_>) {
         } else if lower.starts_with("--extra-index-url") && !lower.contains("download.pytorch.org") {
             remarks.add_line(&rules::INDEX, number, "names of the second index may be taken in the first");
         }
-        let address = lower.contains("git+") || lower.contains("://") && !lower.starts_with("--");
-        if address && !index && !fixed(&lower) {
-            remarks.add_line(
-                &rules::UNFIXED_SOURCE,
-                number,
-                format!("`{}`", shown(&crate::secrets::blotted(&bare))),
-            );
+        if let Some(rule) = source(&lower).filter(|_| !index) {
+            remarks.add_line(rule, number, format!("`{}`", shown(&crate::secrets::blotted(&bare))));
         } else if let Some(package) =
-            line(&bare, number).filter(|package| package.version.is_empty() && !address)
+            line(&bare, number).filter(|package| package.version.is_empty() && !is_address(&lower))
         {
             remarks.add_line(&rules::UNPINNED, number, format!("`{}` has no version", shown(&package.name)));
         }
     }
 }
 
+/// What is wrong with a requirement in small letters that gives an address.
+pub(crate) fn source(lower: &str) -> Option<&'static Rule> {
+    if !is_address(lower) {
+        None
+    } else if is_plain(lower) && !names_content(lower) {
+        Some(&rules::PLAIN_INDEX)
+    } else {
+        (!fixed(lower)).then_some(&rules::UNFIXED_SOURCE)
+    }
+}
+
+fn is_address(lower: &str) -> bool {
+    lower.contains("git+") || lower.contains("://") && !lower.starts_with("--")
+}
+
+/// Whether an address in small letters leads to another machine without protection.
+pub(crate) fn is_plain(lower: &str) -> bool {
+    lower.split("http://").skip(1).any(|rest| {
+        let host = rest.split(['/', ':', '#', '?', ' ']).next().unwrap_or(rest);
+        !matches!(host, "localhost" | "127.0.0.1")
+    })
+}
+
 /// Whether an address names a commit or a digest, or a wheel whose name has its version.
 fn fixed(text: &str) -> bool {
+    names_content(text) || text.contains(".whl")
+}
+
+/// Whether an address names a commit or a digest.
+fn names_content(text: &str) -> bool {
     let commit =
         text.split('@').skip(1).any(|part| part.bytes().take_while(u8::is_ascii_hexdigit).count() == 40);
-    commit || text.contains("sha256=") || text.contains("--hash=") || text.contains(".whl")
+    commit || text.contains("sha256=") || text.contains("--hash=")
 }
 
 #[cfg(test)]

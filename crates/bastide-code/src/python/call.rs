@@ -6,7 +6,8 @@ use crate::python::expression::{self, field};
 use crate::python::reader::{Child, Reader};
 use crate::python::value::{Known, Taint, Value};
 use crate::python::{
-    command, deferred, download, fold, hostile, loaders, names, natives, output, serving, sources,
+    command, deferred, download, fold, hostile, loaders, names, natives, output, request, serving, sources,
+    theft,
 };
 
 /// One call.
@@ -59,7 +60,15 @@ impl Call<'_> {
                 let pip = Value::text("pip", Taint::NONE);
                 Some(Value::list(std::iter::once(pip).chain(words).collect()))
             }
-            _ if self.path.starts_with("sh.") => rest(0),
+            // The program is the function.
+            _ if self.path.starts_with("sh.") || self.path.starts_with("plumbum.") => {
+                let program = if last.ends_with("()") || last.ends_with("[]") {
+                    Value::default()
+                } else {
+                    Value::text(last, Taint::NONE)
+                };
+                Some(Value::list(std::iter::once(program).chain(self.positional().cloned()).collect()))
+            }
             _ => {
                 let by_name =
                     || ["args", "command", "cmd", "cmdline"].iter().find_map(|name| self.named(name));
@@ -104,12 +113,13 @@ impl Reader<'_, '_, '_> {
         };
         // A list too deep for its items to be kept still hands on where they come from.
         let flow = field(children, "arguments").map_or(Taint::NONE, |arguments| arguments.value.taint);
+        let found = value.taint.with(flow).only(Taint::FOUND);
         if let Known::Method(receiver, name) = &value.known {
             self.method_call(node, receiver, name, args);
             let result = fold::method(receiver, name, args);
             self.spend(result.as_text().map_or(0, str::len) / 16);
             let handed = if sources::is_transparent(name) { receiver.taint.with(flow) } else { Taint::NONE };
-            return result.with(handed);
+            return result.with(handed).with(found);
         }
         if let Some(value) = self.called_at_once(function, args) {
             return value;
@@ -126,11 +136,18 @@ impl Reader<'_, '_, '_> {
         self.check(&call);
         if let Some(result) = fold::function(&path, args, &mut self.names) {
             self.spend(result.as_text().map_or(0, str::len) / 16);
-            return result;
+            return result.with(found);
         }
-        let mut taint = sources::of_call(&path);
+        let mut taint = sources::of_call(&path).with(found);
         if sources::is_transparent(&path) {
             taint = taint.with(value.taint).with(flow);
+        }
+        if sources::is_fetch(&path) && args.iter().filter_map(Value::as_text).any(sources::is_metadata) {
+            taint = taint.with(Taint::CREDENTIAL);
+        }
+        // A method of what a request brings hands on some of it.
+        if value.taint.has(Taint::REQUEST) {
+            taint = taint.with(Taint::REQUEST);
         }
         if let Some(name) = path.strip_prefix("local:") {
             self.names.called(name, args);
@@ -150,7 +167,11 @@ impl Reader<'_, '_, '_> {
     /// What `open` returns: it names its file, so that what is written into it can be followed.
     fn opened(&self, call: &Call<'_>) -> Value {
         let key = call.arg(0, "file").and_then(Value::key).unwrap_or_default();
-        let mut taint = Taint::NONE;
+        let named = call.arg(0, "file").map_or(Taint::NONE, |file| file.taint);
+        let mut taint = if named.has(Taint::HUB) { Taint::HUB } else { Taint::NONE };
+        if key.contains("/run/secrets/") {
+            taint = taint.with(Taint::CREDENTIAL);
+        }
         if sources::is_credential_file(key) {
             taint = taint.with(Taint::SECRET);
         }
@@ -217,6 +238,8 @@ impl Reader<'_, '_, '_> {
         natives::check(self, call);
         output::check(self, call);
         serving::check(self, call);
+        request::check(self, call);
+        theft::check(self, call);
         deferred::check(self, call);
     }
 }

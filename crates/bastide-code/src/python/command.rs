@@ -4,7 +4,7 @@ use bastide_types::Rule;
 
 use crate::python::call::Call;
 use crate::python::hostile::HOSTILE_COMMAND;
-use crate::python::names::runs_command;
+use crate::python::names::{runs_command, through_library};
 use crate::python::reader::{Reader, Scope};
 use crate::python::role::Role;
 use crate::python::serving;
@@ -79,6 +79,12 @@ fn loading(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>, installs: bool) {
     let name = shown(call.path);
     match (reader.role(), strange) {
         (Role::Loader, Some(command)) if imports || told => strangely(reader, call, command, when),
+        // No honest model sends commands, or installs what its author's own index serves.
+        (Role::Loader, _)
+            if through_library(call.path) || known.as_deref().is_some_and(shell::takes_index) =>
+        {
+            strangely(reader, call, known.as_deref().unwrap_or_default(), when);
+        }
         (Role::Install | Role::Program, Some(command)) if told => strangely(reader, call, command, when),
         (Role::Loader, _) if imports || known.as_deref().is_none_or(|known| !shell::is_tool(known)) => {
             reader.remarks.add(&IMPORT_COMMAND, call.offset, format!("`{name}` runs when {when}"));

@@ -6,6 +6,7 @@ use crate::python::call::Call;
 use crate::python::hostile::DOWNLOADED_PROGRAM;
 use crate::python::names::runs_command;
 use crate::python::reader::Reader;
+use crate::python::role::Role;
 use crate::python::value::{Taint, Value};
 use crate::remark::{rule, shown};
 
@@ -81,6 +82,8 @@ pub(crate) fn check(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
         "cloudpickle.load",
         "cloudpickle.loads",
         "joblib.load",
+        "pandas.read_pickle",
+        "jsonpickle.decode",
     ];
     let name = shown(call.path);
     if RUNNERS.contains(&call.path) {
@@ -90,7 +93,36 @@ pub(crate) fn check(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
             reader.remarks.add(&DOWNLOADED_PROGRAM, call.offset, message);
         }
     }
-    if PICKLES.contains(&call.path) && call.inflow().has(Taint::NETWORK) {
+    let torch = call.path == "torch.load" && !call.is("weights_only", true);
+    let numpy = call.path == "numpy.load" && call.is("allow_pickle", true);
+    if torch || numpy || PICKLES.contains(&call.path) {
+        object(reader, call);
+    }
+}
+
+/// What is unpickled and came over the network. Nobody but its author chose the address of what importing or loading a
+/// model unpickles; the hub's files are those of another model, and only importing one unpickles them unasked.
+fn object(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    let name = shown(call.path);
+    let given = call.positional().next().or_else(|| call.named("f"));
+    let file = given.and_then(Value::key).is_some_and(|key| reader.names.downloads.contains(key));
+    let taint = given.map_or(Taint::NONE, |given| given.taint);
+    let network = file || taint.has(Taint::NETWORK);
+    if !network && !taint.has(Taint::HUB) {
+        return;
+    }
+    // The default of torch unpickles no longer, and people load what they publish themselves.
+    let default = call.path == "torch.load" && !call.is("weights_only", false);
+    let hostile = reader.role() == Role::Loader
+        && match network {
+            true if default => reader.runs_on_import(),
+            true => reader.runs_for_model(),
+            false => !default && reader.runs_on_import(),
+        };
+    if hostile {
+        let message = format!("`{name}` unpickles what comes from the network when the model is loaded");
+        reader.remarks.add(&DOWNLOADED_PROGRAM, call.offset, message);
+    } else if !default || reader.runs_on_import() && reader.role() == Role::Loader {
         let message = format!("`{name}` is given what comes from the network");
         reader.remarks.add(&DOWNLOADED_OBJECT, call.offset, message);
     }

@@ -132,7 +132,7 @@ pub(crate) fn function(path: &str, args: &[Value], names: &mut Names) -> Option<
 
 /// Where Python keeps its packages.
 fn packages(path: &str) -> Option<Value> {
-    const FOLDER: &str = "site-packages";
+    const FOLDER: &str = "/usr/lib/python3/site-packages";
     let folder = || Value::text(FOLDER, Taint::NONE);
     Some(match path {
         "site.getsitepackages" => Value::list(vec![folder(), folder()]),

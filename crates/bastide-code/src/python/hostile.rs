@@ -56,6 +56,10 @@ rule!(CREDENTIAL_FILE, "code.credential-file", High, Review, "reads a file of cr
     why: "code of a model needs none of them; its library asks for the one it needs",
     fix: "see why it reads the file; give it the one credential it needs",
     cwe: [522], atlas: ["AML.T0055"]);
+rule!(EVALUATED_NAME, "code.evaluated-name", High, Review, "evaluates what its configuration says",
+    why: "a class is looked up so, but any expression that stands in the configuration runs when the model is loaded",
+    fix: "look the name up in a table of the classes that may be used, or with `getattr` in one module",
+    cwe: [95], atlas: ["AML.T0010.003"]);
 
 pub(crate) const RULES: &[&Rule] = &[
     &HIDDEN_PROGRAM,
@@ -69,6 +73,7 @@ pub(crate) const RULES: &[&Rule] = &[
     &PERSISTENCE,
     &DESTRUCTION,
     &CREDENTIAL_FILE,
+    &EVALUATED_NAME,
 ];
 
 /// How many texts that execute one another are read.
@@ -76,6 +81,10 @@ const DEEPEST: u8 = 3;
 
 /// Remembers what makes a later call hostile.
 pub(crate) fn learn(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
+    if call.path.starts_with("io.") {
+        let length: usize = call.args.iter().filter_map(Value::as_text).map(str::len).sum();
+        reader.spend(length / 64);
+    }
     let facts = &mut reader.names.facts;
     if matches!(call.last(), "connect" | "accept") && call.path.contains("socket")
         || matches!(call.path, "socket.create_connection" | "asyncio.open_connection")
@@ -94,11 +103,63 @@ pub(crate) fn learn(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
     }
     let library =
         call.path.contains("kernel32") || call.path.starts_with("ctypes.") || call.path.starts_with("mmap.");
+    if is_filled_from_outside(call) {
+        facts.insert("filled buffer");
+    }
     if library
         && matches!(call.last(), "VirtualAlloc" | "VirtualAllocEx" | "VirtualProtect" | "mprotect" | "mmap")
     {
         facts.insert("executable memory");
     }
+}
+
+/// The buffers in memory, as what constructing one returns.
+const BUFFERS: [&str; 2] = ["io.BytesIO()", "io.StringIO()"];
+
+/// Whether a buffer may get what does not stand in the text: it is made of it, is told to write it, or is handed on to
+/// somebody who may write. All buffers of a text are taken for one, for a buffer can be given any name.
+fn is_filled_from_outside<'c>(call: &Call<'c>) -> bool {
+    let bare = |value: &'c Value| match &value.known {
+        Known::Named(_, value) => &**value,
+        _ => value,
+    };
+    let outside = |value: &'c Value| is_outside(bare(value));
+    let buffer = |value: &'c Value| is_buffer(bare(value));
+    match BUFFERS.iter().find_map(|buffer| call.path.strip_prefix(buffer)) {
+        Some(".write" | ".writelines" | ".__init__" | ".__setstate__") => call.args.iter().any(outside),
+        Some(_) => false,
+        None if matches!(call.path, "io.BytesIO" | "io.StringIO") => call.args.iter().any(outside),
+        None if call.path == "print" => call.args.iter().any(buffer) && call.positional().any(is_outside),
+        None => call.args.iter().any(buffer),
+    }
+}
+
+/// How many values of a list are looked at.
+const LISTED: usize = 64;
+
+/// Whether a value is a buffer, or a list that holds one.
+fn is_buffer(value: &Value) -> bool {
+    std::iter::once(value)
+        .chain(value.items().iter().take(LISTED))
+        .any(|value| value.as_path().is_some_and(|path| BUFFERS.contains(&path)))
+}
+
+/// Whether a value has nothing that the text says.
+fn is_outside(value: &Value) -> bool {
+    let plain = |value: &Value| match &value.known {
+        Known::Text(text) => !is_hole(text),
+        Known::Bytes(_) | Known::Number(_) | Known::Flag(_) | Known::Absent => true,
+        _ => false,
+    };
+    match &value.known {
+        Known::List(items, _) => items.len() > LISTED || !items.iter().all(plain),
+        _ => !plain(value),
+    }
+}
+
+/// Whether a text is all that is not known of it: `f"{program}"`, `"(" + program + ")"`.
+fn is_hole(text: &str) -> bool {
+    text.contains(HOLE) && !text.contains(|c: char| c.is_alphanumeric())
 }
 
 pub(crate) fn check(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
@@ -176,6 +237,9 @@ fn every_class(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
 /// A function that acts, put in the place of one that Python calls by itself: `__getitem__ = os.system`,
 /// `sys.excepthook = exec`.
 pub(crate) fn assigned(reader: &mut Reader<'_, '_, '_>, target: &str, value: &Value, offset: usize) {
+    if target.starts_with("sys.std") && is_buffer(value) {
+        reader.names.facts.insert("filled buffer");
+    }
     let Some(path) = value.as_path().filter(|path| runs_command(path) || matches!(*path, "exec" | "eval"))
     else {
         return;
@@ -263,9 +327,20 @@ impl Reader<'_, '_, '_> {
             self.remarks.add(&HIDDEN_PROGRAM, offset, message);
             return;
         }
-        if path == "exec" && self.role() == Role::Loader && stands_nowhere(program) && self.runs_for_model() {
-            let message =
-                "`exec` is given what does not stand in the file: data of the model, or of whoever loads it";
+        let own_buffers = !self.names.facts.contains("filled buffer");
+        if matches!(path, "exec" | "eval")
+            && self.role() == Role::Loader
+            && stands_nowhere(program, own_buffers)
+            && self.runs_for_model()
+        {
+            // Classes are looked up so; a statement is nobody's name.
+            if path == "eval" && program.as_path().is_none_or(|path| !path.contains('(')) {
+                let message = "`eval` is given a name of the configuration, or of whoever loads the model";
+                return self.remarks.add(&EVALUATED_NAME, offset, message);
+            }
+            let message = format!(
+                "`{name}` is given what does not stand in the file: data of the model, or of whoever loads it"
+            );
             self.remarks.add(&HIDDEN_PROGRAM, offset, message);
             return;
         }
@@ -286,13 +361,16 @@ impl Reader<'_, '_, '_> {
     }
 }
 
-/// Whether nothing of a program is known from the text. A module beside the file may be read by whoever reads the file.
-fn stands_nowhere(program: &Value) -> bool {
+/// Whether nothing of a program is known from the text. A module beside the file may be read by whoever reads the file,
+/// and with `own_buffers` a buffer holds only what the text itself wrote.
+fn stands_nowhere(program: &Value, own_buffers: bool) -> bool {
     match &program.known {
         Known::Nothing => true,
-        // A buffer holds what the file itself wrote.
+        Known::Text(text) => is_hole(text),
         Known::Path(path) => {
-            !path.ends_with(".getvalue()") && !read_from(path).is_some_and(|file| file.ends_with(".py"))
+            let own =
+                own_buffers && matches!(&**path, "io.BytesIO().getvalue()" | "io.StringIO().getvalue()");
+            !own && !read_from(path).is_some_and(|file| file.ends_with(".py"))
         }
         _ => false,
     }
@@ -502,15 +580,7 @@ fn names_global(bytes: &[u8]) -> bool {
 
 /// Credentials that leave.
 fn sends(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
-    let sink = sources::is_fetch(call.path)
-        || matches!(
-            call.last(),
-            "send" | "sendall" | "sendto" | "sendmail" | "send_message" | "urlopen" | "storbinary"
-        )
-        || matches!(call.last(), "post" | "put" | "patch" | "request" | "get" | "Request")
-            && ["requests", "httpx", "aiohttp", "urllib", "http.client"]
-                .iter()
-                .any(|client| call.path.starts_with(client));
+    let sink = sources::is_sink(call);
     if sink && call.inflow().has(Taint::SECRET) {
         let message = format!("`{}` is given the environment or a file of credentials", shown(call.path));
         reader.remarks.add(&EXFILTRATION, call.offset, message);

@@ -18,6 +18,7 @@ mod natives;
 mod output;
 mod reach;
 mod reader;
+mod request;
 mod resolve;
 mod role;
 mod serving;
@@ -25,6 +26,7 @@ mod sources;
 mod spelling;
 mod statement;
 mod text;
+mod theft;
 mod value;
 
 use bastide_types::Rule;
@@ -64,6 +66,7 @@ pub(crate) fn families() -> impl Iterator<Item = &'static [&'static Rule]> {
         natives::RULES,
         output::RULES,
         serving::RULES,
+        request::RULES,
     ]
     .into_iter()
 }
@@ -137,9 +140,7 @@ pub fn notebook(cells: &[&str]) -> Vec<Vec<Remark>> {
 /// Remarks on the whole, which are in order, as remarks on the parts that begin at `starts`.
 fn parted(remarks: Vec<Remark>, whole: &str, starts: &[usize]) -> Vec<Vec<Remark>> {
     let mut parts = vec![Vec::new(); starts.len()];
-    let lines =
-        |start: usize| memchr::memchr_iter(b'\n', whole.as_bytes().get(..start).unwrap_or_default()).count();
-    let before: Vec<usize> = starts.iter().map(|start| lines(*start)).collect();
+    let before = lines_before(whole, starts);
     for mut remark in remarks {
         let offset = usize::try_from(remark.offset).unwrap_or(usize::MAX);
         let at = starts.partition_point(|start| *start <= offset).saturating_sub(1);
@@ -152,6 +153,19 @@ fn parted(remarks: Vec<Remark>, whole: &str, starts: &[usize]) -> Vec<Vec<Remark
         part.push(remark);
     }
     parts
+}
+
+/// How many lines of `whole` end before each of `starts`, which are in order.
+fn lines_before(whole: &str, starts: &[usize]) -> Vec<usize> {
+    let mut breaks = memchr::memchr_iter(b'\n', whole.as_bytes()).peekable();
+    let mut lines = 0;
+    let until = |start: &usize| {
+        while breaks.next_if(|at| at < start).is_some() {
+            lines += 1;
+        }
+        lines
+    };
+    starts.iter().map(until).collect()
 }
 
 /// What one cell of a notebook does wrong by itself.
@@ -170,4 +184,15 @@ fn read(text: &str, remarks: &mut Remarks<'_>, depth: u8, budget: &mut Budget) {
     }
     secrets::scan(text, remarks);
     reader::read(text, remarks, depth, budget);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_counted_before_each_start() {
+        assert_eq!(lines_before("a\nb\n\nc", &[0, 2, 4, 5, 6, 6, 9]), [0, 1, 2, 3, 3, 3, 3]);
+        assert_eq!(lines_before("", &[0]), [0]);
+    }
 }

@@ -237,8 +237,6 @@ pub(crate) fn runs_command(path: &str) -> bool {
         "asyncio.create_subprocess_shell",
         "asyncio.create_subprocess_exec",
         "platform.popen",
-        "sh.bash",
-        "sh.sh",
         "distutils.spawn.spawn",
         "get_ipython().system",
         "get_ipython().getoutput",
@@ -263,12 +261,26 @@ pub(crate) fn runs_command(path: &str) -> bool {
         "winpty.PtyProcess.spawn",
     ];
     COMMANDS.contains(&path)
+        || through_library(path)
         || path.starts_with("os.exec")
         || path.starts_with("os.spawn")
         || (path.ends_with(".system") || path.ends_with(".popen"))
             && (path.starts_with("ctypes.") || path.contains("dlopen()"))
         || (path.ends_with(".subprocess_shell") || path.ends_with(".subprocess_exec"))
             && path.starts_with("asyncio.")
+}
+
+/// Whether a library that wraps commands, or sends them to another machine, runs one: `sh.curl`, `plumbum.local["sh"]`.
+pub(crate) fn through_library(path: &str) -> bool {
+    let shell = path.strip_prefix("sh.").is_some_and(|rest| !rest.contains('.') || rest == "Command()");
+    let wrapped = path.strip_prefix("plumbum.").is_some_and(|rest| {
+        rest == "local[]" || rest.starts_with("local[].") || rest == "local.get()" || rest.starts_with("cmd.")
+    });
+    let sent = ["paramiko.", "fabric.", "asyncssh.", "pssh.", "spur."]
+        .iter()
+        .any(|library| path.starts_with(library))
+        && [".exec_command", ".run", ".sudo", ".run_command"].iter().any(|end| path.ends_with(end));
+    shell || wrapped || sent
 }
 
 /// What may be called that runs its argument as Python.

@@ -6,7 +6,8 @@ use crate::python::call::Call;
 use crate::python::hostile::HIDDEN_PROGRAM;
 use crate::python::reader::Reader;
 use crate::python::role::Role;
-use crate::python::value::{HOLE, Known, Value};
+use crate::python::sources;
+use crate::python::value::{HOLE, Known, Taint, Value};
 use crate::remark::{rule, shown};
 
 rule!(LOADED_PROGRAM, "code.loaded-program", Critical, Malicious, "loading or importing it loads a strange library",
@@ -18,7 +19,12 @@ rule!(BUILT_PROGRAM, "code.built-program", High, Review, "loading or importing i
     fix: "read the sources, or use a package that holds the kernel",
     cwe: [829], atlas: ["AML.T0010.003"]);
 
-pub(crate) const RULES: &[&Rule] = &[&LOADED_PROGRAM, &BUILT_PROGRAM];
+rule!(UNKNOWN_LIBRARY, "code.unknown-library", High, Review, "loading or importing it loads a library that it does not name",
+    why: "which machine code runs is decided elsewhere: by a configuration, by the environment or by what lies there",
+    fix: "see where the name comes from; load a library from the package that installs it",
+    cwe: [114, 829], atlas: ["AML.T0010.003"]);
+
+pub(crate) const RULES: &[&Rule] = &[&LOADED_PROGRAM, &BUILT_PROGRAM, &UNKNOWN_LIBRARY];
 
 /// What a call makes of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,17 +92,20 @@ pub(crate) fn item(reader: &mut Reader<'_, '_, '_>, table: &str, name: &Value, o
 
 fn judge(reader: &mut Reader<'_, '_, '_>, offset: usize, path: &str, file: &Value, kind: Kind) {
     let imports = reader.runs_on_import();
-    if kind != Kind::Folder
-        && reader.role() == Role::Loader
-        && reader.runs_for_model()
-        && let Some(from) = file.as_path().and_then(found_by)
-    {
-        let message = format!("`{}` is given a file that `{from}` finds", shown(path));
+    let loader = reader.role() == Role::Loader && reader.runs_for_model();
+    let found_by = file.as_path().and_then(|file| sources::finds(file.split_once("()")?.0));
+    let is_source = kind == Kind::Module && file.as_text().is_some_and(|file| file.ends_with(".py"));
+    if loader && kind != Kind::Folder && file.taint.has(Taint::FOUND) && !is_source {
+        let from = found_by.map_or_else(|| "a function".to_owned(), |finder| format!("`{finder}`"));
+        let message = format!("`{}` is given a file that {from} finds when it runs", shown(path));
         return reader.remarks.add(&LOADED_PROGRAM, offset, message);
+    }
+    if loader && matches!(kind, Kind::System | Kind::Library) && is_unknown(file) {
+        let message = format!("`{}` is given a file that the text does not name", shown(path));
+        return reader.remarks.add(&UNKNOWN_LIBRARY, offset, message);
     }
     let Some(file) = file.as_text().filter(|file| !file.starts_with(HOLE)) else { return };
     let (name, shown_file) = (shown(path), shown(file));
-    let loader = reader.role() == Role::Loader && reader.runs_for_model();
     if kind == Kind::Module && is_data(file) && (loader || imports && reader.is_module()) {
         let message = format!("`{name}` is given the file `{shown_file}`, which is not called a program");
         return reader.remarks.add(&HIDDEN_PROGRAM, offset, message);
@@ -141,23 +150,6 @@ fn built(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
     }
 }
 
-/// The function that downloads a file, makes one for the moment or takes the first that it finds.
-fn found_by(path: &str) -> Option<&'static str> {
-    const FINDERS: &[&str] = &[
-        "cached_download",
-        "cached_file",
-        "cached_path",
-        "glob.glob",
-        "hf_hub_download",
-        "snapshot_download",
-        "tempfile.NamedTemporaryFile",
-        "tempfile.mkdtemp",
-        "tempfile.mkstemp",
-        "tempfile.mktemp",
-    ];
-    FINDERS.iter().find(|finder| path.contains(&format!("{finder}()"))).copied()
-}
-
 /// Whether the system's loader looks for the file among its own libraries, or is told to take it from there.
 fn is_of_system(file: &str) -> bool {
     let lower = file.to_ascii_lowercase();
@@ -169,21 +161,67 @@ fn is_of_system(file: &str) -> bool {
     bare && library || is_installed(file)
 }
 
-/// Whether a file lies where only an administrator, or a package, puts one.
+/// Folders that only an administrator or an installer of the system writes to; a model lies in none of them.
+const FOLDERS: &[&str] = &[
+    "/lib/",
+    "/lib64/",
+    "/library/frameworks/",
+    "/opt/conda/lib/",
+    "/opt/homebrew/",
+    "/opt/intel/",
+    "/opt/nvidia/",
+    "/opt/rocm",
+    "/system/library/",
+    "/usr/lib/",
+    "/usr/lib64/",
+    "/usr/local/cuda",
+    "/usr/local/lib/",
+    "/usr/local/lib64/",
+    "c:/program files",
+    "c:/windows/",
+];
+
+/// Whether a file is a library that lies where only an administrator, or a package, puts one.
 fn is_installed(file: &str) -> bool {
-    const FOLDERS: &[&str] = &[
-        "/lib/",
-        "/lib64/",
-        "/opt/",
-        "/usr/",
-        "/system/library/",
-        "/library/frameworks/",
-        "c:/windows/",
-        "c:/program files",
-    ];
     let lower = file.to_ascii_lowercase().replace('\\', "/");
-    FOLDERS.iter().any(|folder| lower.starts_with(folder)) && !lower.contains("..")
-        || lower.contains("site-packages/")
+    let within = |folder: &&str| lower.starts_with(*folder);
+    let absolute = lower.starts_with('/') || lower.get(1..3) == Some(":/");
+    let of_package = absolute
+        && lower.contains("/site-packages/")
+        && (lower.contains("/lib/python") || lower.contains("/lib/site-packages/"));
+    // The libraries of macOS have no ending.
+    let framework = lower.contains(".framework/");
+    (FOLDERS.iter().any(within) || of_package)
+        && !lower.contains("..")
+        && (is_library(&lower) || framework && !is_data(&lower))
+}
+
+/// Whether the name of a file is one that libraries have: `x.so`, `x.so.1.2`, `x.dylib`, `x.dll`, `x.pyd`.
+fn is_library(file: &str) -> bool {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let versioned = |(_, version): (&str, &str)| {
+        !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    [".so", ".dylib", ".dll", ".pyd"].iter().any(|ending| name.ends_with(ending))
+        || name.split_once(".so.").is_some_and(versioned)
+}
+
+/// Whether the text leaves open which file is meant. The system's own search, and the file of a module that is imported,
+/// lead to what is installed.
+fn is_unknown(file: &Value) -> bool {
+    match &file.known {
+        Known::Nothing => true,
+        Known::Text(text) => {
+            let lower = text.to_ascii_lowercase();
+            text.starts_with(HOLE)
+                || text.ends_with(HOLE) && FOLDERS.iter().any(|folder| lower.starts_with(folder))
+        }
+        Known::Path(path) => {
+            let module = |path: &str| !path.starts_with('.') && !path.contains(['(', ':', '?', '[']);
+            !path.ends_with("find_library()") && !path.strip_suffix(".__file__").is_some_and(module)
+        }
+        _ => false,
+    }
 }
 
 /// Whether anybody may write the file.

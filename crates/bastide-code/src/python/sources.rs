@@ -1,11 +1,15 @@
 //! Where values come from, and which functions hand on what they are given.
 
+use crate::python::call::Call;
 use crate::python::value::{HOLE, Taint, Value};
 
 /// The taint of a name by itself.
 pub(crate) fn of_name(path: &str) -> Taint {
     match path {
         "os.environ" | "os.environb" => Taint::SECRET,
+        "flask.request" | "bottle.request" => Taint::REQUEST,
+        // The folder of the model, or its name where it is downloaded from.
+        _ if path.ends_with("name_or_path") => Taint::FOUND,
         _ => Taint::NONE,
     }
 }
@@ -30,11 +34,35 @@ pub(crate) fn of_call(path: &str) -> Taint {
     if is_fetch(path) {
         return Taint::NETWORK;
     }
+    if is_hub(path) {
+        return Taint::HUB.with(Taint::FOUND);
+    }
     if decodes(path) {
         return Taint::DECODED;
     }
+    if finds(path).is_some() {
+        return Taint::FOUND;
+    }
     if is_model(path, last) {
         return Taint::MODEL;
+    }
+    if path.starts_with("huggingface_hub.") && matches!(last, "get_token" | "whoami")
+        || path == "keyring.get_password"
+    {
+        return Taint::CREDENTIAL;
+    }
+    if matches!(
+        path,
+        "socket.gethostname"
+            | "socket.getfqdn"
+            | "getpass.getuser"
+            | "os.getlogin"
+            | "os.uname"
+            | "os.listdir"
+            | "platform.node"
+            | "platform.uname"
+    ) {
+        return Taint::IDENTITY;
     }
     if matches!(
         path,
@@ -43,6 +71,31 @@ pub(crate) fn of_call(path: &str) -> Taint {
         return Taint::USER;
     }
     Taint::NONE
+}
+
+/// The function that downloads a file, makes one for the moment or takes the first that it finds.
+pub(crate) fn finds(path: &str) -> Option<&'static str> {
+    const FINDERS: &[&str] = &[
+        "cached_download",
+        "cached_file",
+        "cached_path",
+        "glob.glob",
+        "glob.iglob",
+        "hf_hub_download",
+        "os.listdir",
+        "os.scandir",
+        "os.walk",
+        "snapshot_download",
+        "tempfile.NamedTemporaryFile",
+        "tempfile.TemporaryDirectory",
+        "tempfile.mkdtemp",
+        "tempfile.mkstemp",
+        "tempfile.mktemp",
+        "Path().glob",
+        "Path().iterdir",
+        "Path().rglob",
+    ];
+    FINDERS.iter().find(|finder| path.ends_with(**finder)).copied()
 }
 
 /// Whether `path` fetches from the network.
@@ -58,6 +111,32 @@ pub(crate) fn is_fetch(path: &str) -> bool {
         || matches!(path, "dns.resolver.resolve" | "dns.resolver.query" | "asyncio.open_connection")
         || path.starts_with("telnetlib.Telnet().read")
         || [".request.recv", ".rfile.read", ".rfile.readline"].iter().any(|end| path.ends_with(end))
+}
+
+/// Whether a call sends what it is given.
+pub(crate) fn is_sink(call: &Call<'_>) -> bool {
+    is_fetch(call.path)
+        || matches!(
+            call.last(),
+            "send" | "sendall" | "sendto" | "sendmail" | "send_message" | "urlopen" | "storbinary"
+        )
+        || matches!(call.last(), "post" | "put" | "patch" | "request" | "get" | "Request")
+            && ["requests", "httpx", "aiohttp", "urllib", "http.client"]
+                .iter()
+                .any(|client| call.path.starts_with(client))
+}
+
+/// Whether a host tells a machine in a cloud its credentials.
+pub(crate) fn is_metadata(text: &str) -> bool {
+    ["169.254.169.254", "169.254.170.2", "metadata.google.internal", "100.100.100.200"]
+        .iter()
+        .any(|host| text.contains(host))
+}
+
+/// Whether `path` returns the name of a file that a hub of models sent.
+fn is_hub(path: &str) -> bool {
+    matches!(path.rsplit('.').next(), Some("hf_hub_download" | "cached_download" | "snapshot_download"))
+        && (path.starts_with("huggingface_hub.") || path.starts_with("modelscope."))
 }
 
 /// Whether `path` undoes an encoding.
@@ -225,6 +304,8 @@ pub(crate) fn is_transparent(path: &str) -> bool {
         "to_bytes",
         "tostring",
         "accept",
+        "get_input_tensor_by_name",
+        "deserialize_bytes_tensor",
     ];
     let last = path.rsplit('.').next().unwrap_or(path);
     LASTS.contains(&last)

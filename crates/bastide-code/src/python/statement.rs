@@ -6,7 +6,7 @@ use crate::python::expression::{field, value_of};
 use crate::python::names::{self, is_blank};
 use crate::python::reader::{Child, Class, Reader, Scope};
 use crate::python::value::{Known, Taint, Value};
-use crate::python::{deferred, download, hostile, output, role};
+use crate::python::{deferred, download, hostile, output, role, sources};
 
 impl<'t> Reader<'_, 't, '_> {
     /// Comes to a node, before its children.
@@ -26,6 +26,7 @@ impl<'t> Reader<'_, 't, '_> {
                     self.names.bind(name, names::local(name));
                 }
                 let outside = self.parameters(node, name, top);
+                self.take_request(node, name, &outside);
                 self.scopes.push(Scope::Function(name.to_owned(), outside));
             }
             "class_definition" => {
@@ -207,7 +208,8 @@ impl<'t> Reader<'_, 't, '_> {
             }
             let name = self.source(inner);
             let given = if top { self.names.argument(function, at).cloned() } else { None };
-            let value = given.unwrap_or_else(|| Value::path(&format!("parameter:{name}"), Taint::NONE));
+            let value =
+                given.unwrap_or_else(|| Value::path(&format!("parameter:{name}"), sources::of_name(name)));
             outside.push((name.to_owned(), self.names.get(name).cloned()));
             self.names.bind(name, value);
         }
@@ -353,7 +355,7 @@ impl<'t> Reader<'_, 't, '_> {
             } else if child.field == Some("name") {
                 let (name, alias) = self.imported(child.node);
                 let path = names::member(&module, name);
-                let taint = crate::python::sources::of_name(&path);
+                let taint = sources::of_name(&path);
                 self.names.bind(alias.unwrap_or(name), Value::path(&path, taint));
             }
         }

@@ -32,6 +32,14 @@ impl Taint {
     pub(crate) const USER: Taint = Taint(64);
     /// One credential: a variable of the environment whose name says so, or a stored token.
     pub(crate) const CREDENTIAL: Taint = Taint(128);
+    /// Brought by whoever asks a server.
+    pub(crate) const REQUEST: Taint = Taint(256);
+    /// The name of a file that a hub of models sent.
+    pub(crate) const HUB: Taint = Taint(512);
+    /// Who uses the machine, what it is called and what lies on it.
+    pub(crate) const IDENTITY: Taint = Taint(1024);
+    /// The name of a file that is downloaded, made for the moment or found when the program runs.
+    pub(crate) const FOUND: Taint = Taint(2048);
     /// Nowhere of interest.
     pub(crate) const NONE: Taint = Taint(0);
 
@@ -41,6 +49,10 @@ impl Taint {
 
     pub(crate) const fn with(self, other: Taint) -> Taint {
         Taint(self.0 | other.0)
+    }
+
+    pub(crate) const fn only(self, other: Taint) -> Taint {
+        Taint(self.0 & other.0)
     }
 
     pub(crate) const fn without(self, other: Taint) -> Taint {
