@@ -69,7 +69,7 @@ pub struct CertificateSigner {
     pub not_before: Timestamp,
     /// The last.
     pub not_after: Timestamp,
-    /// Until when the list is good that does not name it as revoked; none where no list was asked.
+    /// Until when the list is good that does not name it as revoked; none only where no lists were given.
     pub not_revoked_until: Option<Timestamp>,
 }
 
@@ -150,6 +150,32 @@ pub enum CertificateError {
     NoList {
         /// Who issued the certificate.
         issuer: String,
+    },
+    /// Lists were given, and the signer is trusted by itself: no authority stands above it that could revoke it.
+    #[error(
+        "no revocation list can speak for the certificate of `{subject}`, which issued itself: ask for no list, or trust \
+         an authority instead"
+    )]
+    SelfIssued {
+        /// Whose it is.
+        subject: String,
+    },
+    /// Made after the certificate's end, when its authority may have dropped it (RFC 5280 section 3.3).
+    #[error(
+        "the revocation list of `{issuer}` was made on {}, after the certificate of `{subject}` had ended on {}, and may \
+         name it no longer: give one from before that",
+        day(*made),
+        day(*ended)
+    )]
+    ListTooLate {
+        /// Whose list it is.
+        issuer: String,
+        /// Whose certificate has ended.
+        subject: String,
+        /// When the list was made.
+        made: Timestamp,
+        /// The last instant of the certificate.
+        ended: Timestamp,
     },
     /// By somebody else, or by a certificate that may not sign lists.
     #[error("the revocation list of `{issuer}` is not signed by a key of it that may sign lists")]
@@ -258,10 +284,13 @@ impl Roots {
         at: Timestamp,
     ) -> Result<Option<Timestamp>, CertificateError> {
         let Some(lists) = &self.lists else { return Ok(None) };
-        // Nobody else stands above a certificate that issued itself, or whose issuer is not there to be asked.
+        // A signer that is itself trusted: it issued itself, or its issuer is not there to be asked.
         let Some(issuer) = path.first() else {
             let own = leaf.parsed.subject() == leaf.parsed.issuer();
-            return if own { Ok(None) } else { Err(CertificateError::NoList { issuer: leaf.issuer() }) };
+            return Err(match own {
+                true => CertificateError::SelfIssued { subject: leaf.subject() },
+                false => CertificateError::NoList { issuer: leaf.issuer() },
+            });
         };
         for (child, issuer) in path.iter().zip(path.iter().skip(1)) {
             lists.check(child, issuer, at)?;

@@ -179,7 +179,11 @@ impl Facts {
 
 /// The value of an extension of a certificate.
 pub(crate) fn extension<'a>(certificate: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
-    let mut extensions = extensions(certificate)?;
+    find_extension(extensions(certificate)?, wanted)
+}
+
+/// The value of one of these extensions.
+pub(crate) fn find_extension<'a>(mut extensions: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     while !extensions.is_empty() {
         let (extension, rest) = expect(extensions, SEQUENCE)?;
         extensions = rest;

@@ -1,7 +1,8 @@
 //! Lists of revoked certificates (RFC 5280 section 5) that the operator has: none is fetched.
 //!
 //! rustls-webpki parses them, and refuses delta lists, indirect ones and those for some reasons only. Doubt denies: a list
-//! that is out of date, was signed by somebody else or speaks for other certificates is an error, and so is none.
+//! that is out of date, was signed by somebody else or speaks for other certificates is an error, and so is none. An
+//! authority that changed its key has a list for each: those that name another key than the issuer's are passed over.
 
 use bastide_types::Timestamp;
 use rustls_pki_types::CertificateRevocationListDer;
@@ -9,12 +10,17 @@ use rustls_pki_types::pem::PemObject as _;
 use webpki::{BorrowedCertRevocationList, CertRevocationList};
 
 use crate::certificate::{CertificateError, Known};
-use crate::der::{self, Issued, SEQUENCE};
+use crate::der::{self, Issued, OCTET_STRING, SEQUENCE};
 
 /// The longest file of lists, in bytes. Those of large authorities have some ten.
 pub const MAX_LIST_BYTES: usize = 32 << 20;
 
 const ID_DISTRIBUTION_POINTS: &[u8] = &[0x55, 0x1d, 0x1f];
+const ID_SUBJECT_KEY: &[u8] = &[0x55, 0x1d, 0x0e];
+const ID_AUTHORITY_KEY: &[u8] = &[0x55, 0x1d, 0x23];
+/// The key identifier of an AuthorityKeyIdentifier.
+const KEY_IDENTIFIER: u8 = 0x80;
+const LIST_EXTENSIONS: u8 = 0xa0;
 /// The URI of a GeneralName, and the names of a distribution point.
 const URI: u8 = 0x86;
 const POINT: u8 = 0xa0;
@@ -30,8 +36,12 @@ pub struct RevocationLists(Vec<List>);
 struct List {
     /// Parsed once, and again for each use.
     der: Vec<u8>,
+    /// When it was made.
+    this_update: Timestamp,
     /// When the next one is due.
     next_update: Timestamp,
+    /// Which key of its authority it names as the one that signed it.
+    key: Option<Vec<u8>>,
 }
 
 /// A file that holds no list of use here.
@@ -84,12 +94,20 @@ impl RevocationLists {
         at: Timestamp,
     ) -> Result<Option<Timestamp>, CertificateError> {
         let mut good_until = None;
+        let mut unfit = None;
         let name = || issuer.subject();
+        let key = der::extension(issuer.der, ID_SUBJECT_KEY)
+            .and_then(|value| der::expect(value, OCTET_STRING))
+            .map(|(key, _)| key);
         for list in &self.0 {
             let Some(parsed) = list.parsed().filter(|it| it.issuer() == issuer.parsed.subject()) else {
                 continue;
             };
             let signed = Issued::of(&list.der).is_some_and(|issued| issuer.made(issued));
+            if !signed && list.key.as_deref().zip(key).is_some_and(|(named, key)| named != key) {
+                unfit.get_or_insert(CertificateError::ListSignature { issuer: name() });
+                continue;
+            }
             if !signed || !issuer.facts.may_sign_lists() {
                 return Err(CertificateError::ListSignature { issuer: name() });
             }
@@ -105,18 +123,27 @@ impl RevocationLists {
                 let since = Timestamp::from_micros(entry.revocation_date.as_secs().saturating_mul(1_000_000));
                 return Err(CertificateError::Revoked { subject: certificate.subject(), since });
             }
+            if let Some(ended) = certificate.facts.not_after.filter(|ended| *ended < list.this_update) {
+                let (subject, made) = (certificate.subject(), list.this_update);
+                unfit = Some(CertificateError::ListTooLate { issuer: name(), subject, made, ended });
+                continue;
+            }
             good_until = good_until.max(Some(list.next_update));
         }
-        Ok(good_until)
+        match (good_until, unfit) {
+            (None, Some(why)) => Err(why),
+            (good_until, _) => Ok(good_until),
+        }
     }
 }
 
 impl List {
     fn of(der: Vec<u8>) -> Result<Self, RevocationListError> {
         let parsed = BorrowedCertRevocationList::from_der(&der).and_then(|list| list.to_owned());
-        let next_update = next_update(&der).filter(|_| parsed.is_ok());
-        let next_update = next_update.ok_or(RevocationListError::Unsupported)?;
-        Ok(List { der, next_update })
+        let fields = Fields::of(&der).filter(|_| parsed.is_ok()).ok_or(RevocationListError::Unsupported)?;
+        let Fields { this_update, next_update, key } = fields;
+        let key = key.map(<[u8]>::to_vec);
+        Ok(List { der, this_update, next_update, key })
     }
 
     fn parsed(&self) -> Option<CertRevocationList<'_>> {
@@ -124,15 +151,35 @@ impl List {
     }
 }
 
-/// The second time of a list: version, algorithm and issuer stand before the two.
-fn next_update(list: &[u8]) -> Option<Timestamp> {
-    let (list, _) = der::expect(list, SEQUENCE)?;
-    let (tbs, _) = der::expect(list, SEQUENCE)?;
-    let (_, rest) = der::expect(tbs, der::INTEGER)?;
-    let (_, rest) = der::expect(rest, SEQUENCE)?;
-    let (_, rest) = der::expect(rest, SEQUENCE)?;
-    let (_, rest) = der::time(rest)?;
-    der::time(rest).map(|(next, _)| next)
+/// What the parser of lists keeps to itself.
+struct Fields<'a> {
+    this_update: Timestamp,
+    next_update: Timestamp,
+    key: Option<&'a [u8]>,
+}
+
+impl<'a> Fields<'a> {
+    /// From a list that was parsed: version, algorithm and issuer stand before the two times, and the entries, if there
+    /// are any, before the extensions.
+    fn of(list: &'a [u8]) -> Option<Self> {
+        let (list, _) = der::expect(list, SEQUENCE)?;
+        let (tbs, _) = der::expect(list, SEQUENCE)?;
+        let (_, rest) = der::expect(tbs, der::INTEGER)?;
+        let (_, rest) = der::expect(rest, SEQUENCE)?;
+        let (_, rest) = der::expect(rest, SEQUENCE)?;
+        let (this_update, rest) = der::time(rest)?;
+        let (next_update, rest) = der::time(rest)?;
+        let rest = der::expect(rest, SEQUENCE).map_or(rest, |(_, rest)| rest);
+        Some(Fields { this_update, next_update, key: signing_key(rest) })
+    }
+}
+
+/// The key identifier of the authority in the extensions of a list (RFC 5280 section 5.2.1).
+fn signing_key(extensions: &[u8]) -> Option<&[u8]> {
+    let (extensions, _) = der::expect(extensions, LIST_EXTENSIONS)?;
+    let (extensions, _) = der::expect(extensions, SEQUENCE)?;
+    let (names, _) = der::expect(der::find_extension(extensions, ID_AUTHORITY_KEY)?, SEQUENCE)?;
+    der::expect(names, KEY_IDENTIFIER).map(|(key, _)| key)
 }
 
 /// Whether a list speaks for this certificate: for all of its issuer, or for those of its kind that name the place where

@@ -173,6 +173,66 @@ fn a_list_that_is_due_is_none() {
 }
 
 #[test]
+fn a_list_of_another_key_of_the_authority_is_passed_over() {
+    let chain = Chain::new();
+    let before = CertifiedIssuer::self_signed(authority("middle", 2), key()).unwrap();
+    assert!(chain.check(&[plain(&before, &[]), plain(&chain.middle, &[])]).unwrap().is_some());
+    // It says nothing for or against what the present key issued.
+    assert!(chain.check(&[plain(&before, &[3]), plain(&chain.middle, &[])]).unwrap().is_some());
+    // What the key signed counts, whatever it calls itself there.
+    let renamed = |revoked: &[u8]| {
+        list(&chain.middle, revoked, |params| {
+            params.key_identifier_method = KeyIdMethod::PreSpecified(vec![7; 20]);
+        })
+    };
+    assert!(chain.check(&[renamed(&[])]).unwrap().is_some());
+    assert!(matches!(chain.check(&[renamed(&[3])]), Err(CertificateError::Revoked { .. })));
+    let refused = chain.check(&[plain(&before, &[]), plain(&chain.middle, &[3])]);
+    assert!(matches!(refused, Err(CertificateError::Revoked { .. })));
+    let root = CertifiedIssuer::self_signed(authority("root", 1), key()).unwrap();
+    let refused = chain.check(&[plain(&root, &[]), plain(&chain.middle, &[])]);
+    assert!(
+        matches!(refused, Err(CertificateError::ListSignature { .. })),
+        "no list of the root's own is left"
+    );
+}
+
+#[test]
+fn a_list_from_after_the_end_of_a_certificate_proves_nothing() {
+    let chain = Chain::new();
+    let mut leaf = params("signer", 3);
+    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf.not_after = date_time_ymd(2026, 2, 1);
+    let leaf = leaf.signed_by(&key(), &chain.middle).unwrap();
+    let chain = Chain { chain: vec![leaf.der().to_vec(), chain.middle.der().to_vec()], ..chain };
+    let made = |day: u8, revoked: &[u8]| {
+        list(&chain.middle, revoked, |params| params.this_update = date_time_ymd(2026, 2, day))
+    };
+    // The certificate was valid at the time that is asked for; the authority may drop it from what it issues afterwards.
+    let refused = chain.check(&[made(2, &[])]).unwrap_err();
+    assert!(matches!(refused, CertificateError::ListTooLate { .. }), "{refused}");
+    let words = "was made on 2026-02-02, after the certificate of `";
+    assert!(refused.to_string().contains(words), "{refused}");
+    assert!(chain.check(&[made(1, &[])]).unwrap().is_some(), "the last instant is not after it");
+    assert!(chain.check(&[made(2, &[]), plain(&chain.middle, &[])]).unwrap().is_some());
+    assert!(matches!(chain.check(&[made(2, &[3])]), Err(CertificateError::Revoked { .. })));
+}
+
+#[test]
+fn a_signer_that_issued_itself_has_no_list() {
+    let mut own = params("signer", 3);
+    own.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let own = CertifiedIssuer::self_signed(own, key()).unwrap();
+    let chain = vec![own.der().to_vec()];
+    let roots = Roots::from_pem(&own.pem()).unwrap();
+    assert_eq!(roots.check(&chain, now()).unwrap().1.not_revoked_until, None);
+    let other = CertifiedIssuer::self_signed(authority("other", 1), key()).unwrap();
+    let lists = RevocationLists::from_bytes(&plain(&other, &[])).unwrap();
+    let refused = roots.without_revoked(lists).check(&chain, now()).unwrap_err();
+    assert!(matches!(refused, CertificateError::SelfIssued { .. }), "{refused}");
+}
+
+#[test]
 fn what_is_no_list_is_refused() {
     for bytes in [&b""[..], b"text", b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"] {
         assert!(matches!(RevocationLists::from_bytes(bytes), Err(RevocationListError::None)));

@@ -1,13 +1,13 @@
 //! Questions at a terminal that nobody sees the answer of.
 
-use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::io::{self, BufRead, Write as _};
 
 use bastide_admin::{Failure, could_not};
 use bastide_types::Secret;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 /// The longest password that can be set has 1024 bytes; what is longer is refused with the reason and not cut.
-const ANSWER_BYTES: u64 = 4 << 10;
+const ANSWER_BYTES: usize = 4 << 10;
 
 /// Asks on standard error, and takes one line of standard input.
 #[expect(clippy::print_stderr, reason = "a question at a terminal goes beside the result")]
@@ -21,9 +21,24 @@ pub(crate) fn asked(question: &str) -> Result<Secret<String>, Failure> {
 
 /// One line of standard input, without its end.
 pub(crate) fn line() -> Result<Secret<String>, Failure> {
-    let mut line = String::new();
-    io::stdin().lock().take(ANSWER_BYTES).read_line(&mut line).map_err(could_not)?;
-    Ok(Secret::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+    line_of(io::stdin().lock())
+}
+
+fn line_of(input: impl BufRead) -> Result<Secret<String>, Failure> {
+    // Enough from the start for the longest answer and its end, so that it is not copied while it grows.
+    let mut line = Vec::with_capacity(ANSWER_BYTES + 2);
+    let read = input.take(ANSWER_BYTES as u64 + 2).read_until(b'\n', &mut line);
+    let line = Secret::new(line);
+    read.map_err(could_not)?;
+    let mut answer = line.expose().as_slice();
+    while let [rest @ .., b'\r' | b'\n'] = answer {
+        answer = rest;
+    }
+    if answer.len() > ANSWER_BYTES {
+        return Err(Failure::could_not(format!("the answer is longer than {ANSWER_BYTES} bytes")));
+    }
+    let text = std::str::from_utf8(answer).map_err(|_| Failure::could_not("the answer is no text"))?;
+    Ok(Secret::new(text.to_owned()))
 }
 
 /// A terminal that does not show what is typed, until this is dropped.
@@ -44,5 +59,23 @@ impl Quiet {
 impl Drop for Quiet {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_taken_whole_or_not() {
+        let longest = "a".repeat(ANSWER_BYTES);
+        for (input, answer) in
+            [("a\r\nb\n", "a"), ("a", "a"), ("", ""), (&*format!("{longest}\r\nb"), &*longest)]
+        {
+            assert_eq!(line_of(input.as_bytes()).map(|it| it.expose().clone()).ok().as_deref(), Some(answer));
+        }
+        for input in [format!("{longest}b\n"), format!("{longest}bcd"), "ä".repeat(ANSWER_BYTES)] {
+            assert!(line_of(input.as_bytes()).is_err());
+        }
     }
 }

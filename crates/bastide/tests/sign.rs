@@ -37,7 +37,7 @@ fn every_curve_hash_and_method_verifies() {
 #[test]
 fn scanned_or_not_the_same_is_signed() {
     let model = Model::new();
-    for flags in ["--hash sha256", "--hash blake2b", "--hash blake3", "--shard-size 7"] {
+    for flags in ["--hash sha256", "--hash blake2b", "--hash blake3", "--shard-size 7", "--shard-size 1KiB"] {
         let root = |more: &str| json_of(&model.sign(&format!("{flags} {more} --json")))["root"].clone();
         let scanned = root("");
         assert_eq!(scanned, root("--no-scan"), "{flags}");
@@ -124,17 +124,27 @@ fn a_signature_of_somebody_else_or_of_something_else_does_not_hold() {
     let bundle: Value = serde_json::from_str(&honest).expect("JSON");
     let mut forged = bundle.clone();
     forged["dsseEnvelope"]["payload"] = "e30=".into();
+    model.write("model.sig", forged.to_string().as_bytes());
+    let value = json_of(&model.verify("--json"));
+    assert_eq!((&value["verified"], &value["model"]), (&json!(false), &Value::Null));
+    ends(&model.verify(""), 1);
+    let pem = fs::read_to_string(model.path("key.pub")).expect("a key");
     for (what, text) in [
-        ("another payload", forged.to_string()),
-        ("cut off", honest[..honest.len() / 2].to_owned()),
-        ("no bundle", "{}".to_owned()),
-        ("nothing", String::new()),
+        ("cut off", &honest[..honest.len() / 2]),
+        ("no bundle", "{}"),
+        ("a key", pem.as_str()),
+        ("nothing", ""),
     ] {
         model.write("model.sig", text.as_bytes());
-        let value = json_of(&model.verify("--json"));
-        assert_eq!((&value["verified"], &value["model"]), (&json!(false), &Value::Null), "{what}");
-        ends(&model.verify(""), 1);
+        let output = model.verify("");
+        ends(&output, 3);
+        assert!(said(&output).contains("model.sig`: the signature file is"), "{what}: {}", said(&output));
     }
+    model.write("model.sig", honest.as_bytes());
+    model.write("scan.att", b"");
+    let output = model.verify("--attestation @scan.att");
+    ends(&output, 3);
+    assert!(said(&output).contains("scan.att`"), "{}", said(&output));
 }
 
 #[test]
@@ -308,6 +318,8 @@ fn what_cannot_be_done_says_so() {
         ("sign --key @key.pem @model", 2),
         ("sign --key @key.pem --signature @x.sig --hash md5 @model", 2),
         ("sign --key @key.pem --signature @x.sig --shard-size 0 @model", 2),
+        ("sign --key @key.pem --signature @x.sig --shard-size 1X @model", 2),
+        ("sign --key @key.pem --signature - @model", 2),
         ("sign --key @key.pem --signature @x.sig --no-scan --attestation @x.att @model", 2),
         ("sign --key @key.pem --signature @x.sig --cyclonedx - @model", 2),
         ("sign --key @key.pem --signature @key.pem @model", 2),

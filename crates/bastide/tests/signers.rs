@@ -310,6 +310,25 @@ fn a_certificate_that_no_verifier_would_take_signs_nothing() {
     fails_with(&output, 1, &["does not chain to a root that is trusted: it ends at `CN=root`"]);
 }
 
+/// A list that names the serial number 1, 2 and this.
+fn list(by: &CertifiedIssuer<'_, KeyPair>, serial: u8, until: i32) -> rcgen::CertificateRevocationList {
+    let revoked = RevokedCertParams {
+        serial_number: SerialNumber::from(vec![1, 2, serial]),
+        revocation_time: date_time_ymd(2024, 5, 6),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let params = CertificateRevocationListParams {
+        this_update: date_time_ymd(2020, 1, 1),
+        next_update: date_time_ymd(until, 1, 1),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: vec![revoked],
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    params.signed_by(by).expect("a list")
+}
+
 #[test]
 fn a_revoked_certificate_signs_for_nobody() {
     let model = Model::new();
@@ -321,23 +340,6 @@ fn a_revoked_certificate_signs_for_nobody() {
     model.write("leaf.crt", leaf.pem().as_bytes());
     model.write("root.crt", root.pem().as_bytes());
     ends(&model.sign("--certificate @leaf.crt"), 0);
-    let list = |by: &CertifiedIssuer<'_, KeyPair>, serial: u8, until: i32| {
-        let revoked = RevokedCertParams {
-            serial_number: SerialNumber::from(vec![1, 2, serial]),
-            revocation_time: date_time_ymd(2024, 5, 6),
-            reason_code: None,
-            invalidity_date: None,
-        };
-        let params = CertificateRevocationListParams {
-            this_update: date_time_ymd(2020, 1, 1),
-            next_update: date_time_ymd(until, 1, 1),
-            crl_number: SerialNumber::from(1),
-            issuing_distribution_point: None,
-            revoked_certs: vec![revoked],
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        params.signed_by(by).expect("a list")
-    };
     let verify =
         |flags: &str| model.run(&format!("verify --root @root.crt --signature @model.sig {flags} @model"));
     let good = list(&root, 9, 2999);
@@ -347,7 +349,10 @@ fn a_revoked_certificate_signs_for_nobody() {
         let output = verify(&format!("--crl @{file}"));
         ends(&output, 0);
         assert!(said(&output).contains("not revoked  by a list that is good until 2999-01-01T00:00:00Z"));
+        let value = json_of(&verify(&format!("--crl @{file} --json")));
+        assert_eq!(value["revocation_checked"], true, "{value}");
     }
+    assert_eq!(json_of(&verify("--json"))["revocation_checked"], false);
     let mut forged = good.der().to_vec();
     let serial = forged.windows(3).position(|it| it == [1, 2, 9]).expect("the serial");
     forged[serial + 2] = 8;
@@ -364,11 +369,131 @@ fn a_revoked_certificate_signs_for_nobody() {
         ("namesake.der", "is not signed by a key of it that may sign lists"),
     ] {
         fails_with(&verify(&format!("--crl @{file}")), 1, &[words]);
-        fails_with(&verify(&format!("--crl @good.crl --crl @{file}")), i32::from(file != "other.der"), &[]);
+        // What speaks for another authority, or another key of this one, says nothing here.
+        let holds = matches!(file, "other.der" | "namesake.der");
+        ends(&verify(&format!("--crl @good.crl --crl @{file}")), i32::from(!holds));
     }
     fails_with(&verify("--crl @key.pub"), 3, &["no revocation list is here"]);
     model.write("cut.der", &good.der()[..good.der().len() - 1]);
     fails_with(&verify("--crl @cut.der"), 3, &["damaged"]);
+}
+
+#[test]
+fn lists_are_asked_of_the_base_model_and_before_signing_too() {
+    let model = Model::new();
+    let (ours, theirs) = (authority("ours"), authority("theirs"));
+    for (name, serial, root) in [("us", 4, &ours), ("vendor", 3, &theirs)] {
+        let key = model.key(name, &PKCS_ECDSA_P256_SHA256);
+        let mut params = signer(name);
+        params.serial_number = Some(SerialNumber::from(vec![1, 2, serial]));
+        let leaf = params.signed_by(&key, root).expect("a certificate");
+        model.write(&format!("{name}.crt"), leaf.pem().as_bytes());
+        model.write(&format!("{name}-root.crt"), root.pem().as_bytes());
+        model.write(&format!("{name}.crl"), list(root, 9, 2999).der());
+        model.write(&format!("{name}-revoked.crl"), list(root, serial, 2999).der());
+    }
+    let sign = |name: &str, flags: &str| {
+        model.run(&format!(
+            "sign --key @{name}.pem --certificate @{name}.crt --root @{name}-root.crt --signature @{name}.sig {flags} @model"
+        ))
+    };
+    ends(&sign("vendor", "--crl @vendor.crl"), 0);
+    fails_with(&sign("vendor", "--crl @vendor-revoked.crl"), 3, &["`CN=vendor` was revoked on 2024-05-06"]);
+    let base = "--base-model @vendor.sig --base-root @vendor-root.crt";
+    let revoked = ["the signature of the base model", "`CN=vendor` was revoked on 2024-05-06"];
+    fails_with(&sign("us", &format!("{base} --crl @us.crl --crl @vendor-revoked.crl")), 1, &revoked);
+    fails_with(&sign("us", &format!("{base} --crl @us.crl")), 1, &["no revocation list for certificates of"]);
+    ends(&sign("us", &format!("{base} --crl @us.crl --crl @vendor.crl")), 0);
+    let verify = |flags: &str| {
+        model.run(&format!(
+            "verify --root @us-root.crt --signature @us.sig {base} --crl @us.crl {flags} @model"
+        ))
+    };
+    ends(&verify("--crl @vendor.crl"), 0);
+    fails_with(&verify("--crl @vendor-revoked.crl"), 1, &revoked);
+    fails_with(&verify(""), 1, &["no revocation list for certificates of"]);
+}
+
+#[test]
+fn a_list_that_speaks_for_nobody_here_is_never_a_check() {
+    let model = Model::new();
+    let key = model.key("key", &PKCS_ECDSA_P256_SHA256);
+    let own = signer("alone").self_signed(&key).expect("a certificate");
+    model.write("own.crt", own.pem().as_bytes());
+    model.write("any.crl", list(&authority("other"), 9, 2999).der());
+    ends(&model.sign("--certificate @own.crt"), 0);
+    let verify =
+        |flags: &str| model.run(&format!("verify --root @own.crt --signature @model.sig {flags} @model"));
+    assert_eq!(json_of(&verify("--json"))["revocation_checked"], false);
+    let output = verify("--crl @any.crl");
+    fails_with(&output, 1, &["no revocation list can speak for the certificate of `CN=alone`"]);
+    assert_eq!(json_of(&verify("--crl @any.crl --json"))["revocation_checked"], false);
+}
+
+#[test]
+fn the_attester_is_named() {
+    let model = Model::new();
+    for name in ["vendor", "us"] {
+        model.key(name, &PKCS_ECDSA_P256_SHA256);
+    }
+    let sign = |name: &str, flags: &str| {
+        model.run(&format!("sign --key @{name}.pem --signature @{name}.sig {flags} --json @model"))
+    };
+    ends(&sign("vendor", ""), 0);
+    let us = json_of(&sign("us", "--attestation @us.att"))["signed_by"].clone();
+    let verify = |flags: &str| {
+        model.run(&format!(
+            "verify --public-key @vendor.pub --public-key @us.pub --signature @vendor.sig --signature @us.sig \
+             --attestation @us.att {flags} @model"
+        ))
+    };
+    let output = verify("");
+    ends(&output, 0);
+    let line = format!("attested by  key {}\n", us["key"].as_str().expect("a key"));
+    assert!(said(&output).contains(&line), "{}", said(&output));
+    assert_eq!(json_of(&verify("--json"))["attestation"]["signed_by"], us);
+}
+
+#[test]
+fn what_would_have_no_effect_is_refused_or_told() {
+    let model = Model::signed();
+    model.write("any", b"");
+    let keyless = "--trust-root @any --identity a --identity-provider https://x";
+    for command in [
+        "verify --public-key @key.pub --crl @any --signature @model.sig @model".to_owned(),
+        format!("verify {keyless} --crl @any --signature @model.sig @model"),
+        "verify --public-key @key.pub --identity-provider https://x --signature @model.sig @model".to_owned(),
+        "verify --root @any --identity-provider https://x --signature @model.sig @model".to_owned(),
+        "verify --root @any --at yesterday --signature @model.sig @model".to_owned(),
+        "sign --key @key.pem --crl @any --signature @x.sig @model".to_owned(),
+        "sign --key @key.pem --pkcs11-pin-file @any --signature @x.sig @model".to_owned(),
+        "sign --pkcs11-uri pkcs11:token=t --key-passphrase-file @any --signature @x.sig @model".to_owned(),
+    ] {
+        let output = model.run(&command);
+        assert_eq!(output.status.code(), Some(2), "{command}: {}", said(&output));
+    }
+    let output = model.run("verify --root @any --at yesterday --signature @model.sig @model");
+    fails_with(&output, 2, &["`2026-03-31T00:00:00Z`", "`2026-03-31`"]);
+    let output = model.sign("--ignore @model/tokens");
+    fails_with(&output, 0, &["model/tokens` leaves nothing out", "count from the working folder"]);
+    let output = model.sign("--ignore @model/tok");
+    ends(&output, 0);
+    assert!(!said(&output).contains("leaves nothing out"), "{}", said(&output));
+}
+
+#[test]
+fn a_time_may_be_given_as_a_day() {
+    let model = Model::new();
+    let key = model.key("key", &PKCS_ECDSA_P256_SHA256);
+    let root = authority("root");
+    let leaf = signer("signer").signed_by(&key, &root).expect("a certificate");
+    model.write("leaf.crt", leaf.pem().as_bytes());
+    model.write("root.crt", root.pem().as_bytes());
+    ends(&model.sign("--certificate @leaf.crt"), 0);
+    let verify =
+        |at: &str| model.run(&format!("verify --root @root.crt --at {at} --signature @model.sig @model"));
+    ends(&verify("2026-03-31"), 0);
+    fails_with(&verify("1974-12-31"), 1, &["not valid before 1975-01-01"]);
 }
 
 #[cfg(feature = "pkcs11")]

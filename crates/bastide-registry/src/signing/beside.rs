@@ -32,9 +32,12 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// # Errors
 /// What the system says, and for what is no regular file.
 pub fn read_signature_file(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    let file = open_regular(path)?;
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(MAX_BUNDLE_BYTES).min(MAX_BUNDLE_BYTES);
+    // Room from the start: it may be a key, which growing would leave copies of. The last read finds the end.
+    let mut bytes = Vec::with_capacity(length + 64);
     // One more than a bundle may have, so that a longer file is refused and not cut.
-    open_regular(path)?.take(MAX_BUNDLE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    file.take(MAX_BUNDLE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

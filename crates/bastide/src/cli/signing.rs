@@ -5,14 +5,15 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Output;
+use super::{Output, bytes};
 
 /// Which files of a model count.
 #[derive(Debug, Args)]
 pub(crate) struct Cover {
     /// The model: a folder, or one file.
     pub(crate) model: PathBuf,
-    /// Leave this path out; may be given again. What was signed is verified all the same.
+    /// Leave this path out, which counts from the working folder; may be given again. What was signed is verified all the
+    /// same.
     #[arg(long, value_name = "PATH")]
     pub(crate) ignore: Vec<PathBuf>,
     /// Count links to files as these files.
@@ -50,14 +51,14 @@ pub(crate) struct Sign {
     pub(crate) key: Option<PathBuf>,
     /// File whose content is the passphrase of an encrypted private key; without it, the variable `BASTIDE_KEY_PASSPHRASE`,
     /// or a question at a terminal.
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "pkcs11_uri")]
     pub(crate) key_passphrase_file: Option<PathBuf>,
     /// Private key in a token or hardware module (RFC 7512, with `module-path`).
     #[arg(long, value_name = "URI", conflicts_with = "key")]
     pub(crate) pkcs11_uri: Option<String>,
     /// File whose content is the token's PIN, where the URI has no `pin-source`; without it, the variable
     /// `BASTIDE_PKCS11_PIN`, or a question at a terminal.
-    #[arg(long, value_name = "FILE", requires = "pkcs11_uri")]
+    #[arg(long, value_name = "FILE", requires = "pkcs11_uri", conflicts_with = "key")]
     pub(crate) pkcs11_pin_file: Option<PathBuf>,
     /// Certificate of the key (PEM); the signature then names the signer by it.
     #[arg(long, value_name = "FILE")]
@@ -69,11 +70,15 @@ pub(crate) struct Sign {
     /// not verify with them.
     #[arg(long, value_name = "FILE", requires = "certificate")]
     pub(crate) root: Vec<PathBuf>,
+    /// List of revoked certificates (CRL, DER or PEM) that the chain to `--root` and the base model's signer (`--base-root`)
+    /// are looked up in; may be given again, for each authority.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) crl: Vec<PathBuf>,
     /// The function that contents are hashed with.
     #[arg(long, value_name = "NAME", default_value = "sha256")]
     pub(crate) hash: Hash,
-    /// Sign shards of so many bytes instead of files, so that one file is hashed on all cores.
-    #[arg(long, value_name = "BYTES")]
+    /// Sign shards of so many bytes (`500MiB`, `1GiB`) instead of files, so that one file is hashed on all cores.
+    #[arg(long, value_name = "BYTES", value_parser = some_bytes)]
     pub(crate) shard_size: Option<NonZeroU64>,
     #[command(flatten)]
     pub(crate) base: Base,
@@ -108,12 +113,13 @@ pub(crate) struct Signer {
     /// Certificates (PEM) that the signer's certificate leads to; may be given again.
     #[arg(long, value_name = "FILE", conflicts_with = "public_key")]
     pub(crate) root: Vec<PathBuf>,
-    /// List of revoked certificates (CRL, DER or PEM) of the authority that issued the signer's certificate; may be given
-    /// again, for the authorities above it.
-    #[arg(long, value_name = "FILE", requires = "root")]
+    /// List of revoked certificates (CRL, DER or PEM) of the authority that issued the signer's certificate, the base
+    /// model's signer too (`--base-root`); may be given again, for the authorities above it.
+    #[arg(long, value_name = "FILE")]
     pub(crate) crl: Vec<PathBuf>,
-    /// Verify certificates at this time (RFC 3339), at which the signature is known to have been there, instead of now.
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["public_key", "trust_root"])]
+    /// Verify certificates at this time (RFC 3339, or a day for its first instant in UTC), at which the signature is known
+    /// to have been there, instead of now.
+    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with_all = ["public_key", "trust_root"])]
     pub(crate) at: Option<jiff::Timestamp>,
     /// Trusted root (`trusted_root.json`) of the Sigstore instance that a keyless signature was made with.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["public_key", "root"], requires_all = ["identity", "identity_provider"])]
@@ -124,7 +130,7 @@ pub(crate) struct Signer {
     #[arg(long, value_name = "NAME", conflicts_with = "public_key")]
     pub(crate) identity: Vec<String>,
     /// The issuer of identity tokens that is to have vouched for a keyless signature.
-    #[arg(long, value_name = "URL", requires = "trust_root")]
+    #[arg(long, value_name = "URL", requires = "trust_root", conflicts_with_all = ["public_key", "root"])]
     pub(crate) identity_provider: Option<String>,
 }
 
@@ -170,4 +176,40 @@ pub(crate) enum Hash {
 pub(crate) enum RequiredVerdict {
     Clean,
     Review,
+}
+
+/// A number of bytes that is not none.
+fn some_bytes(text: &str) -> Result<NonZeroU64, String> {
+    NonZeroU64::new(bytes(text)?).ok_or_else(|| "give a number of bytes above 0, such as `1GiB`".to_owned())
+}
+
+/// A time in RFC 3339, or the midnight (UTC) that a day begins with.
+fn instant(text: &str) -> Result<jiff::Timestamp, String> {
+    let wrong = || "give a time such as `2026-03-31T00:00:00Z`, or a day such as `2026-03-31`".to_owned();
+    // Nothing but a day: a time without an offset is no instant.
+    let time = if text.len() == "2026-03-31".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    time.parse().map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_may_be_a_day() {
+        let read = |text: &str| instant(text).map(|it| it.to_string());
+        assert_eq!(read("2026-03-31"), Ok("2026-03-31T00:00:00Z".to_owned()));
+        assert_eq!(read("2026-03-31T12:00:00+02:00"), Ok("2026-03-31T10:00:00Z".to_owned()));
+        for text in ["", "yesterday", "2026-3-31", "2026-02-30", "2026-03-31T12:00:00"] {
+            assert!(read(text).is_err_and(|why| why.contains("`2026-03-31T00:00:00Z`")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_shard_has_bytes() {
+        assert_eq!(some_bytes("64MiB").map(NonZeroU64::get), Ok(64 << 20));
+        for text in ["0", "0k", "", "1e9", "-1"] {
+            assert!(some_bytes(text).is_err(), "{text}");
+        }
+    }
 }

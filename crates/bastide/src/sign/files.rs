@@ -55,9 +55,10 @@ pub(super) fn private_key(
     flag: &str,
     ask: impl FnOnce() -> Result<Option<Secret<String>>, Failure>,
 ) -> Result<EcdsaSigningKey, Failure> {
-    let bytes = bytes(path)?;
+    let held = Secret::new(bytes(path)?);
+    let bytes = held.expose();
     let no_key = |error| no_key(path, flag, "private", error);
-    let text = std::str::from_utf8(&bytes).map_err(|_| no_key(EcdsaKeyError::Holds(KeyFile::of(&bytes))))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| no_key(EcdsaKeyError::Holds(KeyFile::of(bytes))))?;
     match EcdsaSigningKey::from_pem(text) {
         Err(EcdsaKeyError::Encrypted) => match ask()? {
             Some(passphrase) => EcdsaSigningKey::from_encrypted_pem(text, passphrase.expose().as_bytes()),

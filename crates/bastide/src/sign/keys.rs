@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use bastide_admin::{Failure, chain};
 use bastide_crypto::{EcdsaSigningKey, EcdsaVerifyingKey};
-use bastide_registry::verify_signature;
+use bastide_registry::{VerifyModelError, verify_signature};
 use bastide_signing::{
-    BaseModel, CertificateError, Identity, RevocationLists, Roots, SignedBy, Signer, Trust, check_signer,
-    key_hint,
+    BaseModel, CertificateError, Identity, RevocationLists, Roots, SignedBy, Signer, Trust, VerifyError,
+    check_signer, key_hint,
 };
 use bastide_types::Timestamp;
 
@@ -55,10 +55,7 @@ pub(super) fn wanted(args: &cli::Signer) -> Result<Vec<Wanted>, Failure> {
     }
     let roots = roots(&args.root, "--root")?
         .ok_or_else(|| Failure::usage("give a public key, roots or a trusted root"))?;
-    let roots = match revoked(&args.crl)? {
-        Some(lists) => roots.without_revoked(lists),
-        None => roots,
-    };
+    let roots = without_revoked(roots, &args.crl)?;
     let at = args.at.map_or_else(now, timestamp);
     let wanted = |identity: Option<&String>| Wanted {
         name: identity.cloned().unwrap_or_default(),
@@ -83,16 +80,13 @@ pub(super) fn roots(paths: &[PathBuf], flag: &str) -> Result<Option<Roots>, Fail
     Ok(all)
 }
 
-fn revoked(paths: &[PathBuf]) -> Result<Option<RevocationLists>, Failure> {
-    let mut all: Option<RevocationLists> = None;
-    for path in paths {
+/// The same, where what the lists in these files name does not count.
+fn without_revoked(mut roots: Roots, lists: &[PathBuf]) -> Result<Roots, Failure> {
+    for path in lists {
         let more = RevocationLists::from_bytes(&bytes(path)?).map_err(|e| of(path, &e))?;
-        all = Some(match all {
-            Some(lists) => lists.and(more),
-            None => more,
-        });
+        roots = roots.without_revoked(more);
     }
-    Ok(all)
+    Ok(roots)
 }
 
 impl Trusted {
@@ -202,7 +196,10 @@ pub(super) fn identity(args: &cli::Sign, key: &EcdsaVerifyingKey) -> Result<(Ide
     };
     let signer = match roots(&args.root, "--root")? {
         // The order first, so that its error is not that of a root.
-        Some(roots) => check_signer(&all, now()).and_then(|_| Ok(roots.check(&all, now())?.1)),
+        Some(roots) => {
+            let roots = without_revoked(roots, &args.crl)?;
+            check_signer(&all, now()).and_then(|_| Ok(roots.check(&all, now())?.1))
+        }
         None => check_signer(&all, now()),
     };
     // A certificate of another key is told as such, whatever else is wrong with it.
@@ -216,8 +213,13 @@ pub(super) fn identity(args: &cli::Sign, key: &EcdsaVerifyingKey) -> Result<(Ide
     }
 }
 
-/// The base model that was named. A signature of it has to hold, so that nobody binds to a forged one.
-pub(super) fn base_model(args: &cli::Base, otherwise: Trust<'_>) -> Result<Option<BaseModel>, Failure> {
+/// The base model that was named. A signature of it has to hold, so that nobody binds to a forged one, and its signer must
+/// not be in the lists of revoked certificates.
+pub(super) fn base_model(
+    args: &cli::Base,
+    lists: &[PathBuf],
+    otherwise: Trust<'_>,
+) -> Result<Option<BaseModel>, Failure> {
     let Some(named) = &args.base_model else { return Ok(None) };
     if let Some(root) = digest(named) {
         return Ok(Some(BaseModel { name: String::new(), root }));
@@ -228,15 +230,18 @@ pub(super) fn base_model(args: &cli::Base, otherwise: Trust<'_>) -> Result<Optio
     };
     let trusted = match &args.base_public_key {
         Some(path) => Some(Trusted::Key(files::public_key(path, "--base-public-key")?)),
-        None => {
-            roots(&args.base_root, "--base-root")?.map(|roots| Trusted::Roots { roots, at, identity: None })
-        }
+        None => match roots(&args.base_root, "--base-root")? {
+            Some(roots) => Some(Trusted::Roots { roots: without_revoked(roots, lists)?, at, identity: None }),
+            None => None,
+        },
     };
     let trust = trusted.as_ref().map_or(otherwise, Trusted::trust);
     let verified = verify_signature(Path::new(named), trust).map_err(|e| {
         let why = format!("the signature of the base model, `{named}`: {}", chain(&e));
         match e {
-            bastide_registry::VerifyModelError::Read { .. } => Failure::could_not(why),
+            VerifyModelError::Read { .. } | VerifyModelError::Verify(VerifyError::Bundle(_)) => {
+                Failure::could_not(why)
+            }
             _ => Failure::does_not_hold(why),
         }
     })?;

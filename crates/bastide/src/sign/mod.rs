@@ -7,6 +7,7 @@ mod signer;
 mod verify;
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bastide_admin::{Failure, could_not};
@@ -34,6 +35,10 @@ pub(crate) fn run(args: &cli::Sign) -> Result<(), Failure> {
     if [&args.attestation, &args.cyclonedx].into_iter().flatten().any(|path| scan::is_stdout(path)) {
         return Err(Failure::usage("give `--attestation` and `--cyclonedx` a file"));
     }
+    if scan::is_stdout(&args.signature) {
+        return Err(Failure::usage("`--signature -`: a signature has to be a file"));
+    }
+    lists_have_roots(&args.crl, &args.root, &args.base)?;
     let mut given: Vec<&Path> = inputs(args).into_iter().map(|(_, path)| path).collect();
     given.push(&args.cover.model);
     scan::apart(
@@ -52,9 +57,15 @@ pub(crate) fn run(args: &cli::Sign) -> Result<(), Failure> {
             .chain(files::each("--cyclonedx", &args.cyclonedx))
             .collect::<Vec<_>>(),
     )?;
+    for path in args.cover.ignore.iter().filter(|path| is_nowhere(path)) {
+        note(&format!(
+            "warning: `--ignore {}` leaves nothing out: there is no such path (paths count from the working folder)",
+            one_line(&path.display().to_string())
+        ));
+    }
     let signer = keys::signer(args)?;
     let (identity, signed_by) = keys::identity(args, signer.verifying_key())?;
-    let base_model = keys::base_model(&args.base, Trust::Key(signer.verifying_key()))?;
+    let base_model = keys::base_model(&args.base, &args.crl, Trust::Key(signer.verifying_key()))?;
     let beside = [&args.attestation, &args.cyclonedx].into_iter().flatten();
     let options = SignOptions {
         cover: cover(&args.cover, beside),
@@ -96,6 +107,23 @@ pub(crate) fn run(args: &cli::Sign) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether nothing has this name, not even a link that leads nowhere.
+fn is_nowhere(path: &Path) -> bool {
+    let absent =
+        |error: std::io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+    path.symlink_metadata().is_err_and(absent)
+}
+
+/// Lists of revoked certificates are asked only where certificates are: nobody is to think that they were.
+fn lists_have_roots(lists: &[PathBuf], roots: &[PathBuf], base: &cli::Base) -> Result<(), Failure> {
+    if lists.is_empty() || !roots.is_empty() || !base.base_root.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "`--crl` is for certificates that lead to `--root` or `--base-root`: give one of them",
+    ))
+}
+
 /// Every file that is read, with its flag.
 fn inputs(args: &cli::Sign) -> Vec<(&'static str, &Path)> {
     let base = args.base.base_model.as_deref().filter(|named| keys::digest(named).is_none());
@@ -105,6 +133,7 @@ fn inputs(args: &cli::Sign) -> Vec<(&'static str, &Path)> {
         .chain(files::each("--certificate", &args.certificate))
         .chain(files::each("--certificate-chain", &args.certificate_chain))
         .chain(files::each("--root", &args.root))
+        .chain(files::each("--crl", &args.crl))
         .chain(files::each("--suppressions", &args.suppressions))
         .chain(files::each("--base-public-key", &args.base.base_public_key))
         .chain(files::each("--base-root", &args.base.base_root))
@@ -230,7 +259,7 @@ impl Done {
             "signature": args.signature.display().to_string(),
             "attestation": shown(&args.attestation),
             "cyclonedx": shown(&args.cyclonedx),
-            "scan": self.scan.as_ref().map(|scan| render::json(scan)),
+            "scan": self.scan.as_ref().map(render::json),
         })
     }
 

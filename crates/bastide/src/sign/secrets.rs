@@ -24,13 +24,14 @@ pub(super) fn pin(file: Option<&Path>, token: &str) -> Result<Option<Secret<Stri
 
 fn secret(file: Option<&Path>, variable: &str, question: &str) -> Result<Option<Secret<String>>, Failure> {
     let (given, from) = if let Some(path) = file {
-        let text = String::from_utf8(bytes(path)?);
+        let held = Secret::new(bytes(path)?);
+        let text = std::str::from_utf8(held.expose());
         let text = text.map_err(|_| Failure::could_not(format!("`{}` is no text", path.display())))?;
         // Editors end a file with a line feed.
-        (text.trim_end_matches(['\r', '\n']).to_owned(), format!("`{}`", path.display()))
+        (Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()), format!("`{}`", path.display()))
     } else {
         match std::env::var(variable) {
-            Ok(text) => (text, format!("`{variable}`")),
+            Ok(text) => (Secret::new(text), format!("`{variable}`")),
             Err(std::env::VarError::NotUnicode(_)) => {
                 return Err(Failure::usage(format!("`{variable}` is no text")));
             }
@@ -43,9 +44,9 @@ fn secret(file: Option<&Path>, variable: &str, question: &str) -> Result<Option<
             Err(std::env::VarError::NotPresent) => return Ok(None),
         }
     };
-    if given.is_empty() {
+    if given.expose().is_empty() {
         // Most likely a secret that was not filled in.
         return Err(Failure::could_not(format!("{from} is empty, where a secret is wanted")));
     }
-    Ok(Some(Secret::new(given)))
+    Ok(Some(given))
 }

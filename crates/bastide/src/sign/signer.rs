@@ -43,16 +43,26 @@ pub(super) fn signed_by(signer: &SignedBy) -> Value {
     }
 }
 
+/// The signer in one line, as the first of [`signed_by_lines`] has it.
+pub(super) fn named(signer: &SignedBy) -> String {
+    match signer {
+        SignedBy::Key { hint } => format!("key {hint}"),
+        SignedBy::Certificate(signer) => signer.subject.clone(),
+        #[cfg(feature = "sigstore")]
+        SignedBy::Keyless(signer) => signer.identity.clone(),
+    }
+}
+
 /// The signer for people.
 pub(super) fn signed_by_lines(signer: &SignedBy) -> String {
     let mut out = String::new();
     let mut line = |what: &str, value: &str| {
         let _ = writeln!(out, "{what:<12} {}", one_line(value));
     };
+    line("signed by", &named(signer));
     match signer {
-        SignedBy::Key { hint } => line("signed by", &format!("key {hint}")),
+        SignedBy::Key { .. } => {}
         SignedBy::Certificate(signer) => {
-            line("signed by", &signer.subject);
             signer.names.iter().for_each(|name| line("also named", name));
             line("issued by", &signer.issuer);
             line("valid", &format!("{} to {}", civil(signer.not_before), civil(signer.not_after)));
@@ -63,7 +73,6 @@ pub(super) fn signed_by_lines(signer: &SignedBy) -> String {
         }
         #[cfg(feature = "sigstore")]
         SignedBy::Keyless(signer) => {
-            line("signed by", &signer.identity);
             line("vouched by", &signer.provider);
             line("logged", &format!("{}, entry {}", civil(signer.logged_at), signer.log_index));
             line("certificate", &hex(&signer.fingerprint));

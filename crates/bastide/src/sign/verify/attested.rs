@@ -7,14 +7,15 @@ use std::path::Path;
 use bastide_admin::{Failure, chain};
 use bastide_crypto::Sha256;
 use bastide_registry::{open_regular, read_signature_file, render};
-use bastide_signing::{ScanRecord, SignedBy, Trust, VerifiedModel, verify_scan};
+use bastide_signing::{ScanRecord, SignedBy, Trust, VerifiedModel, VerifyError, verify_scan};
 use bastide_types::Assessment;
 use serde_json::{Value, json};
 
 use crate::cli::{self, RequiredVerdict};
 use crate::show::one_line;
+use crate::sign::files;
 use crate::sign::keys::civil;
-use crate::sign::signer::signed_by;
+use crate::sign::signer::{named, signed_by};
 
 /// An attestation whose signature holds.
 pub(super) struct Attested {
@@ -33,7 +34,7 @@ pub(super) fn attestation(
     let cannot_read =
         |path: &Path, e: io::Error| Failure::could_not(format!("cannot read `{}`: {e}", path.display()));
     let bundle = read_signature_file(path).map_err(|e| cannot_read(path, e))?;
-    // It is for one signature of the model, and by the same signer.
+    // It is for one signature of the model, and by the same signer: where several signed, one of them attests.
     let mut refused = None;
     let scan = models.iter().find_map(|(model, trust)| match verify_scan(&bundle, *trust, model) {
         Ok(scan) => Some(scan),
@@ -42,6 +43,9 @@ pub(super) fn attestation(
             None
         }
     });
+    if let Some(VerifyError::Bundle(error)) = refused.as_ref().filter(|_| scan.is_none()) {
+        return Err(files::of(path, error));
+    }
     let Some(scan) = scan else {
         let why = refused.map(|error| chain(&error)).unwrap_or_default();
         return Ok((None, vec![format!("the attestation `{}`: {why}", path.display())]));
@@ -129,6 +133,7 @@ impl Attested {
             one_line(scanner_version),
             render::hex(rules)
         );
+        let _ = writeln!(out, "attested by  {}", one_line(&named(&self.signed_by)));
         for (what, rules) in [("failed", failed), ("to review", warned)] {
             if !rules.is_empty() {
                 let _ = writeln!(out, "{what:<12} {}", one_line(&rules.join(", ")));

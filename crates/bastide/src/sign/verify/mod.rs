@@ -16,13 +16,14 @@ use bastide_signing::{CertificateError, Trust, VerifiedModel, VerifyError};
 use self::changes::Changes;
 use self::report::{Held, Report};
 use super::keys::{self, Wanted};
-use super::{cover, files};
+use super::{cover, files, lists_have_roots};
 use crate::cli;
 use crate::client::write;
 use crate::progress::Bar;
 use crate::show::one_line;
 
 pub(crate) fn run(args: &cli::Verify) -> Result<(), Failure> {
+    lists_have_roots(&args.signer.crl, &args.signer.root, &args.base)?;
     let mut report = Report { strict: args.strict, ..Report::default() };
     let checked = check(args, &mut report);
     match checked {
@@ -44,7 +45,7 @@ fn check(args: &cli::Verify, report: &mut Report) -> Result<(), Failure> {
     let models: Vec<(&VerifiedModel, Trust<'_>)> =
         report.held.iter().map(|held| &held.model).zip(by.iter().map(|one| one.trusted.trust())).collect();
     let Some((_, trust)) = models.first() else { return Ok(()) };
-    if let Some(base) = keys::base_model(&args.base, *trust)? {
+    if let Some(base) = keys::base_model(&args.base, &args.signer.crl, *trust)? {
         for (model, _) in &models {
             match model.manifest().base_model() {
                 Some(signed) if signed.root == base.root => report.base_checked = true,
@@ -58,7 +59,6 @@ fn check(args: &cli::Verify, report: &mut Report) -> Result<(), Failure> {
         report.attested = attested;
         report.reasons.extend(reasons);
     }
-    report.asked_revocation = !args.signer.crl.is_empty();
     compare(args, report)
 }
 
@@ -92,7 +92,10 @@ fn signatures<'a>(
                 by.push(one);
             }
             Err(error) => {
-                let failure = refused(error);
+                let failure = match error {
+                    VerifyModelError::Verify(VerifyError::Bundle(error)) => files::of(path, &error),
+                    error => refused(error),
+                };
                 if failure.code() != 1 {
                     return Err(failure);
                 }

@@ -29,8 +29,6 @@ pub(super) struct Report {
     pub(super) uncovered: Uncovered,
     /// Nothing of that may be there.
     pub(super) strict: bool,
-    /// Lists of revoked certificates were given.
-    pub(super) asked_revocation: bool,
     /// How many files and bytes were compared.
     pub(super) size: (usize, u64),
     /// Why it does not hold.
@@ -44,6 +42,11 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Whether a list was asked that speaks for the signer's certificate.
+    fn revocation_checked(&self) -> bool {
+        matches!(self.model.signed_by(), SignedBy::Certificate(signer) if signer.not_revoked_until.is_some())
+    }
+
     fn json(&self) -> Value {
         let manifest = self.model.manifest();
         json!({
@@ -94,7 +97,7 @@ impl Report {
             "signed_by": first.map(|model| signed_by(model.signed_by())),
             "algorithm": first.map(|model| algorithm(model.curve())),
             "signatures": self.held.iter().map(Held::json).collect::<Vec<_>>(),
-            "revocation_checked": self.asked_revocation,
+            "revocation_checked": !self.held.is_empty() && self.held.iter().all(Held::revocation_checked),
             "base_model": manifest.map(base),
             "base_model_checked": self.base_checked,
             "attestation": self.attested.as_ref().map(Attested::json),
@@ -145,7 +148,8 @@ impl Report {
         if self.attested.as_ref().is_some_and(Attested::leaves_bom) {
             line("the bill of materials that the attestation is for: give it with `--cyclonedx`");
         }
-        if !self.asked_revocation && models().any(|it| matches!(it.signed_by(), SignedBy::Certificate(_))) {
+        let of_certificate = |held: &&Held| matches!(held.model.signed_by(), SignedBy::Certificate(_));
+        if self.held.iter().filter(of_certificate).any(|held| !held.revocation_checked()) {
             line("whether the certificate was revoked: give its authority's list with `--crl`");
         }
         if models().any(|model| model.format() == Format::V0_2) {
