@@ -178,7 +178,7 @@ fn reports_go_through_pipes_and_never_through_links() {
     let dir = folder(&[("m/good.pkl", HONEST), ("victim", b"untouched")]);
     let here = |name: &str| dir.path().join(name);
     for name in ["report.json.part", "link.json"] {
-        std::os::unix::fs::symlink(here("victim"), here(name)).expect("a link");
+        symlink(here("victim"), here(name)).expect("a link");
     }
     for path in ["report.json", "link.json"] {
         assert_eq!(code(&scan(dir.path(), &["--format", "json", "-o", path, "m"])), 0);
@@ -394,6 +394,12 @@ const ADVISORIES: [(&str, &str); 2] = [
     ),
 ];
 
+/// CRC-32 as zip archives have it (APPNOTE 4.4.7).
+fn checksum(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| (crc >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1));
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
 /// A zip archive of stored members, as small as it can be.
 fn zip(members: &[(&str, &str)]) -> Vec<u8> {
     let (mut body, mut directory) = (Vec::new(), Vec::new());
@@ -401,9 +407,9 @@ fn zip(members: &[(&str, &str)]) -> Vec<u8> {
         let at = u32::try_from(body.len()).expect("small");
         let size = u32::try_from(text.len()).expect("small").to_le_bytes();
         let length = u16::try_from(name.len()).expect("short").to_le_bytes();
-        // Method, time and date are nothing; nobody checks the checksum of an advisory.
-        let common =
-            [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &size, &size, &length, &[0, 0]].concat();
+        // Method, time and date are nothing.
+        let sum = checksum(text.as_bytes()).to_le_bytes();
+        let common = [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &sum, &size, &size, &length, &[0, 0]].concat();
         body.extend([b"PK\x03\x04", &common[..], name.as_bytes(), text.as_bytes()].concat());
         let more = [&[0; 10][..], &at.to_le_bytes()].concat();
         directory.extend([b"PK\x01\x02\x14\0", &common[..], &more, name.as_bytes()].concat());
