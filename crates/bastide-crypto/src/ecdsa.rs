@@ -17,7 +17,7 @@ use rustls_pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
 
 use crate::key_file::{self, KeyFile};
 use crate::sign::BadSignature;
-use crate::{pbes2, tlv};
+use crate::{der, pbes2};
 
 /// The curves that can sign here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,7 +104,7 @@ impl EcdsaSigningKey {
             .ok_or_else(|| EcdsaKeyError::Holds(KeyFile::of(text.as_bytes())))?;
         let der = pbes2::open(&der, passphrase)?;
         // Whatever a wrong passphrase gives that happens to be padded right.
-        if tlv::expect(&der, tlv::SEQUENCE).is_none() {
+        if der::expect(&der, der::SEQUENCE).is_none() {
             return Err(EcdsaKeyError::Passphrase);
         }
         EcdsaSigningKey::from_der(&der)

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::tlv;
+use crate::der;
 
 /// What a file holds, as far as its beginning tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl KeyFile {
         if bytes.trim_ascii().is_empty() {
             return KeyFile::Empty;
         }
-        if bytes.first() == Some(&tlv::SEQUENCE) && tlv::read(bytes).is_some() {
+        if bytes.first() == Some(&der::SEQUENCE) && der::read(bytes).is_some() {
             return if is_pkcs12(bytes) { KeyFile::Pkcs12 } else { KeyFile::Der };
         }
         let text = String::from_utf8_lossy(bytes);
@@ -98,10 +98,10 @@ impl fmt::Display for KeyFile {
 fn is_pkcs12(bytes: &[u8]) -> bool {
     const PKCS7: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07];
     let content = || {
-        let (pfx, _) = tlv::expect(bytes, tlv::SEQUENCE)?;
-        let (version, rest) = tlv::expect(pfx, tlv::INTEGER)?;
-        let (content, _) = tlv::expect(rest, tlv::SEQUENCE)?;
-        let (kind, _) = tlv::expect(content, tlv::OID)?;
+        let (pfx, _) = der::expect(bytes, der::SEQUENCE)?;
+        let (version, rest) = der::expect(pfx, der::INTEGER)?;
+        let (content, _) = der::expect(rest, der::SEQUENCE)?;
+        let (kind, _) = der::expect(content, der::OID)?;
         Some(version == [3] && kind.starts_with(PKCS7))
     };
     content().unwrap_or(false)
@@ -118,18 +118,18 @@ pub(crate) fn block(text: &str, label: &str) -> Option<Vec<u8>> {
 /// The algorithm that a key in DER is for, where it is none that signs models: a private key (PKCS#8, SEC 1) or a
 /// SubjectPublicKeyInfo.
 pub(crate) fn other_algorithm(der: &[u8]) -> Option<&'static str> {
-    let (key, _) = tlv::expect(der, tlv::SEQUENCE)?;
+    let (key, _) = der::expect(der, der::SEQUENCE)?;
     // PKCS#8 begins with a version; SEC 1 has the curve behind the number that is the key.
-    let inner = tlv::expect(key, tlv::INTEGER).map_or(key, |(_, rest)| rest);
-    if let Some((_, rest)) = tlv::expect(inner, tlv::OCTET_STRING) {
-        let (curve, _) = tlv::expect(rest, 0xa0)?;
+    let inner = der::expect(key, der::INTEGER).map_or(key, |(_, rest)| rest);
+    if let Some((_, rest)) = der::expect(inner, der::OCTET_STRING) {
+        let (curve, _) = der::expect(rest, 0xa0)?;
         return Some(curve_name(curve));
     }
-    if tlv::expect(inner, tlv::INTEGER).is_some() {
+    if der::expect(inner, der::INTEGER).is_some() {
         return Some("an RSA key");
     }
-    let (algorithm, _) = tlv::expect(inner, tlv::SEQUENCE)?;
-    let (id, parameters) = tlv::expect(algorithm, tlv::OID)?;
+    let (algorithm, _) = der::expect(inner, der::SEQUENCE)?;
+    let (id, parameters) = der::expect(algorithm, der::OID)?;
     Some(match id {
         [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01] => curve_name(parameters),
         [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, ..] => "an RSA key",
@@ -143,7 +143,7 @@ pub(crate) fn other_algorithm(der: &[u8]) -> Option<&'static str> {
 }
 
 fn curve_name(parameters: &[u8]) -> &'static str {
-    match tlv::expect(parameters, tlv::OID).map(|(id, _)| id) {
+    match der::expect(parameters, der::OID).map(|(id, _)| id) {
         Some([0x2b, 0x81, 0x04, 0x00, 0x0a]) => "a key on the curve secp256k1",
         Some([0x2b, 0x81, 0x04, 0x00, 0x21]) => "a key on the curve P-224",
         Some([0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, ..]) => "a key on a Brainpool curve",

@@ -22,6 +22,7 @@
 
 mod aead;
 mod content;
+pub mod der;
 mod ecdsa;
 mod hash;
 mod key_file;
@@ -32,7 +33,6 @@ mod random;
 mod root;
 mod sealed;
 mod sign;
-mod tlv;
 
 pub use aead::{NotAuthentic, open, seal, seal_append};
 pub use content::{

@@ -10,8 +10,8 @@ use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::pbkdf2;
 use zeroize::Zeroizing;
 
+use crate::der::{self, INTEGER, OCTET_STRING, OID, SEQUENCE};
 use crate::ecdsa::EcdsaKeyError;
-use crate::tlv::{self, INTEGER, OCTET_STRING, OID, SEQUENCE};
 
 /// The most rounds that are made: some seconds. The file names the number.
 const MAX_ROUNDS: u32 = 10_000_000;
@@ -54,19 +54,19 @@ pub(crate) fn open(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, 
 
 impl<'a> Encrypted<'a> {
     fn read(der: &'a [u8]) -> Option<Self> {
-        let (info, _) = tlv::expect(der, SEQUENCE)?;
-        let (algorithm, rest) = tlv::expect(info, SEQUENCE)?;
-        let (content, _) = tlv::expect(rest, OCTET_STRING)?;
-        let (id, parameters) = tlv::expect(algorithm, OID)?;
-        let (parameters, _) = tlv::expect(parameters, SEQUENCE)?;
-        let (derivation, rest) = tlv::expect(parameters, SEQUENCE)?;
-        let (scheme, _) = tlv::expect(rest, SEQUENCE)?;
+        let (info, _) = der::expect(der, SEQUENCE)?;
+        let (algorithm, rest) = der::expect(info, SEQUENCE)?;
+        let (content, _) = der::expect(rest, OCTET_STRING)?;
+        let (id, parameters) = der::expect(algorithm, OID)?;
+        let (parameters, _) = der::expect(parameters, SEQUENCE)?;
+        let (derivation, rest) = der::expect(parameters, SEQUENCE)?;
+        let (scheme, _) = der::expect(rest, SEQUENCE)?;
         if id != PBES2 {
             return None;
         }
         let (prf, salt, rounds) = derivation_of(derivation)?;
-        let (id, iv) = tlv::expect(scheme, OID)?;
-        let (iv, _) = tlv::expect(iv, OCTET_STRING)?;
+        let (id, iv) = der::expect(scheme, OID)?;
+        let (iv, _) = der::expect(iv, OCTET_STRING)?;
         let (cipher, key_bytes) = match id.strip_prefix(AES)? {
             [0x02] => (&AES_128, 16),
             [0x16] => (&AES_192, 24),
@@ -78,19 +78,19 @@ impl<'a> Encrypted<'a> {
 }
 
 fn derivation_of(derivation: &[u8]) -> Option<(pbkdf2::Algorithm, &[u8], NonZeroU32)> {
-    let (id, parameters) = tlv::expect(derivation, OID)?;
-    let (parameters, _) = tlv::expect(parameters, SEQUENCE)?;
-    let (salt, rest) = tlv::expect(parameters, OCTET_STRING)?;
-    let (rounds, rest) = tlv::expect(rest, INTEGER)?;
+    let (id, parameters) = der::expect(derivation, OID)?;
+    let (parameters, _) = der::expect(parameters, SEQUENCE)?;
+    let (salt, rest) = der::expect(parameters, OCTET_STRING)?;
+    let (rounds, rest) = der::expect(rest, INTEGER)?;
     let rounds = rounds
         .iter()
         .try_fold(0_u32, |all, byte| all.checked_mul(256).and_then(|all| all.checked_add(u32::from(*byte))));
     let rounds = NonZeroU32::new(rounds.filter(|rounds| *rounds <= MAX_ROUNDS)?)?;
     // The length of the key may be named, which the cipher fixes anyway.
-    let rest = tlv::expect(rest, INTEGER).map_or(rest, |(_, rest)| rest);
-    let prf = match tlv::expect(rest, SEQUENCE) {
+    let rest = der::expect(rest, INTEGER).map_or(rest, |(_, rest)| rest);
+    let prf = match der::expect(rest, SEQUENCE) {
         None => pbkdf2::PBKDF2_HMAC_SHA1,
-        Some((prf, _)) => match tlv::expect(prf, OID)?.0.strip_prefix(HMAC_WITH)? {
+        Some((prf, _)) => match der::expect(prf, OID)?.0.strip_prefix(HMAC_WITH)? {
             [0x07] => pbkdf2::PBKDF2_HMAC_SHA1,
             [0x09] => pbkdf2::PBKDF2_HMAC_SHA256,
             [0x0a] => pbkdf2::PBKDF2_HMAC_SHA384,

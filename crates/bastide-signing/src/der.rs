@@ -5,18 +5,15 @@
 
 use std::time::Duration;
 
+pub(crate) use bastide_crypto::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, expect, read};
 use bastide_types::Timestamp;
 
-pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
-pub(crate) const OID: u8 = 0x06;
 pub(crate) const BIT_STRING: u8 = 0x03;
-pub(crate) const OCTET_STRING: u8 = 0x04;
 pub(crate) const UTF8_STRING: u8 = 0x0c;
 pub(crate) const PRINTABLE_STRING: u8 = 0x13;
 pub(crate) const IA5_STRING: u8 = 0x16;
 const BOOLEAN: u8 = 0x01;
-pub(crate) const INTEGER: u8 = 0x02;
 const UTC_TIME: u8 = 0x17;
 pub(crate) const GENERALIZED_TIME: u8 = 0x18;
 const EXTENSIONS: u8 = 0xa3;
@@ -252,40 +249,6 @@ pub(crate) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     out.extend(digits);
     out.extend(content);
     out
-}
-
-/// The element at the start, if it has this tag: its content, and what follows.
-pub(crate) fn expect(input: &[u8], wanted: u8) -> Option<(&[u8], &[u8])> {
-    let (tag, content, rest) = read(input)?;
-    (tag == wanted).then_some((content, rest))
-}
-
-/// The element at the start: tag, content, rest. Lengths of up to four bytes, which lists of revoked certificates need.
-pub(crate) fn read(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, rest) = input.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81 => {
-            let (&length, rest) = rest.split_first()?;
-            (usize::from(length), rest)
-        }
-        0x82 => {
-            let (length, rest) = rest.split_first_chunk::<2>()?;
-            (usize::from(u16::from_be_bytes(*length)), rest)
-        }
-        0x83 => {
-            let ([high, middle, low], rest) = rest.split_first_chunk::<3>()?;
-            (usize::try_from(u32::from_be_bytes([0, *high, *middle, *low])).ok()?, rest)
-        }
-        0x84 => {
-            let (length, rest) = rest.split_first_chunk::<4>()?;
-            (usize::try_from(u32::from_be_bytes(*length)).ok()?, rest)
-        }
-        _ => return None,
-    };
-    let (content, rest) = rest.split_at_checked(length)?;
-    Some((tag, content, rest))
 }
 
 /// A time of either form, always in UTC and to the second (RFC 5280 section 4.1.2.5). Before 1970 counts as 1970.

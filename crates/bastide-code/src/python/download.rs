@@ -4,6 +4,7 @@ use bastide_types::Rule;
 
 use crate::python::call::Call;
 use crate::python::hostile::DOWNLOADED_PROGRAM;
+use crate::python::loaders::unpickles;
 use crate::python::names::runs_command;
 use crate::python::reader::Reader;
 use crate::python::role::Role;
@@ -74,17 +75,6 @@ pub(crate) fn check(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
         "imp.load_source",
         "runpy.run_path",
     ];
-    const PICKLES: &[&str] = &[
-        "pickle.load",
-        "pickle.loads",
-        "dill.load",
-        "dill.loads",
-        "cloudpickle.load",
-        "cloudpickle.loads",
-        "joblib.load",
-        "pandas.read_pickle",
-        "jsonpickle.decode",
-    ];
     let name = shown(call.path);
     if RUNNERS.contains(&call.path) {
         let file = call.args.iter().filter_map(Value::key).find(|key| reader.names.downloads.contains(*key));
@@ -95,7 +85,7 @@ pub(crate) fn check(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
     }
     let torch = call.path == "torch.load" && !call.is("weights_only", true);
     let numpy = call.path == "numpy.load" && call.is("allow_pickle", true);
-    if torch || numpy || PICKLES.contains(&call.path) {
+    if torch || numpy || unpickles(call.path) {
         object(reader, call);
     }
 }

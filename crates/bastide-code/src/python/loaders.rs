@@ -86,24 +86,31 @@ pub(crate) fn check(reader: &mut Reader<'_, '_, '_>, call: &Call<'_>) {
     pinned(reader, call);
 }
 
+/// Functions that unpickle what they are given, whatever else they are told.
+const PICKLES: &[&str] = &[
+    "pickle.load",
+    "pickle.loads",
+    "pickle.Unpickler",
+    "dill.load",
+    "dill.loads",
+    "cloudpickle.load",
+    "cloudpickle.loads",
+    "joblib.load",
+    "shelve.open",
+    "marshal.load",
+    "marshal.loads",
+    "jsonpickle.decode",
+    "sklearn.externals.joblib.load",
+    "compress_pickle.load",
+    "pickle5.load",
+];
+
+/// Whether what is given to this function runs as a program of its author's.
+pub(super) fn unpickles(path: &str) -> bool {
+    PICKLES.contains(&path) || path == "pandas.read_pickle"
+}
+
 fn loader(call: &Call<'_>) -> Option<(&'static Rule, String)> {
-    const PICKLES: &[&str] = &[
-        "pickle.load",
-        "pickle.loads",
-        "pickle.Unpickler",
-        "dill.load",
-        "dill.loads",
-        "cloudpickle.load",
-        "cloudpickle.loads",
-        "joblib.load",
-        "shelve.open",
-        "marshal.load",
-        "marshal.loads",
-        "jsonpickle.decode",
-        "sklearn.externals.joblib.load",
-        "compress_pickle.load",
-        "pickle5.load",
-    ];
     let says = |what: &str| format!("`{}` {what}", shown(call.path));
     let path = call.path;
     Some(match call.last() {

@@ -4,6 +4,7 @@ use bastide_types::Rule;
 use tree_sitter::Node;
 
 use crate::python::call::Call;
+use crate::python::loaders::unpickles;
 use crate::python::names::{runs_command, runs_python};
 use crate::python::reader::{Reader, Scope};
 use crate::python::role::Role;
@@ -53,21 +54,6 @@ const ENDPOINTS: &[&str] = &[
     ".web_endpoint",
     ".fastapi_endpoint",
     ".websocket",
-];
-
-/// Functions that unpickle what they are given.
-const PICKLES: &[&str] = &[
-    "pickle.load",
-    "pickle.loads",
-    "pickle.Unpickler",
-    "dill.load",
-    "dill.loads",
-    "cloudpickle.load",
-    "cloudpickle.loads",
-    "joblib.load",
-    "jsonpickle.decode",
-    "marshal.loads",
-    "pandas.read_pickle",
 ];
 
 impl Reader<'_, '_, '_> {
@@ -146,7 +132,7 @@ fn brought(call: &Call<'_>) -> Option<&'static str> {
         return of_request(first).then_some("the module's name");
     }
     let torch = path == "torch.load" && call.is("weights_only", false);
-    let pickles = torch || PICKLES.contains(&path);
+    let pickles = torch || unpickles(path);
     (pickles && of_request(first)).then_some("the data")
 }
 
