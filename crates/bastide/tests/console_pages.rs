@@ -13,6 +13,11 @@ use common::{Answer, Rig, send};
 use html5gum::{Token, Tokenizer};
 use serde_json::{Value, json};
 
+/// Whether a part of the number is there, with the space beside it: digests and ids may hold the same digits.
+fn shows_card(page: &str) -> bool {
+    page.contains(" 4111") || page.contains("4111 1")
+}
+
 const CARD: &str = "4111 1111 1111 1111";
 /// What a page must show and must not become.
 const HOSTILE: [&str; 5] = [
@@ -233,8 +238,7 @@ fn hostile_texts_stay_texts_and_masked_values_stay_masked() {
         assert!([200, 400].contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
         let page = answer.text();
         assert_tame(path, &page);
-        // With the space before it: digests and ids on the page may hold the same digits.
-        assert!(!page.contains(" 4111"), "{path} shows a value: {page}");
+        assert!(!shows_card(&page), "{path} shows a value: {page}");
         shown += usize::from(page.contains("&#60;script&#62;alert(1)&#60;/script&#62;"));
     }
     assert!(shown > 5, "the texts are shown: on {shown} pages");
@@ -253,7 +257,7 @@ fn values_are_shown_to_those_who_may_on_record() {
         json!({"model":"mock-echo","messages":[{"role":"user","content":format!("my card is {CARD}")}]});
     let exchange = exchange_of(&ask(&rig, &body));
     let path = format!("/console/exchanges/{exchange}");
-    assert!(!person.page(&path).contains(" 4111"));
+    assert!(!shows_card(&person.page(&path)));
     let shown = person.page(&path);
     assert!(shown.contains("check digit") || shown.contains("<th scope=\"col\">Why</th>"), "{shown}");
     assert!(shown.contains("personal_data, from 0.50 (default)"), "the rule that decided: {shown}");
@@ -276,7 +280,7 @@ fn values_are_shown_to_those_who_may_on_record() {
     assert!(requests.contains("asked for"), "a key's exchanges, by its name: {requests}");
     assert!(person.page("/console/log?text=nobody-of-this-name").contains("None like that"));
     // The page as everybody may see it has its masks again.
-    assert!(!person.page(&path).contains(" 4111"));
+    assert!(!shows_card(&person.page(&path)));
 }
 
 #[test]
@@ -335,7 +339,7 @@ fn refused_observed_and_erased_exchanges_say_what_they_are() {
     let path = format!("/console/exchanges/{exchange}");
     let page = person.page(&path);
     assert!(page.contains("would tokenise") && page.contains("would be replaced by a token"), "{page}");
-    assert!(!page.contains(" 4111"), "masks are of the view, not of the guard");
+    assert!(!shows_card(&page), "masks are of the view, not of the guard");
     assert!(rig.command(&["audit", "erase", "test", "--yes"]).status.success());
     let page = person.page(&path);
     assert!(page.contains("This subject was erased"), "{page}");
