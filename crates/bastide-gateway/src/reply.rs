@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use crate::exchange::{self, End, Exchange, receipt};
+use crate::exchange::{self, End, Exchange};
 use crate::guard::Tally;
 use crate::problem::{self, raise};
 use crate::relay::{Body, Relay};
@@ -107,6 +107,9 @@ async fn stream(
     body: UpstreamBody,
     vault: Vault,
 ) -> Response<Body> {
+    if exchange.recorded().await.is_err() {
+        return exchange.fail(raise::log_failed(), Ending::Failed).await;
+    }
     let decision = match exchange.receive(&Tally::default()) {
         Ok(decision) => decision,
         Err(refusal) => {
@@ -123,7 +126,7 @@ async fn stream(
                 usage: None,
                 output_bytes: 0,
             });
-            let receipt = receipt(pending).await;
+            let receipt = exchange.receipt(pending).await;
             return problem::response(&problem, Some(exchange.id), receipt.as_ref());
         }
     };
@@ -307,7 +310,7 @@ async fn whole(
                 usage: document.usage(),
                 output_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
             });
-            let receipt = receipt(pending).await;
+            let receipt = exchange.receipt(pending).await;
             problem::response(&problem, Some(exchange.id), receipt.as_ref())
         }
         Ok(Checked::Passed { tally, sent, decisions }) => {
@@ -430,7 +433,7 @@ async fn finish(
         usage,
         output_bytes: u64::try_from(received.len()).unwrap_or(u64::MAX),
     });
-    let Some(receipt) = receipt(pending).await else {
+    let Some(receipt) = exchange.receipt(pending).await else {
         let problem = raise::log_failed();
         exchange.trace.problem(&problem);
         return problem::response(&problem, Some(exchange.id), None);

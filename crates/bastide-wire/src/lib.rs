@@ -20,6 +20,7 @@
 
 mod document;
 mod error;
+pub mod http1;
 mod joined;
 mod json_rewriter;
 mod json_text;

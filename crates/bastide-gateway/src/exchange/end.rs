@@ -74,7 +74,11 @@ impl Exchange {
         let (request_index, request_leaf) = match self.request_leaf.take() {
             Some(Ticket::Durable(recorded)) => (recorded.index(), recorded.leaf()),
             // Abandoned before the record was on disk: the leaf names it whatever becomes of the index.
-            Some(Ticket::OnItsWay(pending)) => (pending.index(), pending.leaf()),
+            Some(Ticket::OnItsWay(pending)) => {
+                let named = (pending.index(), pending.leaf());
+                self.unconfirmed = Some(pending);
+                named
+            }
             None => (0, [0; 32]),
         };
         self.trace.ended(&trace::Ended {
@@ -107,6 +111,19 @@ impl Exchange {
         })))
     }
 
+    /// Waits until the outcome is on disk, and the request's record if nobody waited for that before; no receipt when the
+    /// log failed. The log keeps their order, so both are there after one wait.
+    pub(crate) async fn receipt(
+        &mut self,
+        outcome: Result<Pending, bastide_audit::AuditError>,
+    ) -> Option<Receipt> {
+        let recorded = outcome.ok()?.await.ok()?;
+        if let Some(request) = self.unconfirmed.take() {
+            request.await.ok()?;
+        }
+        Some(recorded.receipt())
+    }
+
     /// Ends an exchange that has no reply of its own.
     pub(crate) async fn fail(mut self: Box<Self>, problem: Problem, ending: Ending) -> Response<Body> {
         self.gateway.metrics.problem(problem.code);
@@ -125,7 +142,7 @@ impl Exchange {
             usage: Some(bastide_wire::Usage { input_tokens: 0, output_tokens: 0 }),
             output_bytes: 0,
         });
-        let receipt = receipt(pending).await;
+        let receipt = self.receipt(pending).await;
         problem::response(&problem, Some(self.id), receipt.as_ref())
     }
 }
@@ -149,13 +166,5 @@ impl Drop for Exchange {
                 tracing::error!("the audit log refused the outcome of an abandoned exchange");
             }
         }
-    }
-}
-
-/// Waits for the log; no receipt when it failed.
-pub(crate) async fn receipt(pending: Result<Pending, bastide_audit::AuditError>) -> Option<Receipt> {
-    match pending {
-        Ok(pending) => pending.await.map(|recorded| recorded.receipt()).ok(),
-        Err(_) => None,
     }
 }

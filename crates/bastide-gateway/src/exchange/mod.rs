@@ -33,7 +33,7 @@ use crate::trace::Trace;
 use crate::upstream::{Outbound, Provider, SendError, Target, UpstreamBody};
 
 use begin::begin;
-pub(crate) use end::{End, receipt};
+pub(crate) use end::End;
 
 /// A refusal on its way to the caller, with the receipt of its record where there is one.
 pub(crate) struct Refused {
@@ -85,6 +85,8 @@ pub(crate) struct Exchange {
     digest_key: HmacKey,
     reservation: Reservation,
     request_leaf: Option<Ticket>,
+    /// The request's record, when the outcome was handed to the log before it was on disk.
+    unconfirmed: Option<Pending>,
     request_verdict: Verdict,
     request_findings: Vec<(Category, u32)>,
     counted: bool,
@@ -131,9 +133,6 @@ async fn send(
                 note_health(provider, &response, &exchange);
                 provider.name().clone_into(&mut exchange.provider);
                 exchange.owner = provider.project();
-                if exchange.recorded().await.is_err() {
-                    return exchange.fail(raise::log_failed(), Ending::Failed).await;
-                }
                 return reply::answer(exchange, response, vault).await;
             }
             Err(SendError::Connect(error)) => {
@@ -186,7 +185,7 @@ impl Exchange {
     }
 
     /// Waits until the request's record is on disk; at once when it was waited for before sending.
-    async fn recorded(&mut self) -> Result<(), bastide_audit::AuditError> {
+    pub(crate) async fn recorded(&mut self) -> Result<(), bastide_audit::AuditError> {
         // Polled in place: a caller that leaves meanwhile leaves the ticket here, and with it the outcome's link.
         let waited = match &mut self.request_leaf {
             Some(Ticket::OnItsWay(pending)) => Some(pending.await),

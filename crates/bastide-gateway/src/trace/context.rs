@@ -169,8 +169,9 @@ impl Propagated {
         HeaderValue::from_str(&format!("00-{trace}-{span}-{:02x}", u8::from(sampled))).ok().map(Propagated)
     }
 
-    pub(crate) fn write(&self, headers: &mut HeaderMap) {
-        headers.insert(TRACEPARENT, self.0.clone());
+    /// The header that says so.
+    pub(crate) const fn header(&self) -> (&'static str, &HeaderValue) {
+        (TRACEPARENT, &self.0)
     }
 }
 
@@ -245,7 +246,9 @@ mod tests {
         fn what_we_write_is_read_back(trace: [u8; 16], span: [u8; 8], sampled: bool) {
             prop_assume!(trace != [0; 16] && span != [0; 8]);
             let mut headers = HeaderMap::new();
-            Propagated::new(TraceId(trace), SpanId(span), sampled).expect("a value").write(&mut headers);
+            let propagated = Propagated::new(TraceId(trace), SpanId(span), sampled).expect("a value");
+            let (name, value) = propagated.header();
+            headers.insert(name, value.clone());
             let parent = Parent { trace: TraceId(trace), span: SpanId(span), sampled, state: None };
             prop_assert_eq!(Parent::read(&headers), Some(parent));
         }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use bastide_types::{ProjectId, Secret};
 use http::{HeaderValue, Uri};
 
+use super::idle::Idle;
+
 /// How many failures in a row open a provider's breaker, and for how long. Five: one or two are weather.
 const BREAKER_FAILURES: u32 = 5;
 const BREAKER_REST: Duration = Duration::from_secs(10);
@@ -31,8 +33,8 @@ impl Credential {
         Ok(Credential { header })
     }
 
-    pub(crate) fn header(&self) -> HeaderValue {
-        self.header.clone()
+    pub(crate) const fn header(&self) -> &HeaderValue {
+        &self.header
     }
 }
 
@@ -80,6 +82,23 @@ pub enum ProviderError {
 pub(crate) struct Destination {
     pub(crate) chat: Uri,
     pub(crate) models: Uri,
+    /// The `host` header field.
+    pub(crate) host: String,
+    /// Connections that carry no request now. Of this provider alone: another one's requests, with another credential,
+    /// never travel on them.
+    pub(crate) idle: Arc<Idle>,
+}
+
+impl Destination {
+    pub(crate) fn new(chat: Uri, models: Uri) -> Self {
+        let host = chat.host().unwrap_or_default();
+        // A scheme's own port is left out (RFC 9110, section 4.2.3).
+        let host = match (chat.scheme_str(), chat.port_u16()) {
+            (_, None) | (Some("https"), Some(443)) | (Some("http"), Some(80)) => host.to_owned(),
+            (_, Some(port)) => format!("{host}:{port}"),
+        };
+        Destination { chat, models, host, idle: Arc::default() }
+    }
 }
 
 /// Whether a provider on another machine may be reached without TLS. What is said then crosses the network in clear,
@@ -158,7 +177,7 @@ impl Provider {
             },
             _ => return Err(wrong()),
         }
-        Ok(Provider::at(Place::Network(Destination { chat, models }), name, credential, project))
+        Ok(Provider::at(Place::Network(Destination::new(chat, models)), name, credential, project))
     }
 
     /// A provider that is configured and cannot be used, for example because its credential is missing. It keeps its

@@ -1,5 +1,6 @@
 //! The HTTP client towards upstreams.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -7,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, USER_AGENT};
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::HttpsConnector;
@@ -16,13 +17,16 @@ use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
 use hyper_util::rt::TokioExecutor;
 use tower_service::Service;
 
+use super::catalogue::Destination;
+use super::connection::{Connection, Failure, NetworkBody};
+use super::idle::IDLE_TIME;
 use super::{Credential, Outbound, Provider, UpstreamBody};
 
 /// What requests of ours go out through, pooled; a clone shares the pool.
 pub(crate) type Transport =
     hyper_util::client::legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
 
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("bastide/", env!("CARGO_PKG_VERSION")));
+const AGENT: &str = concat!("bastide/", env!("CARGO_PKG_VERSION"));
 
 /// Why an upstream gave no response.
 #[derive(Debug)]
@@ -93,8 +97,11 @@ impl Service<Name> for Resolver {
     }
 }
 
-/// A pooled client.
+type Connector = HttpsConnector<HttpConnector<Resolver>>;
+
+/// What makes connections, and a client of the library for everything but chat completions.
 pub(crate) struct Client {
+    connector: Connector,
     inner: Transport,
 }
 
@@ -108,7 +115,7 @@ impl Client {
         http.set_connect_timeout(Some(connect_time));
         http.set_keepalive(Some(Duration::from_secs(60)));
         let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let https = hyper_rustls::HttpsConnectorBuilder::new()
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(provider)
             .map_err(|e| {
                 io::Error::other(format!("the system's certificate authorities cannot be read: {e}"))
@@ -117,18 +124,18 @@ impl Client {
             .enable_http1()
             .wrap_connector(http);
         let inner = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(Duration::from_secs(55))
-            .pool_max_idle_per_host(512)
+            .pool_idle_timeout(IDLE_TIME)
             .http1_max_buf_size(512 << 10)
-            .build(https);
-        Ok(Client { inner })
+            .build(connector.clone());
+        Ok(Client { connector, inner })
     }
 
-    /// The same connections for other ends than a provider.
+    /// Connections for other ends than chat completions.
     pub(crate) fn transport(&self) -> Transport {
         self.inner.clone()
     }
 
+    /// Sends a chat completion.
     pub(crate) async fn post(
         &self,
         provider: &Provider,
@@ -139,28 +146,45 @@ impl Client {
         let Some(destination) = provider.destination() else {
             return Err(SendError::Connect("the demo model has no address".into()));
         };
-        let mut request = Request::new(Full::new(outbound.body.value().clone()));
-        *request.method_mut() = http::Method::POST;
-        *request.uri_mut() = destination.chat.clone();
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, AGENT);
-        // What arrives compressed cannot be inspected in flight.
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let accept = if outbound.stream { "text/event-stream" } else { "application/json" };
-        headers.insert(ACCEPT, HeaderValue::from_static(accept));
-        if let Some(credential) = credential {
-            headers.insert(AUTHORIZATION, credential.header());
+        let head = head(destination, credential, outbound);
+        let asking = self.ask(destination, &head, outbound.body.value());
+        let answer =
+            tokio::time::timeout(first_byte_time, asking).await.unwrap_or(Err(SendError::Timeout))?;
+        Ok(answer.map(UpstreamBody::Network))
+    }
+
+    /// One exchange. Sent again, on another connection, only while no byte of it has left.
+    pub(super) async fn ask(
+        &self,
+        destination: &Destination,
+        head: &[u8],
+        body: &[u8],
+    ) -> Result<Response<NetworkBody>, SendError> {
+        loop {
+            let idle = destination.idle.take();
+            let used = idle.is_some();
+            let mut connection = match idle {
+                Some(connection) => connection,
+                None => self.connect(destination).await?,
+            };
+            match connection.ask(head, body).await {
+                Ok((answer, sent)) => {
+                    return Ok(NetworkBody::response(connection, answer, sent, &destination.idle));
+                }
+                // It was closed while it waited; the next one, or a new one, may carry the request.
+                Err(Failure::Unsent(_)) if used => {}
+                Err(Failure::Unsent(error) | Failure::Sent(error)) => {
+                    return Err(SendError::Broken(Box::new(error)));
+                }
+            }
         }
-        if let Some(context) = &outbound.context {
-            context.write(headers);
-        }
-        match tokio::time::timeout(first_byte_time, self.inner.request(request)).await {
-            Err(_) => Err(SendError::Timeout),
-            Ok(Err(e)) if e.is_connect() => Err(SendError::Connect(Box::new(e))),
-            Ok(Err(e)) => Err(SendError::Broken(Box::new(e))),
-            Ok(Ok(response)) => Ok(response.map(UpstreamBody::Network)),
-        }
+    }
+
+    async fn connect(&self, destination: &Destination) -> Result<Connection, SendError> {
+        let mut connector = self.connector.clone();
+        poll_fn(|cx| connector.poll_ready(cx)).await.map_err(SendError::Connect)?;
+        let io = connector.call(destination.chat.clone()).await.map_err(SendError::Connect)?;
+        Ok(Connection::new(io))
     }
 
     /// Asks a provider for its list of models; at most a megabyte.
@@ -172,10 +196,10 @@ impl Client {
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = destination.models.clone();
         let headers = request.headers_mut();
-        headers.insert(USER_AGENT, AGENT);
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(credential) = provider.credential() {
-            headers.insert(AUTHORIZATION, credential.header());
+            headers.insert(AUTHORIZATION, credential.header().clone());
         }
         let asking = async {
             let response = self.inner.request(request).await.map_err(|e| SendError::Broken(Box::new(e)))?;
@@ -187,4 +211,27 @@ impl Client {
         };
         tokio::time::timeout(time, asking).await.unwrap_or(Err(SendError::Timeout))
     }
+}
+
+/// The head of a chat completion's request.
+fn head(destination: &Destination, credential: Option<&Credential>, outbound: &Outbound) -> Vec<u8> {
+    let mut head = Vec::with_capacity(512);
+    let mut write = |parts: &[&[u8]]| parts.iter().for_each(|part| head.extend_from_slice(part));
+    let uri = &destination.chat;
+    let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    write(&[b"POST ", path.as_bytes(), b" HTTP/1.1\r\nhost: ", destination.host.as_bytes()]);
+    write(&[b"\r\nuser-agent: ", AGENT.as_bytes()]);
+    // What arrives compressed cannot be inspected in flight.
+    write(&[b"\r\ncontent-type: application/json\r\naccept-encoding: identity\r\naccept: "]);
+    write(&[if outbound.stream { b"text/event-stream" } else { b"application/json" }]);
+    if let Some(credential) = credential {
+        write(&[b"\r\nauthorization: ", credential.header().as_bytes()]);
+    }
+    if let Some(context) = &outbound.context {
+        let (name, value) = context.header();
+        write(&[b"\r\n", name.as_bytes(), b": ", value.as_bytes()]);
+    }
+    let length = outbound.body.value().len().to_string();
+    write(&[b"\r\ncontent-length: ", length.as_bytes(), b"\r\n\r\n"]);
+    head
 }

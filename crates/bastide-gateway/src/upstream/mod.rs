@@ -5,7 +5,11 @@
 
 mod catalogue;
 mod client;
+mod connection;
 mod demo;
+mod idle;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -15,6 +19,7 @@ use http::{HeaderValue, Response, StatusCode};
 
 pub use catalogue::{Catalogue, Credential, PlainHttp, Provider, ProviderError, Target};
 pub(crate) use client::{Client, SendError, Transport};
+use connection::NetworkBody;
 pub(crate) use demo::MODEL as DEMO;
 
 use crate::guard::Inspected;
@@ -25,7 +30,7 @@ use crate::trace::Propagated;
 #[derive(Debug)]
 pub(crate) enum UpstreamBody {
     /// From the network.
-    Network(hyper::body::Incoming),
+    Network(NetworkBody),
     /// Made here: by the built-in demo model, or in place of a provider that cannot be used.
     Own(OwnBody),
 }
@@ -51,26 +56,14 @@ fn own(status: StatusCode, content_type: &'static str, parts: Vec<Bytes>) -> Res
 }
 
 impl UpstreamBody {
-    /// The next piece of data; trailers are dropped.
+    /// The next piece: all that has arrived.
     pub(crate) fn poll_data(
         &mut self,
         cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<Bytes, hyper::Error>>> {
-        use hyper::body::Body as _;
-        use std::task::{Poll, ready};
+    ) -> std::task::Poll<Option<std::io::Result<Bytes>>> {
         match self {
-            UpstreamBody::Network(body) => loop {
-                match ready!(std::pin::Pin::new(&mut *body).poll_frame(cx)) {
-                    None => return Poll::Ready(None),
-                    Some(Err(e)) => return Poll::Ready(Some(Err(e))),
-                    Some(Ok(frame)) => {
-                        if let Ok(data) = frame.into_data() {
-                            return Poll::Ready(Some(Ok(data)));
-                        }
-                    }
-                }
-            },
-            UpstreamBody::Own(body) => Poll::Ready(body.next().map(Ok)),
+            UpstreamBody::Network(body) => body.poll_data(cx),
+            UpstreamBody::Own(body) => std::task::Poll::Ready(body.next().map(Ok)),
         }
     }
 }

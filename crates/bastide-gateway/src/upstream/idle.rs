@@ -1,0 +1,84 @@
+//! Connections to a provider that wait for the next request.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+
+use super::connection::Connection;
+
+/// How long a connection waits: less than the 60 s after which servers and middleboxes begin to close them.
+pub(super) const IDLE_TIME: Duration = Duration::from_secs(55);
+/// More than these are closed at once.
+const MOST: usize = 512;
+
+/// The waiting connections of one provider, the one used last on top: under less load the others come of age.
+#[derive(Default)]
+pub(crate) struct Idle(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    connections: Vec<(Instant, Connection)>,
+    /// Somebody closes those that have waited too long.
+    watched: bool,
+}
+
+impl Idle {
+    fn with<R>(&self, work: impl FnOnce(&mut Waiting) -> R) -> R {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// One that the other side has not closed.
+    pub(super) fn take(&self) -> Option<Connection> {
+        loop {
+            let (since, mut connection) = self.with(|waiting| waiting.connections.pop())?;
+            if since.elapsed() < IDLE_TIME && connection.is_quiet() {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Keeps a connection for the next request.
+    pub(super) fn put(self: &Arc<Self>, connection: Connection) {
+        // None where an exchange is cut as the program ends.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let unwatched = self.with(|waiting| {
+            if waiting.connections.len() < MOST {
+                waiting.connections.push((Instant::now(), connection));
+            }
+            !std::mem::replace(&mut waiting.watched, true)
+        });
+        if unwatched {
+            runtime.spawn(watch(Arc::downgrade(self)));
+        }
+    }
+
+    /// Closes what has waited too long; false when nothing waits any more and nobody watches.
+    fn close_old(&self) -> bool {
+        let old: Vec<_> = self.with(|waiting| {
+            let old = waiting.connections.partition_point(|(since, _)| since.elapsed() >= IDLE_TIME);
+            waiting.connections.drain(..old).collect()
+        });
+        drop(old);
+        self.with(|waiting| {
+            waiting.watched = !waiting.connections.is_empty();
+            waiting.watched
+        })
+    }
+}
+
+async fn watch(idle: Weak<Idle>) {
+    loop {
+        tokio::time::sleep(IDLE_TIME / 4).await;
+        if !idle.upgrade().is_some_and(|idle| idle.close_old()) {
+            return;
+        }
+    }
+}
+
+impl std::fmt::Debug for Idle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let waiting = self.with(|waiting| waiting.connections.len());
+        f.debug_struct("Idle").field("connections", &waiting).finish()
+    }
+}
