@@ -16,7 +16,9 @@ use bastide_policy::PolicySet;
 use bastide_tlog::{Note, NoteKey, TilePath, decode_bundle, encode_bundle};
 use bastide_types::{Finding, Segment, Span};
 use bastide_verify::{VerifierKey, open_checkpoint, verify_receipt};
+use bastide_wire::http1::{BodyReader, HttpError, ResponseHead, head_end};
 use bastide_wire::{ChatChunk, ChatRequest, ChatResponse, Edit, JsonDocument, Limits, SseDecoder, WireError};
+use bytes::BytesMut;
 
 /// A target's name and what it claims.
 pub type Target = (&'static str, fn(&[u8]));
@@ -41,6 +43,7 @@ const TARGETS: &[Target] = &[
     ("chat_request", chat_request),
     ("chat_response", chat_response),
     ("chat_chunk", chat_chunk),
+    ("http1_response", http1_response),
     ("sse", sse),
     ("inspect", inspect),
     ("stream_inspect", stream_inspect),
@@ -132,6 +135,33 @@ pub fn chat_chunk(data: &[u8]) {
     splices(data, &segments, |edits| chunk.splice(data, edits));
     let without = chunk.drop_logprobs(data).expect("a parsed chunk can lose its logprobs");
     assert!(is_json(&without));
+}
+
+/// A response of an upstream, its body cut by its own first byte: what is read does not depend on the cuts.
+pub fn http1_response(data: &[u8]) {
+    let Some((first, data)) = data.split_first() else { return };
+    let Some(end) = head_end(data, 0) else { return };
+    for searched in 0..end {
+        assert_eq!(head_end(data, searched), Some(end), "where the search began matters");
+    }
+    let (head, body) = data.split_at(end);
+    let Ok(head) = ResponseHead::parse(head, |name, _| assert!(!name.is_empty())) else { return };
+    let read = |step: usize| {
+        let (mut reader, mut buffer, mut read) = (BodyReader::new(head.framing), BytesMut::new(), Vec::new());
+        for piece in body.chunks(step.max(1)) {
+            buffer.extend_from_slice(piece);
+            if let Some(data) = reader.take(&mut buffer)? {
+                read.extend_from_slice(&data);
+            }
+        }
+        let over = reader.is_done();
+        Ok((read, over.then(|| buffer.to_vec()), reader.close()))
+    };
+    let whole: Result<_, HttpError> = read(body.len());
+    assert_eq!(whole, read(usize::from(*first)), "the cuts matter");
+    if let Ok((read, rest, _)) = whole {
+        assert!(read.len() + rest.map_or(0, |rest| rest.len()) <= body.len(), "more is read than there is");
+    }
 }
 
 /// An event stream, cut by its own first byte.

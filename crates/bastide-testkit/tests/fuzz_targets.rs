@@ -259,6 +259,7 @@ targets!(
     chat_request,
     chat_response,
     chat_chunk,
+    http1_response,
     sse,
     inspect,
     stream_inspect,
