@@ -67,10 +67,10 @@ pub(crate) fn response(
 
 /// Puts the exchange id and the receipt into response headers.
 pub(crate) fn attach(headers: &mut http::HeaderMap, exchange: Option<ExchangeId>, receipt: Option<&Receipt>) {
-    if let Some(value) = exchange.and_then(|e| HeaderValue::from_str(&e.to_string()).ok()) {
+    if let Some(value) = exchange.and_then(|e| HeaderValue::try_from(e.to_string()).ok()) {
         headers.insert(EXCHANGE_HEADER, value);
     }
-    if let Some(value) = receipt.and_then(|r| HeaderValue::from_str(&r.to_string()).ok()) {
+    if let Some(value) = receipt.and_then(|r| HeaderValue::try_from(r.to_string()).ok()) {
         headers.insert(RECEIPT_HEADER, value);
     }
 }

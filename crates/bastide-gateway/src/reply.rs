@@ -30,6 +30,12 @@ const KEPT: [HeaderName; 8] = [
 /// Longest value of such a header: a number and a unit.
 const KEPT_BYTES: usize = 64;
 
+/// Whether anybody reads a header field of an upstream.
+pub(crate) fn is_read(name: &str) -> bool {
+    let same = |read: &HeaderName| name.eq_ignore_ascii_case(read.as_str());
+    same(&CONTENT_TYPE) || KEPT.iter().any(same)
+}
+
 /// Turns an upstream's response into the caller's.
 pub(crate) async fn answer(
     mut exchange: Box<Exchange>,

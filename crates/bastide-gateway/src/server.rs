@@ -314,7 +314,8 @@ async fn dispatch(
             };
             let trace = std::mem::take(trace);
             let (gateway, asks) = (Arc::clone(gateway), Arc::clone(&principal));
-            match exchange::chat(Arc::clone(&gateway), settings, asks, body, trace).await {
+            // Boxed: hyper moves what it is given several times, and an exchange is most of it.
+            match Box::pin(exchange::chat(Arc::clone(&gateway), settings, asks, body, trace)).await {
                 Ok(response) => Ok(response),
                 Err(refused) => {
                     gateway.metrics.problem(refused.problem.code);

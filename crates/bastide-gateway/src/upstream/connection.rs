@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::idle::Idle;
+use crate::reply::is_read;
 
 /// Bytes that are read at once: of a head, and of a body that does not fit beside it.
 const FIRST_READ: usize = 8 << 10;
@@ -174,7 +175,10 @@ impl Heads {
         while let Some(end) = head_end(buffer, self.searched) {
             let mut headers = HeaderMap::new();
             let head = ResponseHead::parse(buffer.get(..end).unwrap_or_default(), |name, value| {
-                if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
+                if is_read(name)
+                    && let (Ok(name), Ok(value)) =
+                        (HeaderName::try_from(name), HeaderValue::from_bytes(value))
+                {
                     headers.append(name, value);
                 }
             })?;
