@@ -103,10 +103,16 @@ impl Publisher {
         // What could not be written last time goes first: until then nothing more is taken from the outlet, where
         // what waits is counted.
         self.flush()?;
+        let mut written = Ok(());
         for record in outlet.take() {
             self.append(&record.entry, record.leaf);
+            // Each bundle as it fills: together they would be a copy of all that waited. After a failure the rest is
+            // taken in all the same, because the outlet no longer has it.
+            if written.is_ok() && !self.outbox.is_empty() {
+                written = self.flush();
+            }
         }
-        self.flush()?;
+        written?;
         self.checkpoint()
     }
 

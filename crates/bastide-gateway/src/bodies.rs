@@ -154,7 +154,9 @@ impl Keeping {
     }
 
     fn keep_stream(&mut self, stream: Stream) {
-        let Stream { received, received_size, sent_size, own, part: _part } = stream;
+        let Stream { mut received, received_size, sent_size, own, part: _part } = stream;
+        // It waits to be written with no more room than it takes: its length is what the queue counts.
+        received.shrink_to_fit();
         if received_size > 0 {
             let (key, text) = (self.key.clone(), Bytes::from(received));
             let kind = BodyKind::ResponseReceived;

@@ -20,6 +20,9 @@ enum Sides {
     },
 }
 
+/// Room for so much is kept while nothing waits. A stream that came at once needed more of it than it will again.
+const ROOM_KEPT: usize = 4 << 10;
+
 /// More than this does not wait unsent in a stream that passes unchanged; a guard that holds more is about to change it.
 const MOST_AHEAD: usize = 64 << 10;
 
@@ -47,6 +50,9 @@ impl Digests {
             if ahead.starts_with(bytes) {
                 self.received.update(bytes);
                 ahead.drain(..bytes.len());
+                if ahead.is_empty() {
+                    ahead.shrink_to(ROOM_KEPT);
+                }
                 return;
             }
             self.part();
@@ -102,6 +108,16 @@ mod tests {
             1 => bytes().prop_map(Step::Say),
             1 => (0usize..2).prop_map(|n| Step::Receive(vec![7; n * (MOST_AHEAD + 1)])),
         ]
+    }
+
+    #[test]
+    fn what_has_gone_out_leaves_little_room_behind() {
+        let mut digests = Digests::new(HmacKey::new(b"key").context());
+        let burst = vec![b'x'; MOST_AHEAD];
+        digests.received(&burst);
+        digests.sent(&burst);
+        let Sides::Equal { ahead } = &digests.sides else { unreachable!("both sides are the same") };
+        assert!(ahead.capacity() <= ROOM_KEPT, "{}", ahead.capacity());
     }
 
     proptest! {

@@ -201,8 +201,8 @@ pub struct ModelUse {
 #[derive(Debug)]
 struct Ring {
     seconds: u64,
-    /// By number since 1970, at their number modulo the length.
-    slots: Vec<(u64, Slot)>,
+    /// By number since 1970, at their number modulo the length; none where nothing has passed.
+    slots: Vec<Option<Box<(u64, Slot)>>>,
     most: usize,
 }
 
@@ -225,7 +225,8 @@ impl Ring {
         if self.slots.is_empty() {
             self.slots.resize_with(self.most, Default::default);
         }
-        let Some((held, slot)) = self.slots.get_mut(place) else { return };
+        let Some(at) = self.slots.get_mut(place) else { return };
+        let (held, slot) = &mut **at.get_or_insert_with(|| Box::new((number, Slot::default())));
         if *held > number && *held <= newest {
             // Older than what the ring goes back to.
             return;
@@ -242,7 +243,8 @@ impl Ring {
         let count = u64::try_from(count.min(self.most)).unwrap_or(0);
         let numbers = newest.saturating_sub(count.saturating_sub(1))..=newest;
         let slot = |number: u64| {
-            let held = self.slots.get(self.place(number)).filter(|(held, _)| *held == number);
+            let held = self.slots.get(self.place(number)).and_then(Option::as_deref);
+            let held = held.filter(|(held, _)| *held == number);
             let begins = number.saturating_mul(self.seconds).saturating_mul(1_000_000);
             (Timestamp::from_micros(begins), held.map(|(_, slot)| slot.clone()).unwrap_or_default())
         };
@@ -367,6 +369,15 @@ mod tests {
         assert_eq!(traffic.hours(now, 2).iter().map(|(_, s)| s.exchanges).sum::<u32>(), 2);
         assert_eq!(traffic.models(now)[0].1.exchanges, 2);
         assert!(traffic.models(NOON.plus(2000 * minute)).is_empty(), "another day");
+    }
+
+    #[test]
+    fn a_minute_in_which_nothing_passed_takes_no_room() {
+        let mut ring = Ring::new(60, MINUTES);
+        ring.note(NOON, &noted(NOON, None));
+        ring.note(NOON, &noted(NOON, None));
+        assert_eq!(ring.slots.iter().flatten().count(), 1);
+        assert!(ring.slots.len() * size_of_val(&ring.slots[0]) <= 16 << 10);
     }
 
     #[test]

@@ -12,7 +12,8 @@ const GATHER: Duration = Duration::from_millis(20);
 const IDLE: Duration = Duration::from_secs(600);
 /// What a waiting body takes beside its text.
 const OVERHEAD: usize = 256;
-/// Most bodies that wait. A body holds on to the read buffer that it is a part of, which its length does not show.
+/// Most bodies that wait. One that is not small holds on to the read buffer that it is a part of, which its length does
+/// not show.
 const MAX_BODIES: usize = 8192;
 
 #[derive(PartialEq, Eq)]

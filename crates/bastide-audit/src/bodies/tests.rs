@@ -89,6 +89,21 @@ impl Rig {
 }
 
 #[test]
+fn a_small_body_lets_go_of_the_buffer_that_it_was_read_into() {
+    let rig = Rig::new();
+    let exchange = rig.exchange(1);
+    let holds = |size: usize| {
+        let buffer = Bytes::from(vec![7; 16 << 10]);
+        let key = rig.subjects.body_key(SUBJECT, exchange).unwrap();
+        let body = Body::new(exchange, key, BodyKind::RequestReceived, &buffer.slice(100..100 + size));
+        assert_eq!(body.text, vec![7; size]);
+        !buffer.is_unique()
+    };
+    assert_eq!([holds(0), holds(700), holds(4 << 10)], [false; 3]);
+    assert!(holds(10 << 10), "a copy would cost more than it frees");
+}
+
+#[test]
 fn what_is_kept_is_found_by_its_exchange_and_opened_by_its_subject_only() {
     let rig = Rig::new();
     let store = rig.open(rig.options());

@@ -19,8 +19,8 @@ use super::store::Counters;
 use crate::disk::{Disk, DiskFile, write_all};
 use crate::error::AuditError;
 
-/// Records are gathered to writes of about this size.
-const WRITE: usize = 1 << 20;
+/// Records are gathered to writes of about this size: the largest record is still one write.
+const WRITE: usize = 256 << 10;
 /// The time that one segment covers at most: how much longer than its age a body may stay, at most.
 pub(super) const SPAN: Duration = Duration::from_secs(3600);
 /// After a failure, bodies are dropped for so long before the disk is tried again.
