@@ -132,7 +132,11 @@ pub fn chat_chunk(data: &[u8]) {
     for segment in segments.iter().take(24) {
         let _ = (chunk.lane(segment.index), chunk.path(data, segment.index));
     }
-    splices(data, &segments, |edits| chunk.splice(data, edits));
+    splices(data, &segments, |edits| {
+        let edited = chunk.splice(data, edits)?;
+        reads_alike(&chunk, &edited);
+        Ok(edited)
+    });
     let without = chunk.drop_logprobs(data).expect("a parsed chunk can lose its logprobs");
     assert!(is_json(&without));
 }
@@ -164,6 +168,21 @@ pub fn http1_response(data: &[u8]) {
     }
 }
 
+/// Read into the memory of `last`, a chunk is what it is alone.
+fn reads_alike(last: &ChatChunk, data: &[u8]) {
+    let mut used = last.clone();
+    let read = used.reparse(data, &Limits::default());
+    let fresh = ChatChunk::parse(data, &Limits::default());
+    assert_eq!(read.as_ref().err(), fresh.as_ref().err());
+    if let Ok(fresh) = fresh {
+        assert_eq!(used.segments(data), fresh.segments(data));
+        let places = |chunk: &ChatChunk| -> Vec<_> {
+            (0..chunk.segment_count()).map(|at| (chunk.lane(at), chunk.path(data, at))).collect()
+        };
+        assert_eq!(places(&used), places(&fresh));
+    }
+}
+
 /// An event stream, cut by its own first byte.
 pub fn sse(data: &[u8]) {
     const MAX_EVENT: usize = 4096;
@@ -176,8 +195,9 @@ pub fn sse(data: &[u8]) {
             while let Some(event) = decoder.next_event() {
                 match event {
                     Ok(event) => {
-                        raw.extend_from_slice(&event.raw);
-                        events.push((event.data, event.name, event.has_more));
+                        raw.extend_from_slice(event.raw);
+                        let (data, name) = (event.data.map(<[u8]>::to_vec), event.name.map(<[u8]>::to_vec));
+                        events.push((data, name, event.has_more));
                     }
                     Err(_) => failed = true,
                 }

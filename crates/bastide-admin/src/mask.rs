@@ -195,14 +195,14 @@ impl Masker {
         out
     }
 
-    fn event(&mut self, event: &SseEvent, pieces: &mut Vec<Piece>) {
-        let chunk = event.data.as_ref().and_then(|data| {
+    fn event(&mut self, event: &SseEvent<'_>, pieces: &mut Vec<Piece>) {
+        let chunk = event.data.and_then(|data| {
             let chunk = Box::new(ChatChunk::parse(data, &Limits::default()).ok()?);
             Some(Piece::Chunk { chunk, data: data.to_vec(), edits: Vec::new() })
         });
         if event.data.is_none() || event.has_more || chunk.is_none() {
             // Names, ids and comments; and data that is no chunk, `[DONE]` included.
-            let text = String::from_utf8_lossy(&event.raw);
+            let text = String::from_utf8_lossy(event.raw);
             let unread = text.lines().filter(|l| chunk.is_none() || !l.starts_with("data:"));
             let unread: String = unread.flat_map(|l| [l, "\n"]).collect();
             let masked = self.raw(unread.as_bytes(), false);

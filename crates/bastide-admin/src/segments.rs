@@ -205,7 +205,7 @@ fn stream(body: &[u8]) -> Vec<Said> {
     decoder.push(body);
     let mut lanes: BTreeMap<(bastide_wire::Lane, String), Said> = BTreeMap::new();
     while let Some(Ok(event)) = decoder.next_event() {
-        let Some(data) = &event.data else { continue };
+        let Some(data) = event.data else { continue };
         let Ok(chunk) = ChatChunk::parse(data, &Limits::default()) else { continue };
         for segment in chunk.segments(data) {
             let Some(lane) = chunk.lane(segment.index) else { continue };

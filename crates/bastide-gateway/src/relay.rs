@@ -5,13 +5,14 @@
 //! nothing, which lets the connection task deliver what has already arrived, and then gives everything as one frame. The first event is not
 //! later for it: a yield is a turn of the scheduler, not a wait.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bastide_anonymize::Vault;
 use bastide_audit::{AuditError, Pending, Recorded};
-use bastide_types::{Category, DecisionRecord, Ending, GuardMode, Problem, Score, Verdict};
+use bastide_types::{DecisionRecord, Ending, GuardMode, Problem, Verdict};
 use bastide_wire::{ChatChunk, Limits, SseDecoder, SseEvent, Usage};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -95,28 +96,6 @@ impl http_body::Body for Body {
     }
 }
 
-/// What a decision about the answer so far depends on. Origins and tools are only ever added.
-#[derive(PartialEq, Eq)]
-struct Judged {
-    scores: Vec<(Category, Score)>,
-    verdict: Verdict,
-    unscanned: usize,
-    origins: usize,
-    tools: usize,
-}
-
-impl Judged {
-    fn of(tally: &Tally) -> Self {
-        Judged {
-            scores: tally.scores(),
-            verdict: tally.verdict(),
-            unscanned: tally.unscanned(),
-            origins: tally.origins().len(),
-            tools: tally.tools().len(),
-        }
-    }
-}
-
 type Change = Pin<Box<dyn Future<Output = watch::Receiver<u64>> + Send + Sync>>;
 
 /// One streamed answer on its way.
@@ -133,8 +112,8 @@ pub(crate) struct Relay {
     finished: bool,
     speaking: Vec<u32>,
     ended: Vec<u32>,
-    /// What the policies were last asked about; `None` when they changed since.
-    judged: Option<Judged>,
+    /// The revision of the tally that the policies were last asked about; `None` when they changed since.
+    judged: Option<u64>,
     decisions: Vec<DecisionRecord>,
     idle: Pin<Box<Sleep>>,
     /// When the upstream was last heard of.
@@ -197,7 +176,7 @@ impl Relay {
             finished: false,
             speaking: Vec::new(),
             ended: Vec::new(),
-            judged: Some(Judged::of(&Tally::default())),
+            judged: Some(Tally::default().revision()),
             decisions: vec![decision],
             first: true,
             state: State::Running,
@@ -349,8 +328,16 @@ impl Relay {
 
     /// Handles all complete events; `true` when the answer is over.
     fn events(&mut self) -> bool {
+        // What an event says stands in the decoder.
+        let mut decoder = std::mem::replace(&mut self.decoder, SseDecoder::new(0));
+        let over = self.events_of(&mut decoder);
+        self.decoder = decoder;
+        over
+    }
+
+    fn events_of(&mut self, decoder: &mut SseDecoder) -> bool {
         loop {
-            let event = match self.decoder.next_event() {
+            let event = match decoder.next_event() {
                 None => return false,
                 Some(Ok(event)) => event,
                 Some(Err(_)) => {
@@ -364,22 +351,22 @@ impl Relay {
         }
     }
 
-    fn event(&mut self, event: SseEvent) -> bool {
+    fn event(&mut self, event: SseEvent<'_>) -> bool {
         let Some(data) = event.data else {
             // A comment keeps the connection alive; its text would reach the caller uninspected.
             self.out.extend_from_slice(b":\n\n");
             return false;
         };
-        if data[..] == *b"[DONE]" {
+        if event.is_done() {
             self.complete(true);
             return true;
         }
         let mode = self.exchange.guard.mode();
-        let mut chunk = self.guard.spare();
-        match chunk.reparse(&data, &Limits::default()) {
+        let mut queued = self.guard.spare();
+        match queued.chunk.reparse(data, &Limits::default()) {
             Ok(()) => {}
             Err(_) if mode == GuardMode::Off => {
-                self.out.extend_from_slice(&event.raw);
+                self.out.extend_from_slice(event.raw);
                 return false;
             }
             Err(_) => {
@@ -387,33 +374,32 @@ impl Relay {
                 return true;
             }
         }
-        if let Some(usage) = chunk.usage {
+        if let Some(usage) = queued.chunk.usage {
             self.usage = Some(usage);
         }
-        self.follow(&chunk, &data);
+        self.follow(&queued.chunk, data);
+        let (mut raw, mut data) = (Cow::Borrowed(event.raw), Cow::Borrowed(data));
         let mut strip = event.has_more && mode != GuardMode::Off;
-        let (chunk, data) = if chunk.logprobs_diverge && mode == GuardMode::Enforce {
+        if queued.chunk.logprobs_diverge && mode == GuardMode::Enforce {
             // Text spread over log probabilities is not seen as a whole, so those that say something else go.
-            let dropped = chunk.drop_logprobs(&data);
+            let dropped = queued.chunk.drop_logprobs(&data);
             match dropped
-                .and_then(|d| ChatChunk::parse(&d, &Limits::default()).map(|c| (Box::new(c), Bytes::from(d))))
+                .and_then(|dropped| queued.chunk.reparse(&dropped, &Limits::default()).map(|()| dropped))
             {
-                Ok(dropped) => {
-                    strip = true;
-                    dropped
-                }
+                Ok(dropped) => data = Cow::Owned(dropped),
                 Err(_) => {
                     self.protocol("an event of the upstream's stream cannot be edited");
                     return true;
                 }
             }
-        } else {
-            (chunk, data)
-        };
-        // Names, ids and comments of an event are text that nobody inspects.
-        let raw = if strip { Bytes::from(SseEvent::framed(&data)) } else { event.raw };
+            strip = true;
+        }
+        if strip {
+            // Names, ids and comments of an event are text that nobody inspects.
+            raw = Cow::Owned(SseEvent::framed(&data));
+        }
         let mark = self.out.len();
-        match self.guard.event(raw, data, chunk, &mut self.out) {
+        match self.guard.event(&raw, &data, queued, &mut self.out) {
             Ok(()) => self.recheck(mark),
             Err(refusal) => {
                 self.out.truncate(mark);
@@ -444,7 +430,7 @@ impl Relay {
     /// What was appended from `mark` on goes out only with their consent.
     fn recheck(&mut self, mark: usize) -> bool {
         let tally = self.guard.tally();
-        let judged = Some(Judged::of(tally));
+        let judged = Some(tally.revision());
         if judged == self.judged {
             return false;
         }

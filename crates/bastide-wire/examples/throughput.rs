@@ -80,9 +80,9 @@ fn main() -> Result<(), bastide_wire::WireError> {
             decoder.push(read);
             while let Some(event) = decoder.next_event() {
                 if let Some(data) = event?.data {
-                    reused.reparse(&data, &limits)?;
+                    reused.reparse(data, &limits)?;
                     events += (0..reused.segment_count())
-                        .filter_map(|i| reused.segment(&data, i))
+                        .filter_map(|i| reused.segment(data, i))
                         .map(|s| s.text.len())
                         .sum::<usize>();
                 }

@@ -5,6 +5,7 @@
 //! characters, half surrogate pairs, trailing bytes, numbers such as `01` or `1.`.
 
 use crate::tape::{Kind, NONE, Node, Tape, narrow, wide};
+use crate::text::hex4;
 use crate::{Limits, WireError};
 
 /// Checks the encoding. The scanner and everything after it works on text.
@@ -180,65 +181,9 @@ impl Scanner<'_> {
     #[inline]
     fn string(&mut self, kind: Kind) -> Result<(), WireError> {
         let start = self.at;
-        let mut escaped = false;
-        self.at += 1;
-        loop {
-            self.at = plain_run(self.bytes, self.at);
-            match self.bytes.get(self.at) {
-                Some(b'"') => {
-                    self.at += 1;
-                    return self.push(kind, start, escaped);
-                }
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                Some(_) => return Err(self.error("a control character must be escaped inside a string")),
-                None => return Err(self.error("the document ends inside a string")),
-            }
-        }
-    }
-
-    #[inline(never)]
-    fn escape(&mut self) -> Result<(), WireError> {
-        match self.bytes.get(self.at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                self.at += 2;
-                Ok(())
-            }
-            Some(b'u') => match self.hex4(self.at + 2) {
-                Some(0xD800..=0xDBFF) => {
-                    let low = (self.bytes.get(self.at + 6..self.at + 8) == Some(b"\\u"))
-                        .then(|| self.hex4(self.at + 8))
-                        .flatten();
-                    if !matches!(low, Some(0xDC00..=0xDFFF)) {
-                        return Err(self.lone_surrogate());
-                    }
-                    self.at += 12;
-                    Ok(())
-                }
-                Some(0xDC00..=0xDFFF) => Err(self.lone_surrogate()),
-                Some(_) => {
-                    self.at += 6;
-                    Ok(())
-                }
-                None => Err(self.error("a \\u escape needs four hexadecimal digits")),
-            },
-            _ => Err(self.error("this escape does not exist in JSON")),
-        }
-    }
-
-    /// Half a surrogate pair is no character: parsers replace it, drop it or fail, each in its own way.
-    fn lone_surrogate(&self) -> WireError {
-        WireError::at(
-            WireError::UTF8,
-            self.at,
-            "a \\u escape holds half a surrogate pair, which is no character",
-        )
-    }
-
-    fn hex4(&self, at: usize) -> Option<u32> {
-        crate::text::hex4(self.bytes, at)
+        let (end, escaped) = string_end(self.bytes, start + 1)?;
+        self.at = end + 1;
+        self.push(kind, start, escaped)
     }
 
     /// RFC 8259 section 6.
@@ -289,6 +234,52 @@ impl Scanner<'_> {
         self.at += word.len();
         self.push(kind, start, false)
     }
+}
+
+/// Where the string that holds `at` ends: the quote that closes it, and whether there is an escape from `at` on.
+#[inline]
+pub(crate) fn string_end(bytes: &[u8], mut at: usize) -> Result<(usize, bool), WireError> {
+    let error = |at, detail| WireError::at(WireError::SYNTAX, at, detail);
+    let mut escaped = false;
+    loop {
+        at = plain_run(bytes, at);
+        match bytes.get(at) {
+            Some(b'"') => return Ok((at, escaped)),
+            Some(b'\\') => {
+                escaped = true;
+                at = escape_end(bytes, at)?;
+            }
+            Some(_) => return Err(error(at, "a control character must be escaped inside a string")),
+            None => return Err(error(at, "the document ends inside a string")),
+        }
+    }
+}
+
+/// Where the escape at `at` ends.
+#[inline(never)]
+fn escape_end(bytes: &[u8], at: usize) -> Result<usize, WireError> {
+    let error = |detail| WireError::at(WireError::SYNTAX, at, detail);
+    match bytes.get(at + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+        Some(b'u') => match hex4(bytes, at + 2) {
+            Some(0xD800..=0xDBFF) => {
+                let low = (bytes.get(at + 6..at + 8) == Some(b"\\u")).then(|| hex4(bytes, at + 8)).flatten();
+                match low {
+                    Some(0xDC00..=0xDFFF) => Ok(at + 12),
+                    _ => Err(lone_surrogate(at)),
+                }
+            }
+            Some(0xDC00..=0xDFFF) => Err(lone_surrogate(at)),
+            Some(_) => Ok(at + 6),
+            None => Err(error("a \\u escape needs four hexadecimal digits")),
+        },
+        _ => Err(error("this escape does not exist in JSON")),
+    }
+}
+
+/// Half a surrogate pair is no character: parsers replace it, drop it or fail, each in its own way.
+fn lone_surrogate(at: usize) -> WireError {
+    WireError::at(WireError::UTF8, at, "a \\u escape holds half a surrogate pair, which is no character")
 }
 
 /// The first position from `at` that holds a quote, a backslash or a control character; the end if none does.

@@ -1,51 +1,64 @@
 //! Server-sent events: the decoder of the WHATWG EventSource specification (HTML, section 9.2.6), which keeps each
 //! event's bytes so that what is not edited passes as it came.
 
-use bytes::{Bytes, BytesMut};
+use std::ops::Range;
 
 use crate::WireError;
 
-/// One event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SseEvent {
+/// One event, as it stands in its decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SseEvent<'d> {
     /// Its bytes, from the end of the previous event through the blank line that ends it.
-    pub raw: Bytes,
+    pub raw: &'d [u8],
     /// The data lines joined with line feeds; absent when there is none, as in a comment that keeps a connection
     /// alive.
-    pub data: Option<Bytes>,
+    pub data: Option<&'d [u8]>,
     /// The value of the last `event` field, if any.
-    pub name: Option<Bytes>,
+    pub name: Option<&'d [u8]>,
     /// Whether there is anything besides data lines: comments, names, ids. A reader of this event sees them, so they
     /// are inspected or left out with [`SseEvent::framed`].
     pub has_more: bool,
 }
 
-impl SseEvent {
+impl SseEvent<'_> {
     /// Whether this is the end mark of OpenAI's streams.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.data.as_deref() == Some(b"[DONE]")
+        self.data == Some(b"[DONE]")
     }
 
     /// The bytes of an event with this data and nothing else.
     #[must_use]
     pub fn framed(data: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(data.len() + 8);
-        for line in data.split(|&b| b == b'\n') {
+        Self::frame(data, &mut out);
+        out
+    }
+
+    /// Appends what [`SseEvent::framed`] gives.
+    pub fn frame(data: &[u8], out: &mut Vec<u8>) {
+        let mut rest = data;
+        loop {
+            let line = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             out.extend_from_slice(b"data: ");
-            out.extend_from_slice(line);
+            out.extend_from_slice(rest.get(..line).unwrap_or_default());
             out.push(b'\n');
+            match rest.get(line + 1..) {
+                Some(next) => rest = next,
+                None => break,
+            }
         }
         out.push(b'\n');
-        out
     }
 }
 
 /// Cuts a byte stream into events.
 #[derive(Debug)]
 pub struct SseDecoder {
-    buffer: BytesMut,
-    /// Bytes at the start of the buffer that are known to hold no complete line beyond `line`.
+    buffer: Vec<u8>,
+    /// Where the event being read begins; all before has been handed out. What follows counts from here.
+    begin: usize,
+    /// Bytes that are known to hold no complete line beyond `line`.
     scanned: usize,
     /// Where the current line starts.
     line: usize,
@@ -55,17 +68,20 @@ pub struct SseDecoder {
     started: bool,
     /// What the lines of the current event said.
     event: Pending,
+    /// The data of an event that has more than one data line.
+    joined: Vec<u8>,
     max_event_bytes: usize,
     failed: bool,
 }
 
-/// The event being read; ranges are of the buffer.
+/// The event being read.
 #[derive(Debug, Default)]
 struct Pending {
-    data: Option<(usize, usize)>,
-    /// More than one data line: the joined data.
-    joined: Option<Vec<u8>>,
-    name: Option<(usize, usize)>,
+    /// The first data line.
+    data: Option<Range<usize>>,
+    /// More than one data line.
+    is_joined: bool,
+    name: Option<Range<usize>>,
     has_more: bool,
     any: bool,
 }
@@ -75,12 +91,14 @@ impl SseDecoder {
     #[must_use]
     pub fn new(max_event_bytes: usize) -> Self {
         SseDecoder {
-            buffer: BytesMut::new(),
+            buffer: Vec::new(),
+            begin: 0,
             scanned: 0,
             line: 0,
             after_cr: false,
             started: false,
             event: Pending::default(),
+            joined: Vec::new(),
             max_event_bytes,
             failed: false,
         }
@@ -89,6 +107,8 @@ impl SseDecoder {
     /// Takes the next bytes, cut anywhere.
     pub fn push(&mut self, bytes: &[u8]) {
         if !self.failed {
+            self.buffer.drain(..self.begin);
+            self.begin = 0;
             self.buffer.extend_from_slice(bytes);
         }
     }
@@ -97,61 +117,39 @@ impl SseDecoder {
     ///
     /// # Errors
     /// When an event is over the limit.
-    pub fn next_event(&mut self) -> Option<Result<SseEvent, WireError>> {
+    pub fn next_event(&mut self) -> Option<Result<SseEvent<'_>, WireError>> {
         if self.failed {
             return None;
         }
         if !self.started && !self.start() {
             return None;
         }
-        loop {
-            let Some(found) = memchr::memchr2(b'\n', b'\r', self.buffer.get(self.scanned..)?) else {
-                self.scanned = self.buffer.len();
-                return self.within_limit(self.scanned);
-            };
-            let end = self.scanned + found;
-            let feed = self.buffer.get(end) == Some(&b'\n');
-            self.scanned = end + 1;
-            if feed && self.after_cr && end == self.line {
-                // The second half of CR LF: part of the line break that was already acted on.
-                self.after_cr = false;
-                self.line = end + 1;
-                continue;
-            }
-            self.after_cr = !feed;
-            let start = std::mem::replace(&mut self.line, end + 1);
-            if start < end {
-                self.field(start, end);
-                continue;
-            }
-            if !self.event.any {
-                // A blank line that ends nothing stays with the next event's bytes.
-                continue;
-            }
-            // Take the line feed of a CR LF along if it is here; if not it goes with the next event.
-            let mut length = end + 1;
-            if self.after_cr && self.buffer.get(length) == Some(&b'\n') {
-                length += 1;
-                self.after_cr = false;
-            }
-            if let Some(over) = self.within_limit(length) {
-                return Some(over);
-            }
-            return Some(Ok(self.dispatch(length)));
+        let (length, complete) = match self.read_lines() {
+            Some(length) => (length, true),
+            None => (self.scanned, false),
+        };
+        if length > self.max_event_bytes {
+            self.fail();
+            return Some(Err(WireError::at(
+                WireError::EVENT_SIZE,
+                self.max_event_bytes,
+                "a server-sent event is too long",
+            )));
         }
+        complete.then(|| Ok(self.dispatch(length)))
     }
 
     /// What is left when the stream ends: an event without its blank line, which a reader following the
     /// specification ignores. Pass it on only as an event of its own.
     #[must_use]
     pub fn remainder(&self) -> &[u8] {
-        &self.buffer
+        self.buffer.get(self.begin..).unwrap_or_default()
     }
 
     /// How many bytes wait for the rest of their event.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.buffer.len()
+        self.remainder().len()
     }
 
     /// Skips a byte order mark; false while it cannot yet be told.
@@ -169,67 +167,101 @@ impl SseDecoder {
         true
     }
 
-    fn within_limit(&mut self, length: usize) -> Option<Result<SseEvent, WireError>> {
-        if length <= self.max_event_bytes {
-            return None;
-        }
+    fn fail(&mut self) {
         self.failed = true;
-        self.buffer = BytesMut::new();
-        Some(Err(WireError::at(
-            WireError::EVENT_SIZE,
-            self.max_event_bytes,
-            "a server-sent event is too long",
-        )))
+        self.buffer = Vec::new();
+        self.begin = 0;
+    }
+
+    /// Reads the lines that are there through the blank line that ends the event: the event's length.
+    fn read_lines(&mut self) -> Option<usize> {
+        loop {
+            let text = self.buffer.get(self.begin..)?;
+            let unread = text.get(self.scanned..)?;
+            // A blank line, which every event ends with, needs no search.
+            let found = match unread.first() {
+                Some(b'\n' | b'\r') => Some(0),
+                _ => memchr::memchr2(b'\n', b'\r', unread),
+            };
+            let Some(found) = found else {
+                self.scanned = text.len();
+                return None;
+            };
+            let end = self.scanned + found;
+            let feed = text.get(end) == Some(&b'\n');
+            let next = text.get(end + 1);
+            self.scanned = end + 1;
+            if feed && self.after_cr && end == self.line {
+                // The second half of CR LF: part of the line break that was already acted on.
+                self.after_cr = false;
+                self.line = end + 1;
+                continue;
+            }
+            self.after_cr = !feed;
+            let start = std::mem::replace(&mut self.line, end + 1);
+            if start < end {
+                self.field(start..end);
+            } else if self.event.any {
+                // Take the line feed of a CR LF along if it is here; if not it goes with the next event.
+                let paired = self.after_cr && next == Some(&b'\n');
+                self.after_cr &= !paired;
+                return Some(end + 1 + usize::from(paired));
+            }
+            // Else it is a blank line that ends nothing, which stays with the next event's bytes.
+        }
     }
 
     /// One line that is not blank.
-    fn field(&mut self, start: usize, end: usize) {
+    fn field(&mut self, line: Range<usize>) {
         self.event.any = true;
-        let line = self.buffer.get(start..end).unwrap_or_default();
-        let colon = memchr::memchr(b':', line);
-        let name = line.get(..colon.unwrap_or(line.len())).unwrap_or_default();
-        let mut value = colon.map_or(end, |c| start + c + 1);
-        if colon.is_some() && self.buffer.get(value) == Some(&b' ') {
-            value += 1;
-        }
+        let text = self.remainder().get(line.clone()).unwrap_or_default();
+        let (name, value) = match text.strip_prefix(b"data:") {
+            Some(value) => (&b"data"[..], value),
+            None => {
+                let colon = memchr::memchr(b':', text).unwrap_or(text.len());
+                (text.get(..colon).unwrap_or_default(), text.get(colon + 1..).unwrap_or_default())
+            }
+        };
+        let value = line.end - value.strip_prefix(b" ").unwrap_or(value).len()..line.end;
         match name {
-            b"data" => self.data_line(value.min(end), end),
+            b"data" => self.data_line(value),
             b"event" => {
-                self.event.name = Some((value.min(end), end));
+                self.event.name = Some(value);
                 self.event.has_more = true;
             }
             _ => self.event.has_more = true,
         }
     }
 
-    fn data_line(&mut self, start: usize, end: usize) {
-        let line = self.buffer.get(start..end).unwrap_or_default();
-        match (&mut self.event.joined, self.event.data) {
-            (Some(joined), _) => {
-                joined.push(b'\n');
-                joined.extend_from_slice(line);
-            }
-            (None, Some((first, first_end))) => {
-                let mut joined = self.buffer.get(first..first_end).unwrap_or_default().to_vec();
-                joined.push(b'\n');
-                joined.extend_from_slice(line);
-                self.event.joined = Some(joined);
-            }
-            (None, None) => self.event.data = Some((start, end)),
+    fn data_line(&mut self, line: Range<usize>) {
+        let Some(first) = &self.event.data else {
+            self.event.data = Some(line);
+            return;
+        };
+        let text = self.buffer.get(self.begin..).unwrap_or_default();
+        if !self.event.is_joined {
+            self.event.is_joined = true;
+            self.joined.clear();
+            self.joined.extend_from_slice(text.get(first.clone()).unwrap_or_default());
         }
+        self.joined.push(b'\n');
+        self.joined.extend_from_slice(text.get(line).unwrap_or_default());
     }
 
-    fn dispatch(&mut self, length: usize) -> SseEvent {
+    fn dispatch(&mut self, length: usize) -> SseEvent<'_> {
         let event = std::mem::take(&mut self.event);
-        let raw = self.buffer.split_to(length).freeze();
+        let begin = self.begin;
+        self.begin = begin + length;
         self.line = 0;
         self.scanned = 0;
         // INVARIANT: the ranges lie in the first `length` bytes, in which they were found.
-        let part = |(start, end): (usize, usize)| raw.slice(start..end);
-        let data = match event.joined {
-            Some(joined) => Some(Bytes::from(joined)),
-            None => event.data.map(part),
-        };
-        SseEvent { data, name: event.name.map(part), has_more: event.has_more, raw }
+        let raw = self.buffer.get(begin..self.begin).unwrap_or_default();
+        let part = |range: Range<usize>| raw.get(range).unwrap_or_default();
+        SseEvent {
+            raw,
+            data: if event.is_joined { Some(&self.joined) } else { event.data.map(part) },
+            name: event.name.map(part),
+            has_more: event.has_more,
+        }
     }
 }

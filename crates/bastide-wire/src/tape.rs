@@ -133,6 +133,22 @@ impl Tape {
         digits.parse().ok().filter(|&index| index < NONE)
     }
 
+    /// Makes the string `index`, which begins where it did, end at `end`, and moves what follows it.
+    pub(crate) fn rewrite(&mut self, index: u32, end: u32, escaped: bool) {
+        let Some((before, rest)) = self.nodes.split_at_mut_checked(wide(index)) else { return };
+        let Some((string, after)) = rest.split_first_mut() else { return };
+        // Modulo 2^32, so that a shorter text moves back; every offset fits by itself.
+        let by = end.wrapping_sub(string.end);
+        (string.end, string.escaped) = (end, escaped);
+        for around in before.iter_mut().filter(|node| node.end > string.start) {
+            around.end = around.end.wrapping_add(by);
+        }
+        for node in after {
+            node.start = node.start.wrapping_add(by);
+            node.end = node.end.wrapping_add(by);
+        }
+    }
+
     fn path_with(&self, body: &str, target: u32, index_of: impl Fn(u32) -> Option<u32>) -> String {
         let mut path = String::new();
         let mut at = 0;
@@ -222,6 +238,22 @@ impl Iterator for Elements<'_> {
 #[cfg(test)]
 mod tests {
     use crate::{Limits, scan::scan};
+
+    #[test]
+    fn a_rewritten_tape_is_that_of_the_new_text() {
+        let read = |text: &str| {
+            let mut tape = super::Tape::default();
+            scan(&format!(r#"{{"a":[1,{{"b":"{text}"}},"c"],"d":{{}}}}"#), &Limits::default(), &mut tape)
+                .unwrap();
+            tape
+        };
+        for (old, new, escaped) in [("", "word", false), ("longer", "\\n", true), ("\\u0041", "", false)] {
+            let mut tape = read(old);
+            let after = read(new);
+            tape.rewrite(6, after.node(6).end, escaped);
+            assert_eq!(format!("{tape:?}"), format!("{after:?}"), "{old} to {new}");
+        }
+    }
 
     #[test]
     fn pointers_name_every_token() {

@@ -35,8 +35,12 @@ impl Calls {
     /// Takes in the names of one event, whatever order they and the arguments have in it.
     pub(super) fn follow(&mut self, chunk: &ChatChunk, data: &[u8], tally: &mut Tally) {
         let lanes = |at| chunk.lane(at).map(|lane| (at, lane));
+        let mut fields = (0..chunk.segment_count()).filter_map(|at| chunk.lane(at)).map(|lane| lane.field);
+        if !fields.any(is_of_call) && !chunk.odd_index && chunk.finish.is_empty() {
+            return;
+        }
         for (at, lane) in (0..chunk.segment_count()).filter_map(lanes) {
-            if !matches!(lane.field, LaneField::ToolName(_) | LaneField::FunctionName) {
+            if !is_name(lane.field) {
                 continue;
             }
             if let Some(segment) = chunk.segment(data, at) {
@@ -114,6 +118,15 @@ impl Call {
         tally.calls(&self.once);
         tally.calls(&self.joined);
     }
+}
+
+const fn is_name(field: LaneField) -> bool {
+    matches!(field, LaneField::ToolName(_) | LaneField::FunctionName)
+}
+
+/// Whether a lane says which tool is called, or what with.
+const fn is_of_call(field: LaneField) -> bool {
+    is_name(field) || name_of(field).is_some()
 }
 
 /// The lane of the name of the tool that a lane's text goes to.

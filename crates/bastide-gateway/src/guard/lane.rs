@@ -148,6 +148,23 @@ impl LaneState {
         }
     }
 
+    /// Up to where the text from `start` on may go, if any of that shows: a reader sees no white space before the word
+    /// that it is held with.
+    pub(super) fn shown_from(&self, start: usize) -> Option<usize> {
+        let text = self.slice(Span::new(start, self.released.max(start)));
+        text.contains(|c: char| !c.is_whitespace()).then_some(self.released)
+    }
+
+    /// Lets the text up to `end` go, where that is what came.
+    pub(super) fn pass(&mut self, end: usize) -> bool {
+        let untouched = self.replacements.front().is_none_or(|(span, _)| span.start >= end);
+        let passes = untouched && self.json.is_none();
+        if passes {
+            self.drop_until(end);
+        }
+        passes
+    }
+
     /// Takes the text `start..end` with its replacements, and whether it differs from what came; nothing before `end` is
     /// asked for again.
     pub(super) fn take(&mut self, start: usize, end: usize) -> (String, bool) {

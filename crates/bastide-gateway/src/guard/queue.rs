@@ -11,13 +11,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use bastide_wire::{ChatChunk, Edit};
-use bytes::Bytes;
 
-/// One event that waits.
-pub(super) struct Queued {
-    pub(super) raw: Bytes,
-    pub(super) data: Bytes,
-    pub(super) chunk: Box<ChatChunk>,
+/// One event that waits; and the memory of one, to read the next into.
+#[derive(Default)]
+pub(crate) struct Queued {
+    /// What it says.
+    pub(crate) chunk: ChatChunk,
+    pub(super) raw: Vec<u8>,
+    pub(super) data: Vec<u8>,
     pub(super) parts: Vec<Part>,
     pub(super) edits: Vec<Edit>,
     pub(super) splittable: bool,
@@ -38,6 +39,23 @@ pub(super) struct Part {
 }
 
 impl Queued {
+    /// Before its chunk, which has been read, is inspected.
+    pub(super) fn begin(&mut self) {
+        let chunk = &self.chunk;
+        self.splittable = !chunk.has_logprobs && chunk.finish.is_empty() && chunk.usage.is_none();
+        self.begun = false;
+        self.parts.clear();
+        self.edits.clear();
+    }
+
+    /// Takes its bytes along, and its data.
+    pub(super) fn hold(&mut self, raw: &[u8], data: &[u8]) {
+        self.raw.clear();
+        self.raw.extend_from_slice(raw);
+        self.data.clear();
+        self.data.extend_from_slice(data);
+    }
+
     fn is_ordered(&self) -> bool {
         self.parts.is_empty() || !self.chunk.finish.is_empty()
     }
@@ -46,7 +64,7 @@ impl Queued {
 /// Events in their order, numbered as they came.
 #[derive(Default)]
 pub(super) struct Queue {
-    events: BTreeMap<u64, Queued>,
+    events: BTreeMap<u64, Box<Queued>>,
     next: u64,
     bytes: usize,
     /// The events that keep their place.
@@ -79,7 +97,7 @@ impl Queue {
         *self = Queue { next: self.next, ..Queue::default() };
     }
 
-    pub(super) fn push(&mut self, event: Queued) {
+    pub(super) fn push(&mut self, event: Box<Queued>) {
         let number = self.next;
         self.next += 1;
         self.bytes += event.data.len();
@@ -110,7 +128,7 @@ impl Queue {
     }
 
     /// The next event that nothing before it keeps. It comes back by [`Queue::keep`] or [`Queue::gone`].
-    pub(super) fn look(&mut self) -> Option<(u64, Queued)> {
+    pub(super) fn look(&mut self) -> Option<(u64, Box<Queued>)> {
         loop {
             let Reverse(number) = self.due.pop()?;
             while self.due.peek() == Some(&Reverse(number)) {
@@ -141,11 +159,11 @@ impl Queue {
     /// The lane's event behind its first.
     pub(super) fn follower(&mut self, lane: usize) -> Option<&mut Queued> {
         let number = self.lanes.get(lane)?.get(1)?;
-        self.events.get_mut(number)
+        self.events.get_mut(number).map(|event| &mut **event)
     }
 
     /// The event still waits.
-    pub(super) fn keep(&mut self, number: u64, event: Queued) {
+    pub(super) fn keep(&mut self, number: u64, event: Box<Queued>) {
         self.events.insert(number, event);
     }
 

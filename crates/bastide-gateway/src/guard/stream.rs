@@ -3,7 +3,7 @@
 //! Events wait in a queue until every byte of their text is released by its lane's inspector; then they go out byte for
 //! byte as they came, or, where the text was edited, spliced. When only the end of an event's text must wait, its
 //! beginning goes out now and the rest travels at the head of the lane's next event: what is held back is what may
-//! still become a match and no more. An event that carries `logprobs` repeats its text there, so it moves as one.
+//! still become a match, white space before it, which shows nothing, and no more. An event that carries `logprobs` repeats its text there, so it moves as one.
 
 use std::sync::Arc;
 
@@ -11,7 +11,6 @@ use bastide_anonymize::Vault;
 use bastide_inspect::{StreamInspector, Syntax};
 use bastide_types::{Category, Direction, Finding, GuardMode, Origin, Segment, SegmentKind, Span, Verdict};
 use bastide_wire::{ChatChunk, Edit, Lane, LaneField, Limits, SseEvent};
-use bytes::Bytes;
 
 use super::calls::{Calls, name_of};
 use super::lane::{LABEL_BYTES, LaneState, is_by_position, is_label, is_word};
@@ -27,6 +26,12 @@ const MANY_WAITING: usize = MAX_LANES / 4;
 /// Events and bytes of events that may wait. What waits is a few words; more is an upstream that plays for memory.
 const MAX_QUEUED_EVENTS: usize = 4_096;
 const MAX_QUEUED_BYTES: usize = 4 << 20;
+
+/// So many events wait as they came, and go out so: a word takes no more of them. What waits beyond is drawn together
+/// in one. As many are kept to read the next ones into.
+const FEW: usize = 8;
+/// The largest event whose memory is kept.
+const MAX_SPARE_BYTES: usize = 64 << 10;
 
 /// Where an unknown field stands in its answer, at most.
 const MAX_PATH_BYTES: usize = 256;
@@ -59,9 +64,9 @@ pub(crate) struct StreamGuard {
     calls: Calls,
     most_held: usize,
     refusal: Option<StreamRefusal>,
-    /// Chunks of events that went out: the next ones are read into their memory.
-    #[expect(clippy::vec_box, reason = "chunks move through the queue, and they are large")]
-    spare: Vec<Box<ChatChunk>>,
+    /// Events that went out: the next ones are read into their memory.
+    #[expect(clippy::vec_box, reason = "events move through the queue, and they are large")]
+    spare: Vec<Box<Queued>>,
 }
 
 impl StreamGuard {
@@ -97,77 +102,102 @@ impl StreamGuard {
         self.queue.looks
     }
 
-    /// A chunk to read an event into.
-    pub(crate) fn spare(&mut self) -> Box<ChatChunk> {
+    /// How many events wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// An event whose chunk is to be read into.
+    pub(crate) fn spare(&mut self) -> Box<Queued> {
         self.spare.pop().unwrap_or_default()
     }
 
-    fn recycle(&mut self, chunk: Box<ChatChunk>) {
+    fn recycle(&mut self, event: Box<Queued>) {
         // A few wait at most; more memory would be kept for nothing.
-        if self.spare.len() < 4 {
-            self.spare.push(chunk);
+        if self.spare.len() < FEW && event.raw.capacity() <= MAX_SPARE_BYTES {
+            self.spare.push(event);
         }
     }
 
-    /// Takes in one event and appends to `out` whatever may go out now.
+    /// Takes in one event, whose data has been read into `event`, and appends to `out` whatever may go out now.
     pub(crate) fn event(
         &mut self,
-        raw: Bytes,
-        data: Bytes,
-        chunk: Box<ChatChunk>,
+        raw: &[u8],
+        data: &[u8],
+        mut event: Box<Queued>,
         out: &mut Vec<u8>,
     ) -> Result<(), StreamRefusal> {
         // The guard may be off; the policies are not.
-        self.calls.follow(&chunk, &data, &mut self.tally);
-        if self.guard.mode == GuardMode::Off {
-            out.extend_from_slice(&raw);
-            self.recycle(chunk);
-            return Ok(());
+        self.calls.follow(&event.chunk, data, &mut self.tally);
+        if self.guard.mode != GuardMode::Enforce {
+            out.extend_from_slice(raw);
         }
-        self.tally.pass_unscanned(chunk.unscanned.len());
-        if self.guard.mode == GuardMode::Observe {
-            // Observing changes nothing: what makes no sense is not refused either.
-            out.extend_from_slice(&raw);
-            return match self.enqueue(raw, data, chunk, &mut Vec::new()) {
-                Err(StreamRefusal::Blocked) => Err(StreamRefusal::Blocked),
-                _ => Ok(()),
-            };
+        if self.guard.mode != GuardMode::Off {
+            self.tally.pass_unscanned(event.chunk.unscanned.len());
+            match self.inspect(data, &mut event) {
+                // Observing changes nothing: what makes no sense is not refused either.
+                Err(StreamRefusal::Protocol(_)) if self.guard.mode == GuardMode::Observe => {}
+                inspected => inspected?,
+            }
         }
-        self.enqueue(raw, data, chunk, out)
+        if self.guard.mode == GuardMode::Enforce {
+            event.hold(raw, data);
+            self.queue.push(event);
+            return self.drain(out);
+        }
+        self.recycle(event);
+        Ok(())
     }
 
-    fn enqueue(
-        &mut self,
-        raw: Bytes,
-        data: Bytes,
-        chunk: Box<ChatChunk>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), StreamRefusal> {
-        let mut queued = Queued {
-            splittable: !chunk.has_logprobs && chunk.finish.is_empty() && chunk.usage.is_none(),
-            raw,
-            data,
-            chunk,
-            parts: Vec::new(),
-            edits: Vec::new(),
-            begun: false,
-        };
-        if queued.chunk.odd_index && self.guard.mode == GuardMode::Enforce {
+    /// Inspects what an event says, and notes in it what of that goes out.
+    fn inspect(&mut self, data: &[u8], event: &mut Queued) -> Result<(), StreamRefusal> {
+        if event.chunk.odd_index && self.guard.mode == GuardMode::Enforce {
             return self.refuse(StreamRefusal::Protocol("an `index` is no whole number in plain digits"));
         }
         self.events += 1;
-        let mut segments = queued.chunk.segments(&queued.data);
-        let mut edits = self.joined_texts(&queued.chunk, &segments)?;
+        event.begin();
+        match event.chunk.news() {
+            // An unknown field that may go on waits for what each event says.
+            Some(news) if !self.lanes.iter().any(LaneState::is_waiting) => {
+                self.inspect_news(data, event, news)?;
+            }
+            _ => self.inspect_all(data, event)?,
+        }
+        if self.guard.mode == GuardMode::Observe {
+            for lane in &mut self.lanes {
+                lane.forget();
+            }
+        }
+        Ok(())
+    }
+
+    /// Inspects the only text of an event that is not known from events before.
+    fn inspect_news(&mut self, data: &[u8], event: &mut Queued, news: usize) -> Result<(), StreamRefusal> {
+        let (Some(lane), Some(segment)) = (event.chunk.lane(news), event.chunk.segment(data, news)) else {
+            return self.inspect_all(data, event);
+        };
+        if !segment.text.is_empty() {
+            self.end_labels(lane)?;
+        }
+        event.parts.push(self.lane_text(lane, String::new(), &segment)?);
+        Ok(())
+    }
+
+    fn inspect_all(&mut self, data: &[u8], event: &mut Queued) -> Result<(), StreamRefusal> {
+        let Queued { chunk, parts, edits, splittable, .. } = event;
+        let mut segments = chunk.segments(data);
+        *edits = self.joined_texts(chunk, &segments)?;
         // Names first, in whatever order the members stand: the arguments end them.
-        segments.sort_by_key(|s| !queued.chunk.lane(s.index).is_some_and(|lane| is_label(lane.field)));
+        segments.sort_by_key(|s| !chunk.lane(s.index).is_some_and(|lane| is_label(lane.field)));
         for lane in self.lanes.iter_mut().filter(|l| l.is_waiting()) {
             lane.quiet += u8::from(segments.iter().any(|s| s.choice == Some(lane.lane.choice)));
         }
-        let mut parts = Vec::new();
         let mut plain = true;
+        let mut passed = true;
         for segment in segments {
-            let path = queued.chunk.lane_path(&queued.data, segment.index).unwrap_or_default();
-            match queued.chunk.lane(segment.index) {
+            let path = chunk.lane_path(data, segment.index).unwrap_or_default();
+            match chunk.lane(segment.index) {
                 Some(lane) if self.repeats(lane, &path, &segment.text) => plain = false,
                 Some(lane) => {
                     if !segment.text.is_empty() {
@@ -177,18 +207,19 @@ impl StreamGuard {
                     plain &= !is_by_position(&path);
                     parts.push(self.lane_text(lane, path, &segment)?);
                 }
-                None if queued.chunk.joined.iter().any(|list| list.contains(&segment.index)) => plain = false,
+                None if chunk.joined.iter().any(|list| list.contains(&segment.index)) => plain = false,
                 None => {
                     // A name or id beside the text must not be said twice, so such an event is not split.
-                    plain &= queued.chunk.is_envelope(segment.index);
-                    let envelope = queued.chunk.is_envelope(segment.index);
-                    self.whole_text(&segment, envelope, &mut edits)?;
+                    let envelope = chunk.is_envelope(segment.index);
+                    plain &= envelope;
+                    passed &= self.whole_text(&segment, envelope, edits)?;
                 }
             }
         }
-        queued.splittable &= plain && parts.len() == 1 && edits.is_empty();
-        queued.parts = parts;
-        queued.edits = edits;
+        *splittable &= plain && parts.len() == 1 && edits.is_empty();
+        if *splittable && passed {
+            chunk.pass();
+        }
         let many = self.lanes.iter().filter(|l| l.is_waiting()).count() > MANY_WAITING;
         let most = if many { 1 } else { MAX_QUIET_EVENTS };
         for at in 0..self.lanes.len() {
@@ -196,21 +227,14 @@ impl StreamGuard {
                 self.close(at)?;
             }
         }
-        for choice in &queued.chunk.finish {
+        for choice in &chunk.finish {
             for at in 0..self.lanes.len() {
                 if self.lanes.get(at).is_some_and(|l| l.lane.choice == *choice) {
                     self.end_lane(at)?;
                 }
             }
         }
-        if self.guard.mode == GuardMode::Observe {
-            for lane in &mut self.lanes {
-                lane.forget();
-            }
-            return Ok(());
-        }
-        self.queue.push(queued);
-        self.drain(out)
+        Ok(())
     }
 
     /// The reply has ended: everything is decided and goes out.
@@ -225,21 +249,23 @@ impl StreamGuard {
         self.drain(out)
     }
 
+    /// Inspects a text outside lanes. Says whether it need not be inspected when it is said again.
     fn whole_text(
         &mut self,
         segment: &Segment<'_>,
         envelope: bool,
         edits: &mut Vec<Edit>,
-    ) -> Result<(), StreamRefusal> {
+    ) -> Result<bool, StreamRefusal> {
         let repeats = envelope && segment.kind == SegmentKind::Text;
         if repeats && self.clean.iter().any(|c| *c == segment.text) {
-            return Ok(());
+            return Ok(true);
         }
         self.tally.segment(segment.text.len());
         self.findings.clear();
         let mut findings = std::mem::take(&mut self.findings);
         self.guard.inspect(Direction::Response, &segment.text, syntax(segment.kind), &mut findings);
-        if repeats && findings.is_empty() && self.clean.len() < 16 && segment.text.len() <= 128 {
+        let clean = repeats && findings.is_empty() && self.clean.len() < 16 && segment.text.len() <= 128;
+        if clean {
             self.clean.push(segment.text.as_ref().to_owned());
         }
         let mut replacements = Replacements::default();
@@ -256,7 +282,7 @@ impl StreamGuard {
         }
         self.findings = findings;
         edits.extend(replacements.into_edits(segment.index));
-        Ok(())
+        Ok(clean)
     }
 
     /// Inspects the texts outside lanes that are read as one: a whole message that an event says in parts.
@@ -446,7 +472,8 @@ impl StreamGuard {
 
     /// Judges final findings of a lane and notes what is written instead.
     fn settle(&mut self, at: usize, findings: &[Finding]) -> Result<(), StreamRefusal> {
-        let tool = self.lanes.get(at).and_then(|l| self.tool_of(l));
+        let of = self.lanes.get(at).filter(|_| !findings.is_empty());
+        let tool = of.and_then(|l| self.tool_of(l));
         let Some(state) = self.lanes.get_mut(at) else { return Ok(()) };
         for finding in findings {
             let value = state.slice(finding.span).to_owned();
@@ -499,14 +526,13 @@ impl StreamGuard {
             if event.parts.iter().all(|p| self.released(p.lane) >= p.end) {
                 self.emit(&event, out)?;
                 self.queue.gone(number, &event);
-                self.recycle(event.chunk);
+                self.recycle(event);
                 continue;
             }
             // Only a splittable event with one part has something to say before all of it is released.
             if event.splittable
                 && let Some(part) = event.parts.first_mut()
-                && let released = self.lanes.get(part.lane).map_or(0, |l| l.released)
-                && released > part.start
+                && let Some(released) = self.lanes.get(part.lane).and_then(|l| l.shown_from(part.start))
             {
                 let end = part.end;
                 part.end = released;
@@ -532,7 +558,12 @@ impl StreamGuard {
             return;
         }
         let Some(part) = event.parts.first_mut() else { return };
-        let released = self.lanes.get(part.lane).map_or(0, |l| l.released).max(part.start);
+        let Some(state) = self.lanes.get(part.lane) else { return };
+        if part.whole && self.queue.len() < FEW && state.shown_from(part.start).is_none() {
+            // Nothing to say yet: it goes out as it came, when all of it may.
+            return;
+        }
+        let released = state.released.max(part.start);
         let next = self.queue.follower(part.lane).filter(|next| !next.chunk.has_logprobs);
         let follower = next.and_then(|next| next.parts.iter_mut().find(|p| p.lane == part.lane));
         if let Some(follower) = follower {
@@ -553,6 +584,10 @@ impl StreamGuard {
         let mut says = false;
         for part in &event.parts {
             let Some(state) = self.lanes.get_mut(part.lane) else { continue };
+            if part.whole && state.pass(part.end) {
+                says |= part.start < part.end;
+                continue;
+            }
             let (text, replaced) = state.take(part.start, part.end);
             edited |= replaced;
             says |= !text.is_empty();
@@ -580,7 +615,7 @@ impl StreamGuard {
                 Err(_) => return self.refuse(StreamRefusal::Protocol("an edited event did not parse")),
             };
         }
-        out.extend_from_slice(&SseEvent::framed(&data));
+        SseEvent::frame(&data, out);
         Ok(())
     }
 }

@@ -19,6 +19,7 @@ pub(crate) struct Tally {
     origins: Vec<Origin>,
     unscanned: usize,
     tools: Vec<String>,
+    revision: u64,
 }
 
 impl Default for Tally {
@@ -33,6 +34,7 @@ impl Default for Tally {
             origins: Vec::new(),
             unscanned: 0,
             tools: Vec::new(),
+            revision: 0,
         }
     }
 }
@@ -49,17 +51,24 @@ impl Tally {
 
     pub(crate) fn found(&mut self, finding: &Finding, origin: Origin, segment: usize, verdict: Verdict) {
         self.total = self.total.saturating_add(1);
+        let mut news = verdict > self.verdict;
         self.verdict = self.verdict.max(verdict);
         if !self.origins.contains(&origin) {
             self.origins.push(origin);
+            news = true;
         }
         match self.counts.iter_mut().find(|(c, _, _)| *c == finding.category) {
             Some((_, count, highest)) => {
                 *count = count.saturating_add(1);
+                news |= finding.score > *highest;
                 *highest = (*highest).max(finding.score);
             }
-            None => self.counts.push((finding.category, 1, finding.score)),
+            None => {
+                self.counts.push((finding.category, 1, finding.score));
+                news = true;
+            }
         }
+        self.revision += u64::from(news);
         if self.findings.len() < GuardRecord::MAX_FINDINGS {
             self.findings.push(FindingRecord {
                 category: finding.category,
@@ -80,9 +89,15 @@ impl Tally {
         self.verdict
     }
 
+    /// Raised with every change of what policies see: scores, verdict, origins, tools and what nobody can read.
+    pub(crate) const fn revision(&self) -> u64 {
+        self.revision
+    }
+
     /// Notes parts that nobody can read.
     pub(crate) fn pass_unscanned(&mut self, parts: usize) {
         self.unscanned = self.unscanned.saturating_add(parts);
+        self.revision += u64::from(parts > 0);
     }
 
     /// Parts that nobody could read.
@@ -94,6 +109,7 @@ impl Tally {
     pub(crate) fn calls(&mut self, tool: &str) {
         if self.tools.len() < MAX_TOOLS && !self.tools.iter().any(|t| t == tool) {
             self.tools.push(tool.to_owned());
+            self.revision += 1;
         }
     }
 
@@ -143,6 +159,66 @@ impl Tally {
             findings: self.findings.clone(),
             findings_total: self.total,
             verdict: self.verdict,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bastide_types::{Severity, Span, View};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Found(Category, u16, Origin, Verdict),
+        Unscanned(usize),
+        Calls(&'static str),
+        Said(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let category = prop_oneof![Just(Category::EmailAddress), Just(Category::CreditCard)];
+        let origin = prop_oneof![Just(Origin::Assistant), Just(Origin::Reasoning)];
+        let verdict = prop_oneof![Just(Verdict::Allow), Just(Verdict::Flag), Just(Verdict::Redact)];
+        prop_oneof![
+            4 => (category, 1u16..4, origin, verdict).prop_map(|(c, s, o, v)| Step::Found(c, s * 100, o, v)),
+            1 => (0usize..2).prop_map(Step::Unscanned),
+            1 => prop_oneof![Just("a"), Just("b"), Just("")].prop_map(Step::Calls),
+            1 => (0usize..9).prop_map(Step::Said),
+        ]
+    }
+
+    fn seen(tally: &Tally) -> impl PartialEq + std::fmt::Debug + use<> {
+        (tally.scores(), tally.verdict(), tally.unscanned(), tally.origins(), tally.tools().to_vec())
+    }
+
+    proptest! {
+        #[test]
+        fn the_revision_changes_with_what_policies_see(steps in prop::collection::vec(step(), 0..30)) {
+            let mut tally = Tally::default();
+            for step in steps {
+                let (before, revision) = (seen(&tally), tally.revision());
+                match step {
+                    Step::Found(category, score, origin, verdict) => {
+                        let finding = Finding {
+                            category,
+                            span: Span::new(0, 1),
+                            score: Score::per_mille(score),
+                            severity: Severity::Low,
+                            detector: "test",
+                            reason: "".into(),
+                            view: View::Raw,
+                        };
+                        tally.found(&finding, origin, 0, verdict);
+                    }
+                    Step::Unscanned(parts) => tally.pass_unscanned(parts),
+                    Step::Calls(tool) => tally.calls(tool),
+                    Step::Said(bytes) => tally.segment(bytes),
+                }
+                prop_assert_eq!(before == seen(&tally), revision == tally.revision());
+            }
         }
     }
 }

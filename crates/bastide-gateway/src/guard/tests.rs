@@ -12,10 +12,10 @@ use bastide_anonymize::{ConversationKey, Vault};
 use bastide_crypto::RootKey;
 use bastide_inspect::GuardProfile;
 use bastide_types::{Category, GuardMode, ProjectId};
-use bastide_wire::{ChatChunk, ChatResponse, Limits, SseDecoder};
+use bastide_wire::{ChatResponse, Limits, SseDecoder, SseEvent};
 use serde_json::{Value, json};
 
-use super::{Guard, StreamGuard};
+use super::{Guard, StreamGuard, StreamRefusal};
 
 /// One guard for all: compiling its patterns is most of the time of a test.
 fn guard() -> Arc<Guard> {
@@ -103,14 +103,20 @@ fn streamed(pieces: &[&str], logprobs: bool) -> Vec<String> {
     let mut out = Vec::new();
     while let Some(event) = decoder.next_event() {
         let event = event.expect("an event");
-        let data = event.data.expect("data");
-        let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
-        guard.event(event.raw, data, chunk, &mut out).expect("not refused");
+        give(&mut guard, event, &mut out).expect("not refused");
         seen.push(content(&out));
     }
     guard.finish(&mut out).expect("not refused");
     seen.push(content(&out));
     seen
+}
+
+/// Takes in one event as the relay does.
+fn give(guard: &mut StreamGuard, event: SseEvent<'_>, out: &mut Vec<u8>) -> Result<(), StreamRefusal> {
+    let data = event.data.expect("data");
+    let mut queued = guard.spare();
+    queued.chunk.reparse(data, &Limits::default()).expect("a chunk");
+    guard.event(event.raw, data, queued, out)
 }
 
 fn content(out: &[u8]) -> String {
@@ -119,7 +125,7 @@ fn content(out: &[u8]) -> String {
     let mut text = String::new();
     while let Some(event) = decoder.next_event() {
         let data = event.expect("an event").data.expect("data");
-        let value: Value = serde_json::from_slice(&data).expect("JSON");
+        let value: Value = serde_json::from_slice(data).expect("JSON");
         let delta = value["choices"][0]["delta"]["content"].as_str().unwrap_or_default();
         let told = &value["choices"][0]["logprobs"]["content"][0]["token"];
         assert!(told.is_null() || told.as_str() == Some(delta), "logprobs say what the text says: {value}");
@@ -214,9 +220,7 @@ fn tool_arguments_stay_json_whatever_is_replaced() {
         decoder.push(event(json!({}), Some("tool_calls"), false).as_bytes());
         while let Some(event) = decoder.next_event() {
             let event = event.expect("an event");
-            let data = event.data.expect("data");
-            let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
-            guard.event(event.raw, data, chunk, &mut out).expect("not refused");
+            give(&mut guard, event, &mut out).expect("not refused");
         }
         guard.finish(&mut out).expect("not refused");
         let mut decoder = SseDecoder::new(1 << 20);
@@ -224,7 +228,7 @@ fn tool_arguments_stay_json_whatever_is_replaced() {
         let (mut got, mut names) = (String::new(), String::new());
         while let Some(event) = decoder.next_event() {
             let data = event.expect("an event").data.expect("data");
-            let value: Value = serde_json::from_slice(&data).expect("JSON");
+            let value: Value = serde_json::from_slice(data).expect("JSON");
             let function = &value["choices"][0]["delta"]["tool_calls"][0]["function"];
             got.push_str(function["arguments"].as_str().unwrap_or_default());
             names.push_str(function["name"].as_str().unwrap_or_default());
@@ -244,9 +248,7 @@ fn text_after_a_finish_is_refused() {
         let mut decoder = SseDecoder::new(1 << 20);
         decoder.push(event(delta, finish, false).as_bytes());
         let event = decoder.next_event().expect("one").expect("an event");
-        let data = event.data.expect("data");
-        let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
-        guard.event(event.raw, data, chunk, &mut out)
+        give(&mut guard, event, &mut out)
     };
     assert!(feed(json!({"content":"bob@exam"}), None).is_ok());
     assert!(feed(json!({}), Some("stop")).is_ok());

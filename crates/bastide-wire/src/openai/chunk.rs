@@ -3,6 +3,7 @@
 use bastide_types::{Segment, SegmentKind};
 
 use super::response::{Answers, Usage};
+use super::template::Template;
 use crate::scan::{scan, utf8};
 use crate::site::Located;
 use crate::splice::{JsonTextAs, splice};
@@ -34,6 +35,9 @@ pub struct ChatChunk {
     pub odd_index: bool,
     located: Located,
     answers: Answers,
+    /// What the next chunk has in common with this one, if it is like most.
+    template: Template,
+    passed: bool,
 }
 
 impl ChatChunk {
@@ -52,6 +56,18 @@ impl ChatChunk {
     /// # Errors
     /// As [`ChatChunk::parse`].
     pub fn reparse(&mut self, data: &[u8], limits: &Limits) -> Result<(), WireError> {
+        if self.is_plain()
+            && let Some(text) = self.template.fit(data, limits)
+        {
+            self.located.tape.rewrite(text.node, text.end, text.escaped);
+            self.located.len = data.len();
+            return Ok(());
+        }
+        self.read_anew(data, limits)
+    }
+
+    fn read_anew(&mut self, data: &[u8], limits: &Limits) -> Result<(), WireError> {
+        self.passed = false;
         let mut sites = std::mem::take(&mut self.located.sites);
         sites.clear();
         self.unscanned.clear();
@@ -64,10 +80,36 @@ impl ChatChunk {
         self.finish.extend_from_slice(&self.answers.finish);
         self.has_logprobs = !self.answers.logprobs.is_empty();
         self.logprobs_diverge = self.answers.diverge;
-        if read.is_err() {
-            *self = ChatChunk::default();
+        match read {
+            Err(_) => *self = ChatChunk::default(),
+            Ok(()) if self.is_plain() => self.template.learn(data, &self.located, limits),
+            Ok(()) => self.template.clear(),
         }
         read
+    }
+
+    /// Notes that a reader has passed all that this chunk says but the text of its [`ChatChunk::news`], if that is
+    /// another one in the next chunk read into the same memory.
+    pub fn pass(&mut self) {
+        self.passed = true;
+    }
+
+    /// The only segment whose text a reader has not passed: the chunk is like one of which it said so
+    /// ([`ChatChunk::pass`]) in every other byte.
+    #[must_use]
+    pub fn news(&self) -> Option<usize> {
+        self.template.segment().filter(|_| self.passed)
+    }
+
+    /// Whether it says nothing but texts.
+    fn is_plain(&self) -> bool {
+        self.usage.is_none()
+            && self.finish.is_empty()
+            && self.unscanned.is_empty()
+            && !self.has_logprobs
+            && !self.logprobs_diverge
+            && self.joined.is_empty()
+            && !self.odd_index
     }
 
     fn read(&mut self, data: &[u8], limits: &Limits, sites: Vec<Site>) -> Result<(), WireError> {

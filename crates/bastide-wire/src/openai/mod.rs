@@ -7,4 +7,5 @@ mod names;
 mod parts;
 pub(crate) mod request;
 pub(crate) mod response;
+mod template;
 mod tools;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bastide_inspect::GuardProfile;
 use bastide_types::GuardMode;
-use bastide_wire::{ChatChunk, Limits, SseDecoder};
+use bastide_wire::SseDecoder;
 use serde_json::{Value, json};
 
 use super::super::{Guard, StreamGuard};
-use super::{event, guard, vault};
+use super::{event, give, guard, vault};
 
 /// The tools that the policies hear of after each event.
 fn called(mode: GuardMode, deltas: &[Value]) -> Vec<Vec<String>> {
@@ -22,9 +22,7 @@ fn called(mode: GuardMode, deltas: &[Value]) -> Vec<Vec<String>> {
         let mut decoder = SseDecoder::new(1 << 20);
         decoder.push(event(delta.clone(), None, false).as_bytes());
         let event = decoder.next_event().expect("one").expect("an event");
-        let data = event.data.expect("data");
-        let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
-        guard.event(event.raw, data, chunk, &mut Vec::new()).expect("not refused");
+        give(&mut guard, event, &mut Vec::new()).expect("not refused");
         seen.push(guard.tally().tools().to_vec());
     }
     guard.finish(&mut Vec::new()).expect("not refused");
@@ -146,9 +144,7 @@ fn refuses(mode: GuardMode, event: &str) -> bool {
     let mut decoder = SseDecoder::new(1 << 20);
     decoder.push(event.as_bytes());
     let event = decoder.next_event().expect("one").expect("an event");
-    let data = event.data.expect("data");
-    let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
-    guard.event(event.raw, data, chunk, &mut Vec::new()).is_err()
+    give(&mut guard, event, &mut Vec::new()).is_err()
 }
 
 #[test]
@@ -159,9 +155,7 @@ fn a_name_behind_its_arguments_is_refused() {
         let mut decoder = SseDecoder::new(1 << 20);
         decoder.push(event(delta, None, false).as_bytes());
         let event = decoder.next_event().expect("one").expect("an event");
-        let data = event.data.expect("data");
-        let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
-        guard.event(event.raw, data, chunk, &mut Vec::new())
+        give(&mut guard, event, &mut Vec::new())
     };
     assert!(feed(json!({"arguments":"{}"})).is_ok());
     assert!(feed(json!({"name":"delete_all"})).is_err());

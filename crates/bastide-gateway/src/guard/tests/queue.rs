@@ -1,10 +1,10 @@
 //! What waits costs little, however much of it waits.
 
-use bastide_wire::{ChatChunk, Limits, SseDecoder};
+use bastide_wire::SseDecoder;
 use serde_json::{Value, json};
 
 use super::super::{StreamGuard, StreamRefusal};
-use super::{content, event, guard, vault};
+use super::{content, event, give, guard, vault};
 
 const KEY: &str = "-----BEGIN RSA PRIVATE KEY-----";
 
@@ -13,9 +13,7 @@ fn feed(guard: &mut StreamGuard, event: &str, out: &mut Vec<u8>) -> Result<(), S
     decoder.push(event.as_bytes());
     while let Some(event) = decoder.next_event() {
         let event = event.expect("an event");
-        let data = event.data.expect("data");
-        let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
-        guard.event(event.raw, data, chunk, out)?;
+        give(guard, event, out)?;
     }
     Ok(())
 }
@@ -42,6 +40,56 @@ fn thousands_of_events_that_wait_are_looked_at_a_few_times_each() {
         assert!(!String::from_utf8_lossy(&out).contains("\"content\":\"M"), "all of it is the key");
         assert!(guard.looks() < 12 * EVENTS, "{} looks at {EVENTS} events", guard.looks());
     }
+}
+
+#[test]
+fn words_go_out_as_they_came() {
+    let pieces =
+        ["The", " quick", " br", "own", "\n", " fox", " jumps \u{2003}", " o", "v", "e", "r", ".", "  "];
+    let mut guard = StreamGuard::new(guard(), vault(), Box::new(|_, _| true));
+    let (mut sent, mut out) = (String::new(), Vec::new());
+    for (at, piece) in pieces.iter().enumerate() {
+        let event = event(json!({ "content": piece }), None, false);
+        sent.push_str(&event);
+        feed(&mut guard, &event, &mut out).expect("not refused");
+        assert!(sent.as_bytes().starts_with(&out), "{}", String::from_utf8_lossy(&out));
+        let word = pieces[..=at].concat().rfind(char::is_whitespace).unwrap_or(0);
+        let shown = pieces.concat()[..word].trim_end().len();
+        assert!(
+            content(&out).len() >= shown,
+            "what shows does not wait: {:?} after {piece:?}",
+            content(&out)
+        );
+    }
+    feed(&mut guard, &event(json!({}), Some("stop"), false), &mut out).expect("not refused");
+    guard.finish(&mut out).expect("not refused");
+    assert!(out.starts_with(sent.as_bytes()), "{}", String::from_utf8_lossy(&out));
+}
+
+#[test]
+fn a_long_text_that_waits_takes_no_event_for_each_piece() {
+    let mut guard = StreamGuard::new(guard(), vault(), Box::new(|_, _| true));
+    let mut out = Vec::new();
+    feed(&mut guard, &event(json!({ "content": KEY }), None, false), &mut out).expect("not refused");
+    for _ in 0..5_000 {
+        feed(&mut guard, &event(json!({"content":"M"}), None, false), &mut out).expect("not refused");
+    }
+    assert!(guard.waiting() <= 16, "{} events wait", guard.waiting());
+}
+
+#[test]
+fn what_stands_beside_the_text_is_inspected_when_it_changes() {
+    let mut guard = StreamGuard::new(guard(), vault(), Box::new(|_, _| true));
+    let mut out = Vec::new();
+    for id in ["c", "c", "c", "bob.builder@example.com", "bob.builder@example.com", "c"] {
+        let event = event(json!({"content":"so be it. "}), None, false);
+        feed(&mut guard, &event.replace(r#""id":"c""#, &format!(r#""id":"{id}""#)), &mut out)
+            .expect("not refused");
+    }
+    guard.finish(&mut out).expect("not refused");
+    assert_eq!(content(&out), "so be it. ".repeat(6));
+    assert!(!String::from_utf8_lossy(&out).contains("bob.builder"), "{}", String::from_utf8_lossy(&out));
+    assert_eq!(guard.tally().counts().iter().map(|(_, n)| n).sum::<u32>(), 2, "found each time it was said");
 }
 
 /// A chunk whose answer is said again as a whole message, in parts.

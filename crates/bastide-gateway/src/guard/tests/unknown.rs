@@ -2,11 +2,11 @@
 
 use bastide_inspect::Syntax;
 use bastide_types::{Category, Direction};
-use bastide_wire::{ChatChunk, Limits, SseDecoder};
+use bastide_wire::SseDecoder;
 use serde_json::{Value, json};
 
 use super::super::{StreamGuard, StreamRefusal};
-use super::{event, for_every_split, guard, known, texts, vault};
+use super::{event, for_every_split, give, guard, known, texts, vault};
 
 /// What a stream says at `pointer` of its deltas after each event.
 fn streamed_at(deltas: &[Value], pointer: &str) -> Vec<String> {
@@ -20,9 +20,7 @@ fn streamed_at(deltas: &[Value], pointer: &str) -> Vec<String> {
     let (mut out, mut seen) = (Vec::new(), Vec::new());
     while let Some(event) = decoder.next_event() {
         let event = event.expect("an event");
-        let data = event.data.expect("data");
-        let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
-        guard.event(event.raw, data, chunk, &mut out).expect("not refused");
+        give(&mut guard, event, &mut out).expect("not refused");
         seen.push(said_at(&out, pointer));
     }
     guard.finish(&mut out).expect("not refused");
@@ -42,7 +40,7 @@ fn said_at(out: &[u8], pointer: &str) -> String {
     let mut text = String::new();
     while let Some(event) = decoder.next_event() {
         let data = event.expect("an event").data.expect("data");
-        let value: Value = serde_json::from_slice(&data).expect("JSON");
+        let value: Value = serde_json::from_slice(data).expect("JSON");
         let said = value.pointer("/choices/0/delta").and_then(|delta| delta.pointer(pointer));
         text.push_str(said.and_then(Value::as_str).unwrap_or_default());
     }
@@ -169,7 +167,7 @@ fn an_element_of_a_list_stays_one_element() {
     let mut said = Vec::new();
     while let Some(event) = decoder.next_event() {
         let data = event.expect("an event").data.expect("data");
-        let value: Value = serde_json::from_slice(&data).expect("JSON");
+        let value: Value = serde_json::from_slice(data).expect("JSON");
         said.push(value["choices"][0]["delta"].clone());
     }
     assert_eq!(said, deltas);
@@ -195,7 +193,5 @@ fn feed(guard: &mut StreamGuard, event: &str, out: &mut Vec<u8>) -> Result<(), S
     let mut decoder = SseDecoder::new(1 << 20);
     decoder.push(event.as_bytes());
     let event = decoder.next_event().expect("one").expect("an event");
-    let data = event.data.expect("data");
-    let chunk = Box::new(ChatChunk::parse(&data, &Limits::default()).expect("a chunk"));
-    guard.event(event.raw, data, chunk, out)
+    give(guard, event, out)
 }
