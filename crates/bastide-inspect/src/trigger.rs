@@ -63,6 +63,8 @@ const fn kinds() -> [u8; 256] {
 #[derive(Clone)]
 pub(crate) struct Trigger {
     bits: Vec<u64>,
+    /// The same by one byte and by two, for the end of a text.
+    fewer: [Vec<u64>; DEPTH - 1],
     /// Bytes in the shortest candidate.
     shortest: usize,
 }
@@ -70,7 +72,7 @@ pub(crate) struct Trigger {
 impl Trigger {
     /// The table for every pattern of `nfa`, none of which matches fewer than `shortest` bytes.
     pub(crate) fn new(nfa: &NFA, shortest: usize) -> Trigger {
-        let mut trigger = Trigger { bits: vec![0; KEYS / 64], shortest };
+        let mut trigger = Trigger { bits: vec![0; KEYS / 64], fewer: Default::default(), shortest };
         let mut walk = Walk::new(nfa);
         for behind_word in [false, true] {
             for before_word in [false, true] {
@@ -78,7 +80,23 @@ impl Trigger {
                 trigger.extend(&mut walk, &states, Some(before_word), usize::from(behind_word), DEPTH);
             }
         }
-        trigger
+        trigger.shorten()
+    }
+
+    /// With the tables of fewer bytes, made from that of all.
+    fn shorten(mut self) -> Trigger {
+        let bits = &self.bits;
+        self.fewer = std::array::from_fn(|index| {
+            // A key's continuations stand together: whole words of bits, or all of one word.
+            let each = 1 << ((DEPTH - 1 - index) * KIND_BITS);
+            let any = bits.chunks(each / 64).map(|words| words.iter().any(|&word| word != 0));
+            let mut fewer = vec![0_u64; (KEYS / each).div_ceil(64)];
+            for (key, _) in any.enumerate().filter(|(_, any)| *any) {
+                set(&mut fewer, key);
+            }
+            fewer
+        });
+        self
     }
 
     /// Marks every way to go on from `states` by `more` kinds, the first of them as `word` says where it says so.
@@ -106,40 +124,42 @@ impl Trigger {
     fn mark(&mut self, key: usize, any: usize) {
         let width = any * KIND_BITS;
         for key in key << width..(key + 1) << width {
-            if let Some(word) = self.bits.get_mut(key / 64) {
-                *word |= 1 << (key % 64);
-            }
+            set(&mut self.bits, key);
         }
     }
 
     /// The table for what any of several tables is for.
     pub(crate) fn any<'a>(all: impl IntoIterator<Item = &'a Trigger>) -> Trigger {
-        let mut any = Trigger { bits: vec![0; KEYS / 64], shortest: usize::MAX };
+        let mut any = Trigger { bits: vec![0; KEYS / 64], fewer: Default::default(), shortest: usize::MAX };
         for one in all {
             any.bits.iter_mut().zip(&one.bits).for_each(|(any, one)| *any |= one);
             any.shortest = any.shortest.min(one.shortest);
         }
-        any
+        any.shorten()
     }
 
     /// Whether a candidate may start at `at`.
     pub(crate) fn admits(&self, text: &[u8], at: usize) -> bool {
-        let Some(bytes) = text.get(at..at + DEPTH) else { return true };
+        let rest = text.get(at..).unwrap_or_default();
+        let bytes = rest.get(..DEPTH).unwrap_or(rest);
         let behind_word = at.checked_sub(1).and_then(|i| text.get(i)).is_some_and(|&b| is_word(b));
-        self.has(
-            bytes
-                .iter()
-                .fold(usize::from(behind_word), |key, &byte| key << KIND_BITS | usize::from(kind(byte))),
-        )
+        let key = bytes
+            .iter()
+            .fold(usize::from(behind_word), |key, &byte| key << KIND_BITS | usize::from(kind(byte)));
+        match bytes.len() {
+            DEPTH => self.has(key),
+            0 => true,
+            few => self.fewer.get(few - 1).is_none_or(|fewer| is_set(fewer, key)),
+        }
     }
 
     fn has(&self, key: usize) -> bool {
-        self.bits.get(key / 64).is_some_and(|word| word >> (key % 64) & 1 == 1)
+        is_set(&self.bits, key)
     }
 
     /// Calls `visit` with every place from `from` on where a candidate may start, ascending, until it says false. The
-    /// last places, too close to the end of the text to tell, are among them unless the text is `complete` and no
-    /// candidate so short.
+    /// last places, too close to the end of the text to tell, are among them where one may begin with the bytes that are
+    /// there, unless the text is `complete` and no candidate so short.
     pub(crate) fn each(
         &self,
         text: &[u8],
@@ -162,14 +182,24 @@ impl Trigger {
         }
         let room = if complete { self.shortest.min(DEPTH) } else { 1 };
         for at in text.len() - ahead.len()..(text.len() + 1).saturating_sub(room) {
-            if !visit(at) {
+            if self.admits(text, at) && !visit(at) {
                 return;
             }
         }
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.bits.len() * size_of::<u64>()
+        self.fewer.iter().chain([&self.bits]).map(|bits| bits.len() * size_of::<u64>()).sum()
+    }
+}
+
+fn is_set(bits: &[u64], key: usize) -> bool {
+    bits.get(key / 64).is_some_and(|word| word >> (key % 64) & 1 == 1)
+}
+
+fn set(bits: &mut [u64], key: usize) {
+    if let Some(word) = bits.get_mut(key / 64) {
+        *word |= 1 << (key % 64);
     }
 }
 
@@ -289,8 +319,6 @@ mod tests {
             places.push(at);
             true
         });
-        // The last two places are always asked for.
-        places.retain(|&at| at + 2 < text.len());
         places
     }
 
@@ -303,6 +331,10 @@ mod tests {
         );
         assert_eq!(places(&[r"\bsk-[a-z]+"], "ask-me sk-you desk-x "), [7]);
         assert_eq!(places(&[r"(?i)\b(?:ignore|forget)"], "to forget is to forgive ignorance.."), [3, 16, 24]);
+        assert_eq!(places(&["sk-[a-z]+"], "task s"), [5], "the end may go on as one");
+        assert_eq!(places(&["sk-[a-z]+"], "ask sk"), [4], "and not as another");
+        assert_eq!(places(&[r"\bsk-[a-z]+"], "ask-s"), [4]);
+        assert_eq!(places(&[r"\bsk-[a-z]+"], "as"), []);
         assert_eq!(places(&["ab"], "xabx ab.."), [1, 5], "shorter than the table is deep");
         assert_eq!(places(&[r"\xE2\x80\x8B"], "a\u{200B}b\u{2014}c.."), [1, 5], "8B and 94 are of one kind");
     }

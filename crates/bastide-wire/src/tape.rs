@@ -140,8 +140,9 @@ impl Tape {
         // Modulo 2^32, so that a shorter text moves back; every offset fits by itself.
         let by = end.wrapping_sub(string.end);
         (string.end, string.escaped) = (end, escaped);
-        for around in before.iter_mut().filter(|node| node.end > string.start) {
-            around.end = around.end.wrapping_add(by);
+        for node in before {
+            let is_around = node.end > string.start;
+            node.end = node.end.wrapping_add(if is_around { by } else { 0 });
         }
         for node in after {
             node.start = node.start.wrapping_add(by);

@@ -64,7 +64,8 @@ impl Queued {
 /// Events in their order, numbered as they came.
 #[derive(Default)]
 pub(super) struct Queue {
-    events: BTreeMap<u64, Box<Queued>>,
+    /// None for the one that is being looked at.
+    events: BTreeMap<u64, Option<Box<Queued>>>,
     next: u64,
     bytes: usize,
     /// The events that keep their place.
@@ -118,7 +119,7 @@ impl Queue {
             }
         }
         self.due.push(Reverse(number));
-        self.events.insert(number, event);
+        self.events.insert(number, Some(event));
     }
 
     /// More of a lane's text may go.
@@ -134,10 +135,8 @@ impl Queue {
             while self.due.peek() == Some(&Reverse(number)) {
                 self.due.pop();
             }
-            let (Some((&first, _)), Some(event)) = (self.events.first_key_value(), self.events.get(&number))
-            else {
-                continue;
-            };
+            let Some((&first, _)) = self.events.first_key_value() else { continue };
+            let Some(slot) = self.events.get_mut(&number) else { continue };
             let mut barriers = self.ordered.iter().filter(|&&ordered| ordered != first);
             if barriers.next().is_some_and(|&barrier| barrier <= number) {
                 // All that is due lies behind it, and comes again when it has gone or is the first.
@@ -145,30 +144,33 @@ impl Queue {
                 return None;
             }
             let is_first = |part: &Part| self.lanes.get(part.lane).and_then(|l| l.front()) == Some(&number);
-            if !event.parts.iter().all(is_first) {
+            if !slot.as_ref().is_some_and(|event| event.parts.iter().all(is_first)) {
                 continue;
             }
             #[cfg(test)]
             {
                 self.looks += 1;
             }
-            return self.events.remove(&number).map(|event| (number, event));
+            return slot.take().map(|event| (number, event));
         }
     }
 
     /// The lane's event behind its first.
     pub(super) fn follower(&mut self, lane: usize) -> Option<&mut Queued> {
         let number = self.lanes.get(lane)?.get(1)?;
-        self.events.get_mut(number).map(|event| &mut **event)
+        self.events.get_mut(number)?.as_deref_mut()
     }
 
     /// The event still waits.
     pub(super) fn keep(&mut self, number: u64, event: Box<Queued>) {
-        self.events.insert(number, event);
+        if let Some(slot) = self.events.get_mut(&number) {
+            *slot = Some(event);
+        }
     }
 
     /// The event has gone out: what was behind it is to be looked at.
     pub(super) fn gone(&mut self, number: u64, event: &Queued) {
+        self.events.remove(&number);
         self.bytes = self.bytes.saturating_sub(event.data.len());
         for part in &event.parts {
             let Some(line) = self.lanes.get_mut(part.lane) else { continue };

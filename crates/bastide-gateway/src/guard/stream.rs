@@ -520,7 +520,7 @@ impl StreamGuard {
     /// Lets out what may go.
     fn drain(&mut self, out: &mut Vec<u8>) -> Result<(), StreamRefusal> {
         while let Some((number, mut event)) = self.queue.look() {
-            if event.parts.iter().any(|p| self.released(p.lane) < p.end) {
+            if event.begun || event.parts.iter().any(|p| self.released(p.lane) < p.end) {
                 self.carry(&mut event);
             }
             if event.parts.iter().all(|p| self.released(p.lane) >= p.end) {
@@ -552,24 +552,26 @@ impl StreamGuard {
         Ok(())
     }
 
-    /// Moves the held end of an event's text to the head of the lane's next event, when that waits in the queue.
+    /// Moves the held end of an event's text to the head of the lane's next event, when that waits in the queue. Of an
+    /// event that has begun all that is left goes along, if the next can say it now.
     fn carry(&mut self, event: &mut Queued) {
         if !event.splittable {
             return;
         }
         let Some(part) = event.parts.first_mut() else { return };
         let Some(state) = self.lanes.get(part.lane) else { return };
-        if part.whole && self.queue.len() < FEW && state.shown_from(part.start).is_none() {
+        if part.whole && self.queue.len() <= FEW && state.shown_from(part.start).is_none() {
             // Nothing to say yet: it goes out as it came, when all of it may.
             return;
         }
         let released = state.released.max(part.start);
         let next = self.queue.follower(part.lane).filter(|next| !next.chunk.has_logprobs);
-        let follower = next.and_then(|next| next.parts.iter_mut().find(|p| p.lane == part.lane));
-        if let Some(follower) = follower {
-            follower.start = released;
+        let Some(next) = next else { return };
+        let from = if event.begun && next.splittable { part.start } else { released };
+        if let Some(follower) = next.parts.iter_mut().find(|p| p.lane == part.lane && from < part.end) {
+            follower.start = from;
             follower.whole = false;
-            part.end = released;
+            part.end = from;
             part.whole = false;
         }
     }

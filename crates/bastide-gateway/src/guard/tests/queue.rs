@@ -67,6 +67,28 @@ fn words_go_out_as_they_came() {
 }
 
 #[test]
+fn several_words_at_a_time_take_no_more_events_than_came() {
+    let pieces = ["It goes wi", "thout say", "ing that wo", "rds are cut ", "here and th", "ere."];
+    let mut guard = StreamGuard::new(guard(), vault(), Box::new(|_, _| true));
+    let mut out = Vec::new();
+    let events = |out: &[u8]| String::from_utf8_lossy(out).matches("data: ").count();
+    for (at, piece) in pieces.iter().enumerate() {
+        feed(&mut guard, &event(json!({ "content": piece }), None, false), &mut out).expect("not refused");
+        let text = pieces[..=at].concat();
+        let shown = text.trim_end().rfind(' ').unwrap_or(0);
+        assert!(
+            content(&out).len() >= shown,
+            "what shows does not wait: {:?} after {piece:?}",
+            content(&out)
+        );
+        assert!(events(&out) <= at + 1, "{}", String::from_utf8_lossy(&out));
+    }
+    feed(&mut guard, &event(json!({}), Some("stop"), false), &mut out).expect("not refused");
+    guard.finish(&mut out).expect("not refused");
+    assert_eq!((content(&out), events(&out)), (pieces.concat(), pieces.len() + 1));
+}
+
+#[test]
 fn a_long_text_that_waits_takes_no_event_for_each_piece() {
     let mut guard = StreamGuard::new(guard(), vault(), Box::new(|_, _| true));
     let mut out = Vec::new();
