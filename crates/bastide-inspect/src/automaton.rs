@@ -18,7 +18,7 @@ use crate::engine::EngineError;
 use crate::lead::Lead;
 use crate::run::{Fate, Run};
 use crate::trail::Trail;
-use crate::trigger::Trigger;
+use crate::trigger::{Place, Trigger};
 
 /// Longest candidate that a detector may ask for: what a stream holds back is bounded by it.
 const MAX_SPAN_LIMIT: usize = 64 * 1024;
@@ -224,8 +224,9 @@ impl Automata {
         found: &mut Vec<Ends>,
     ) -> Fate {
         found.clear();
+        let place = Place::new(text, start);
         for (group, (cache, trail)) in self.groups.iter().zip(&mut caches.groups) {
-            if group.trigger.admits(text, start)
+            if group.trigger.admits(place)
                 && self.run_group(group, cache, trail, text, start, complete, found) == Fate::Cut
             {
                 return Fate::Cut;

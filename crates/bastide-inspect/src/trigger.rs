@@ -60,6 +60,23 @@ const fn kinds() -> [u8; 256] {
     }
 }
 
+/// What the tables say something about: the bytes at a place, as many as there are, and what stands before them.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    key: usize,
+    bytes: usize,
+}
+
+impl Place {
+    pub(crate) fn new(text: &[u8], at: usize) -> Place {
+        let rest = text.get(at..).unwrap_or_default();
+        let bytes = rest.get(..DEPTH).unwrap_or(rest);
+        let behind_word = at.checked_sub(1).and_then(|i| text.get(i)).is_some_and(|&b| is_word(b));
+        let add = |key, &byte: &u8| key << KIND_BITS | usize::from(kind(byte));
+        Place { key: bytes.iter().fold(usize::from(behind_word), add), bytes: bytes.len() }
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Trigger {
     bits: Vec<u64>,
@@ -138,18 +155,12 @@ impl Trigger {
         any.shorten()
     }
 
-    /// Whether a candidate may start at `at`.
-    pub(crate) fn admits(&self, text: &[u8], at: usize) -> bool {
-        let rest = text.get(at..).unwrap_or_default();
-        let bytes = rest.get(..DEPTH).unwrap_or(rest);
-        let behind_word = at.checked_sub(1).and_then(|i| text.get(i)).is_some_and(|&b| is_word(b));
-        let key = bytes
-            .iter()
-            .fold(usize::from(behind_word), |key, &byte| key << KIND_BITS | usize::from(kind(byte)));
-        match bytes.len() {
-            DEPTH => self.has(key),
+    /// Whether a candidate may start at a place.
+    pub(crate) fn admits(&self, place: Place) -> bool {
+        match place.bytes {
+            DEPTH => self.has(place.key),
             0 => true,
-            few => self.fewer.get(few - 1).is_none_or(|fewer| is_set(fewer, key)),
+            few => self.fewer.get(few - 1).is_none_or(|fewer| is_set(fewer, place.key)),
         }
     }
 
@@ -182,7 +193,7 @@ impl Trigger {
         }
         let room = if complete { self.shortest.min(DEPTH) } else { 1 };
         for at in text.len() - ahead.len()..(text.len() + 1).saturating_sub(room) {
-            if self.admits(text, at) && !visit(at) {
+            if self.admits(Place::new(text, at)) && !visit(at) {
                 return;
             }
         }

@@ -133,16 +133,23 @@ impl Tape {
         digits.parse().ok().filter(|&index| index < NONE)
     }
 
-    /// Makes the string `index`, which begins where it did, end at `end`, and moves what follows it.
-    pub(crate) fn rewrite(&mut self, index: u32, end: u32, escaped: bool) {
+    /// The containers that hold `index`, the outermost first.
+    pub(crate) fn around(&self, index: u32) -> impl Iterator<Item = u32> {
+        (0..index).zip(&self.nodes).filter(move |(_, node)| node.next > index).map(|(at, _)| at)
+    }
+
+    /// Makes the string `index`, which the containers `around` hold and which begins where it did, end at `end`, and
+    /// moves what follows it.
+    pub(crate) fn rewrite(&mut self, index: u32, around: &[u32], end: u32, escaped: bool) {
         let Some((before, rest)) = self.nodes.split_at_mut_checked(wide(index)) else { return };
         let Some((string, after)) = rest.split_first_mut() else { return };
         // Modulo 2^32, so that a shorter text moves back; every offset fits by itself.
         let by = end.wrapping_sub(string.end);
         (string.end, string.escaped) = (end, escaped);
-        for node in before {
-            let is_around = node.end > string.start;
-            node.end = node.end.wrapping_add(if is_around { by } else { 0 });
+        for &at in around {
+            if let Some(node) = before.get_mut(wide(at)) {
+                node.end = node.end.wrapping_add(by);
+            }
         }
         for node in after {
             node.start = node.start.wrapping_add(by);
@@ -251,7 +258,8 @@ mod tests {
         for (old, new, escaped) in [("", "word", false), ("longer", "\\n", true), ("\\u0041", "", false)] {
             let mut tape = read(old);
             let after = read(new);
-            tape.rewrite(6, after.node(6).end, escaped);
+            let around: Vec<u32> = tape.around(6).collect();
+            tape.rewrite(6, &around, after.node(6).end, escaped);
             assert_eq!(format!("{tape:?}"), format!("{after:?}"), "{old} to {new}");
         }
     }

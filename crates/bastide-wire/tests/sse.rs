@@ -147,7 +147,7 @@ fn an_event_is_there_as_soon_as_its_blank_line() {
         let mut decoder = SseDecoder::new(100);
         decoder.push(format!("data: x{end}").as_bytes());
         let event = decoder.next_event().unwrap().unwrap();
-        assert_eq!(event.data.as_deref(), Some(&b"x"[..]), "{end:?}");
+        assert_eq!(event.data, Some(&b"x"[..]), "{end:?}");
         assert!(!event.has_more && !event.is_done());
         assert!(decoder.next_event().is_none() && decoder.held_bytes() == 0, "{end:?}");
     }
@@ -178,7 +178,7 @@ fn a_framed_event_reads_back() {
         assert_eq!(slowly(&framed), [(Some(data.to_vec()), None)]);
         let mut decoder = SseDecoder::new(100);
         decoder.push(&framed);
-        assert_eq!(decoder.next_event().unwrap().unwrap().data.as_deref(), Some(data));
+        assert_eq!(decoder.next_event().unwrap().unwrap().data, Some(data));
     }
     let mut decoder = SseDecoder::new(100);
     decoder.push(b": ping\n\ndata: [DONE]\n\n");

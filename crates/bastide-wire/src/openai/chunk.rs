@@ -56,11 +56,7 @@ impl ChatChunk {
     /// # Errors
     /// As [`ChatChunk::parse`].
     pub fn reparse(&mut self, data: &[u8], limits: &Limits) -> Result<(), WireError> {
-        if self.is_plain()
-            && let Some(text) = self.template.fit(data, limits)
-        {
-            self.located.tape.rewrite(text.node, text.end, text.escaped);
-            self.located.len = data.len();
+        if self.is_plain() && self.template.apply(data, limits, &mut self.located) {
             return Ok(());
         }
         self.read_anew(data, limits)

@@ -27,15 +27,9 @@ pub(super) struct Template {
     /// The segment of the text, and its token.
     segment: usize,
     node: u32,
+    /// The tokens that hold it.
+    holders: Vec<u32>,
     limits: Limits,
-}
-
-/// Where the text of a chunk that fits a template stands.
-pub(super) struct Fit {
-    pub(super) node: u32,
-    /// Behind the quote that closes it.
-    pub(super) end: u32,
-    pub(super) escaped: bool,
 }
 
 impl Template {
@@ -66,12 +60,24 @@ impl Template {
         self.around.clear();
         self.around.extend_from_slice(before);
         self.around.extend_from_slice(after);
+        self.holders.clear();
+        self.holders.extend(located.tape.around(site.node));
         (self.before, self.segment, self.node, self.limits) = (before.len(), segment, site.node, *limits);
     }
 
-    /// The text of `data`, if that says all else as the template does.
+    /// Makes `located` what `data` is, if that says all but its text as the template does.
     #[inline]
-    pub(super) fn fit(&self, data: &[u8], limits: &Limits) -> Option<Fit> {
+    pub(super) fn apply(&self, data: &[u8], limits: &Limits, located: &mut Located) -> bool {
+        let Some((end, escaped)) = self.text_end(data, limits) else { return false };
+        // Behind the quote.
+        located.tape.rewrite(self.node, &self.holders, narrow(end + 1), escaped);
+        located.len = data.len();
+        true
+    }
+
+    /// Where the text of `data` ends, and whether there are escapes in it.
+    #[inline]
+    fn text_end(&self, data: &[u8], limits: &Limits) -> Option<(usize, bool)> {
         let (before, after) =
             self.around.split_at_checked(self.before).filter(|(before, _)| !before.is_empty())?;
         let rest = data.strip_prefix(before)?;
@@ -80,9 +86,8 @@ impl Template {
             return None;
         }
         std::str::from_utf8(text).ok()?;
-        let (end, escaped) = string_end(data, before.len()).ok()?;
         // The quote that ends the string is the one that the template goes on with, and no other before it.
-        (end == before.len() + text.len()).then(|| Fit { node: self.node, end: narrow(end + 1), escaped })
+        string_end(data, before.len()).ok().filter(|(end, _)| *end == before.len() + text.len())
     }
 }
 
