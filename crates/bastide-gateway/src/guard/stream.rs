@@ -3,7 +3,8 @@
 //! Events wait in a queue until every byte of their text is released by its lane's inspector; then they go out byte for
 //! byte as they came, or, where the text was edited, spliced. When only the end of an event's text must wait, its
 //! beginning goes out now and the rest travels at the head of the lane's next event: what is held back is what may
-//! still become a match, white space before it, which shows nothing, and no more. An event that carries `logprobs` repeats its text there, so it moves as one.
+//! still become a match and no more, but for white space before it, which shows nothing by itself. An event that carries
+//! `logprobs` repeats its text there, so it moves as one.
 
 use std::sync::Arc;
 
