@@ -29,6 +29,7 @@
 
 mod bodies;
 mod cbor;
+mod delivery;
 mod disk;
 mod entry;
 mod error;
@@ -44,6 +45,7 @@ mod record;
 mod recovery;
 mod search;
 mod segment;
+mod slot;
 mod stats;
 mod subjects;
 mod tail;
@@ -54,6 +56,7 @@ pub use bodies::{
     Bodies, BodiesOptions, Body, BodyHeader, BodyKey, BodyKind, BodyReader, BodyStats, Keep, MAX_BODY_BYTES,
     OpenError, SealedBody, scan_bodies,
 };
+pub use delivery::Delivery;
 pub use disk::{Disk, DiskFile, DiskTree, LocalDisk};
 pub use entry::{MAX_ENTRY_BYTES, encode};
 pub use error::AuditError;

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use bastide_crypto::SigningKey;
-use bastide_tlog::{NoteKey, leaf_hash};
+use bastide_tlog::NoteKey;
 use bastide_types::{Clock, Event};
 use tokio::sync::watch;
 
+use crate::delivery::{Delivery, Wakes};
 use crate::disk::{Disk, DiskTree, LocalDisk};
 use crate::entry::encode;
 use crate::error::AuditError;
@@ -33,6 +34,7 @@ struct Handle {
     queue: Arc<Queue>,
     outlet: Arc<Outlet>,
     tail: Arc<Tail>,
+    wakes: Arc<Wakes>,
     keeper: Arc<Keeper>,
     counters: Arc<Counters>,
     durable: Arc<AtomicU64>,
@@ -103,6 +105,7 @@ impl Log {
         let tail = Arc::new(Tail::new(recovery.entries));
         let durable = Arc::new(AtomicU64::new(recovery.entries));
         let counters = Arc::new(Counters::default());
+        let wakes = Arc::new(Wakes::new());
         let publisher = Publisher::new(
             Arc::clone(&disk),
             &dir,
@@ -128,6 +131,8 @@ impl Log {
             durable: Arc::clone(&durable),
             active: recovered.active,
             buffer: Vec::new(),
+            wakes: Arc::clone(&wakes),
+            woken: Vec::new(),
         };
         let threads = Threads {
             writer: spawn("audit-writer", &dir, move || writer.run())?,
@@ -143,7 +148,17 @@ impl Log {
         };
         let threads = Mutex::new(Some(threads));
         Ok((
-            Log(Arc::new(Handle { queue, outlet, tail, keeper, counters, durable, key: public, threads })),
+            Log(Arc::new(Handle {
+                queue,
+                outlet,
+                tail,
+                wakes,
+                keeper,
+                counters,
+                durable,
+                key: public,
+                threads,
+            })),
             recovery,
         ))
     }
@@ -155,9 +170,7 @@ impl Log {
     /// When the queue is full, the event too large, or the log closed or poisoned.
     pub fn submit(&self, event: Event) -> Result<Pending, AuditError> {
         // Encoded and hashed here, on as many cores as there are callers, not on the one writer.
-        let entry = encode(&event)?;
-        let leaf = leaf_hash(&entry);
-        let pushed = self.0.queue.push(Arc::new(Record { entry, leaf }));
+        let pushed = self.0.queue.push(Arc::new(Record::new(encode(&event)?)));
         if matches!(pushed, Err(AuditError::Full)) {
             self.0.counters.refused();
         }
@@ -171,6 +184,13 @@ impl Log {
     /// When the event was not recorded.
     pub async fn record(&self, event: Event) -> Result<Recorded, AuditError> {
         self.submit(event)?.await
+    }
+
+    /// A task for the runtime that most records are awaited on: as long as it runs, all tasks that a commit answers are
+    /// woken from there, and the writer wakes one instead of each. Without it, or where it does not come to run, the
+    /// writer wakes them itself, so nothing depends on it. It ends with the log, or when a newer one begins.
+    pub fn deliver(&self) -> Delivery {
+        Delivery::new(Arc::clone(&self.0.wakes))
     }
 
     /// Publishes a checkpoint over everything that is on disk now, and waits for it on this thread.

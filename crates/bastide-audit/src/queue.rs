@@ -1,17 +1,49 @@
 //! The queue between those who record and the one who writes.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
-
-use tokio::sync::oneshot;
 
 use crate::error::AuditError;
 use crate::record::{Done, Pending, Record};
 
-/// A record and who waits for it.
+/// A record whose answer is owed. Dropped without one, it says that the log ended.
 pub(crate) struct Item {
     pub(crate) record: Arc<Record>,
-    pub(crate) done: oneshot::Sender<Done>,
+    owed: bool,
+}
+
+impl Item {
+    /// Answers; gives the task that is to be woken for it.
+    #[must_use = "the task sleeps until it is woken"]
+    pub(crate) fn answer(mut self, done: Done) -> Option<Waker> {
+        self.owed = false;
+        self.record.slot.answer(done)
+    }
+
+    /// Answers, and wakes the task.
+    pub(crate) fn refuse(self, error: &AuditError) {
+        self.answer(Err(error.clone())).into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Drop for Item {
+    fn drop(&mut self) {
+        if self.owed {
+            self.record.slot.answer(Err(AuditError::Closed)).into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+/// What the writer finds in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Records.
+    Some,
+    /// None came in the time given.
+    None,
+    /// None, and none will come.
+    End,
 }
 
 struct State {
@@ -45,7 +77,6 @@ impl Queue {
 
     /// Gives the record its index and its place.
     pub(crate) fn push(&self, record: Arc<Record>) -> Result<Pending, AuditError> {
-        let (done, receiver) = oneshot::channel();
         let mut state = self.lock();
         if let Some(poison) = &state.poison {
             return Err(poison.clone());
@@ -58,26 +89,42 @@ impl Queue {
         }
         let index = state.next;
         state.next = index.saturating_add(1);
-        state.items.push(Item { record: Arc::clone(&record), done });
+        state.items.push(Item { record: Arc::clone(&record), owed: true });
         let wake = state.wanted > 0 && state.items.len() >= state.wanted;
         drop(state);
         if wake {
             self.arrived.notify_one();
         }
-        Ok(Pending::new(index, record, receiver))
+        Ok(Pending::new(index, record))
     }
 
-    /// Waits for records and swaps them into `into`, which is empty. Once there is one and several are `expected`,
-    /// waits up to `window` for as many: those who were just answered are about to come back, and each commit saved
-    /// is some 80 us of CPU. False when the queue is closed and empty.
-    pub(crate) fn take(&self, into: &mut Vec<Item>, expected: usize, window: Duration) -> bool {
+    /// Waits for records, for `patience` if that is given, and swaps them into `into`, which is empty. Once there is
+    /// one and several are `expected`, waits up to `window` for as many: those who were just answered are about to come
+    /// back, and each commit saved is some 80 us of CPU.
+    pub(crate) fn take(
+        &self,
+        into: &mut Vec<Item>,
+        expected: usize,
+        window: Duration,
+        patience: Option<Duration>,
+    ) -> Taken {
         let mut state = self.lock();
         while state.items.is_empty() {
             if state.closing {
-                return false;
+                return Taken::End;
             }
             state.wanted = 1;
-            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let Some(patience) = patience else {
+                state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let (after, timeout) =
+                self.arrived.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+            state = after;
+            if timeout.timed_out() && state.items.is_empty() {
+                state.wanted = 0;
+                return Taken::None;
+            }
         }
         if expected > 1 && state.items.len() < expected && !window.is_zero() && !state.closing {
             state.wanted = expected;
@@ -87,7 +134,7 @@ impl Queue {
         }
         state.wanted = 0;
         std::mem::swap(&mut state.items, into);
-        true
+        Taken::Some
     }
 
     /// A commit succeeded.

@@ -6,16 +6,23 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bastide_crypto::SigningKey;
-use bastide_tlog::{Hash, MemoryTree, NoteKey};
-use tokio::sync::oneshot;
+use bastide_tlog::{Hash, MemoryTree, NoteKey, leaf_hash};
 
 use crate::error::AuditError;
 use crate::receipt::{Receipt, signed_text};
+use crate::slot::Slot;
 
-/// An encoded event with its leaf hash.
+/// An encoded event with its leaf hash, and the place for the answer to who recorded it.
 pub(crate) struct Record {
     pub(crate) entry: Vec<u8>,
     pub(crate) leaf: Hash,
+    pub(crate) slot: Slot,
+}
+
+impl Record {
+    pub(crate) fn new(entry: Vec<u8>) -> Self {
+        Record { leaf: leaf_hash(&entry), entry, slot: Slot::new() }
+    }
 }
 
 /// Who signs for the log.
@@ -109,15 +116,14 @@ impl std::fmt::Debug for Recorded {
 pub struct Pending {
     index: u64,
     record: Arc<Record>,
-    done: oneshot::Receiver<Done>,
 }
 
 /// What the writer tells a caller.
 pub(crate) type Done = Result<(Arc<Batch>, usize), AuditError>;
 
 impl Pending {
-    pub(crate) const fn new(index: u64, record: Arc<Record>, done: oneshot::Receiver<Done>) -> Self {
-        Pending { index, record, done }
+    pub(crate) const fn new(index: u64, record: Arc<Record>) -> Self {
+        Pending { index, record }
     }
 
     /// The index that it will have if it is recorded.
@@ -132,13 +138,24 @@ impl Pending {
         self.record.leaf.0
     }
 
-    /// Waits on this thread, which must not be one that runs async tasks.
+    /// Waits on this thread, which should not be one that runs async tasks: they would wait too.
     ///
     /// # Errors
     /// When the event was not recorded.
     pub fn wait(self) -> Result<Recorded, AuditError> {
-        let done = self.done.blocking_recv();
-        conclude(&self.record, done)
+        let done = self.record.slot.wait();
+        self.conclude(done)
+    }
+
+    fn conclude(&self, done: Done) -> Result<Recorded, AuditError> {
+        let (batch, position) = done?;
+        Ok(Recorded::new(Arc::clone(&self.record), batch, position))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.record.slot.abandon();
     }
 }
 
@@ -151,16 +168,7 @@ impl std::fmt::Debug for Pending {
 impl Future for Pending {
     type Output = Result<Recorded, AuditError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.done).poll(cx).map(|done| conclude(&self.record, done))
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.record.slot.poll(cx).map(|done| self.conclude(done))
     }
-}
-
-/// A writer that ended without an answer ended with the log.
-fn conclude(
-    record: &Arc<Record>,
-    done: Result<Done, oneshot::error::RecvError>,
-) -> Result<Recorded, AuditError> {
-    let (batch, position) = done.map_err(|_| AuditError::Closed)??;
-    Ok(Recorded::new(Arc::clone(record), batch, position))
 }

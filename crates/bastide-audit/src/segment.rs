@@ -342,7 +342,7 @@ mod tests {
         (0..count)
             .map(|i| {
                 let entry = vec![u8::try_from(i % 251).unwrap(); 20 + i];
-                Record { leaf: leaf_hash(&entry), entry }
+                Record::new(entry)
             })
             .collect()
     }
@@ -407,8 +407,7 @@ mod tests {
         let (header, _, _) = segment(&[]);
         let mut inner = Vec::new();
         encode_batch(&[1; 16], 41, records(1).iter(), &mut inner);
-        let entry = inner.clone();
-        let record = Record { leaf: leaf_hash(&entry), entry };
+        let record = Record::new(inner.clone());
         let (mut bytes, mut buffer) = (header.encode(), Vec::new());
         encode_batch(&header.salt, 40, [&record].into_iter(), &mut buffer);
         // The head is lost, the entry stays.

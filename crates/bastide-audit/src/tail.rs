@@ -73,12 +73,10 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
-    use bastide_tlog::Hash;
-
     use super::*;
 
     fn record(bytes: usize) -> Arc<Record> {
-        Arc::new(Record { entry: vec![7; bytes], leaf: Hash([0; 32]) })
+        Arc::new(Record::new(vec![7; bytes]))
     }
 
     #[test]

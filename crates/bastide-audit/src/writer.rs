@@ -6,16 +6,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
+use std::time::Instant;
 
 use bastide_crypto::{SystemRandom, sha256};
 use bastide_types::Clock;
 
+use crate::delivery::{PATIENCE, Wakes};
 use crate::disk::{Disk, DiskFile, write_all};
 use crate::error::{AuditError, is_full};
 use crate::keeper::{Keeper, reserve_path};
 use crate::options::LogOptions;
 use crate::outlet::Outlet;
-use crate::queue::{Item, Queue};
+use crate::queue::{Item, Queue, Taken};
 use crate::record::{Batch, Signer};
 use crate::segment::{
     HEADER_BYTES, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, SegmentHeader, batch_overhead, encode_batch,
@@ -73,20 +76,32 @@ pub(crate) struct Writer {
     pub(crate) durable: Arc<AtomicU64>,
     pub(crate) active: Active,
     pub(crate) buffer: Vec<u8>,
+    pub(crate) wakes: Arc<Wakes>,
+    /// The tasks that a commit answered; empty between commits.
+    pub(crate) woken: Vec<Waker>,
 }
 
 impl Writer {
     /// Until the queue is closed and empty, or the log poisoned.
     pub(crate) fn run(mut self) -> Writer {
-        let mut guard = PoisonOnPanic { queue: Arc::clone(&self.queue), armed: true };
+        let mut guard =
+            EndOnDrop { queue: Arc::clone(&self.queue), wakes: Arc::clone(&self.wakes), panics: true };
         let mut items = Vec::new();
         // How many records a commit may expect: the most of late, forgotten by an eighth with each commit.
         let mut expected: usize = 0;
-        while self.queue.take(&mut items, expected, self.options.window) {
-            expected = items.len().max(expected - expected.div_ceil(8));
-            self.commit_all(&mut items);
+        loop {
+            // While tasks wait for a delivery that was called, this thread does not sleep for good.
+            let patience = self.wakes.is_called().then_some(PATIENCE);
+            match self.queue.take(&mut items, expected, self.options.window, patience) {
+                Taken::Some => {
+                    expected = items.len().max(expected - expected.div_ceil(8));
+                    self.commit_all(&mut items);
+                }
+                Taken::None => self.wakes.overdue(Instant::now()),
+                Taken::End => break,
+            }
         }
-        guard.armed = false;
+        guard.panics = false;
         self
     }
 
@@ -99,11 +114,7 @@ impl Writer {
             if let Err((error, failed)) = self.commit(batch) {
                 // The queue first: whoever learns of the failure and tries again must find it refused.
                 let queued = self.refuse(&error);
-                failed
-                    .into_iter()
-                    .chain(rest.by_ref())
-                    .chain(queued)
-                    .for_each(|item| drop(item.done.send(Err(error.clone()))));
+                failed.into_iter().chain(rest.by_ref()).chain(queued).for_each(|item| item.refuse(&error));
             }
         }
     }
@@ -140,9 +151,9 @@ impl Writer {
         let leaves = items.iter().map(|item| item.record.leaf).collect();
         let batch = Arc::new(Batch::new(first, leaves, Arc::clone(&self.signer)));
         for (position, item) in items.into_iter().enumerate() {
-            // Whoever no longer waits does not need to know.
-            let _ = item.done.send(Ok((Arc::clone(&batch), position)));
+            self.woken.extend(item.answer(Ok((Arc::clone(&batch), position))));
         }
+        self.wakes.wake(&mut self.woken, Instant::now());
         Ok(())
     }
 
@@ -194,17 +205,19 @@ fn poisonous(error: AuditError) -> AuditError {
     }
 }
 
-/// A writer that panics must not leave callers waiting for a log that no one writes.
-struct PoisonOnPanic {
+/// A writer that ends, or panics, must not leave callers waiting for a log that no one writes.
+struct EndOnDrop {
     queue: Arc<Queue>,
-    armed: bool,
+    wakes: Arc<Wakes>,
+    panics: bool,
 }
 
-impl Drop for PoisonOnPanic {
+impl Drop for EndOnDrop {
     fn drop(&mut self) {
-        if self.armed {
+        if self.panics {
             let error = AuditError::Poisoned(Arc::new(std::io::Error::other("the log's writer failed")));
-            drop(self.queue.poison(&error));
+            self.queue.poison(&error).into_iter().for_each(|item| item.refuse(&error));
         }
+        self.wakes.end();
     }
 }

@@ -60,7 +60,9 @@ pub struct Door {
 pub async fn serve(gateway: Arc<Gateway>, doors: Vec<Door>, stop: watch::Receiver<bool>) -> io::Result<()> {
     let slots = Arc::new(Semaphore::new(gateway.settings.load().limits.connections));
     let denials = Arc::new(Denials::default());
-    let expiring = tokio::spawn(expiry::watch(Arc::clone(&gateway)));
+    let mut beside = JoinSet::new();
+    beside.spawn(expiry::watch(Arc::clone(&gateway)));
+    beside.spawn(gateway.log.deliver());
     let (closing, _) = watch::channel(false);
     let mut accepting = JoinSet::new();
     for door in doors {
@@ -103,7 +105,7 @@ pub async fn serve(gateway: Arc<Gateway>, doors: Vec<Door>, stop: watch::Receive
     for mut running in running {
         running.shutdown().await;
     }
-    expiring.abort();
+    beside.shutdown().await;
     if let Some(tracer) = &gateway.tracer {
         tracer.close().await;
     }
