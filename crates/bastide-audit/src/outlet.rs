@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::error::AuditError;
 use crate::record::Record;
 
-/// From so many unpublished bytes on, the publisher does not wait for its time.
-pub(crate) const EARLY_BYTES: usize = 2 << 20;
+/// From so many unpublished bytes on, the publisher does not wait for its time: some 10,000 entries.
+const EARLY_BYTES: usize = 8 << 20;
 /// So many unpublished bytes are held in memory; beyond, commits wait.
 const MOST_BYTES: usize = 16 << 20;
 /// After a failed round.
@@ -15,11 +15,31 @@ const RETRY: Duration = Duration::from_millis(500);
 /// How long a commit waits for the publisher before it gives up.
 const ROOM_WITHIN: Duration = Duration::from_secs(5);
 
+/// What the publisher is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// The time has come for the oldest that waits. What came last may be left for the next round.
+    Timed,
+    /// Publish everything.
+    Whole,
+    /// Publish everything: nothing follows.
+    Last,
+}
+
+struct Waiting {
+    record: Arc<Record>,
+    since: Instant,
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        self.record.entry.len() + size_of::<Record>()
+    }
+}
+
 struct State {
-    pending: Vec<Arc<Record>>,
+    pending: Vec<Waiting>,
     bytes: usize,
-    /// When the oldest pending record came.
-    since: Option<Instant>,
     /// Publish without waiting for the time.
     now: bool,
     closing: bool,
@@ -33,6 +53,17 @@ struct State {
     /// When a failed round may be tried again.
     retry: Option<Instant>,
     ended: bool,
+}
+
+impl State {
+    /// How many of those that wait behind the first `size` entries may be left for the next round.
+    fn rest(&self, size: u64, young: Duration) -> usize {
+        let waiting = u64::try_from(self.pending.len()).unwrap_or(u64::MAX);
+        let rest = usize::try_from(size.saturating_add(waiting) % 256).unwrap_or(0);
+        let first = self.pending.len().checked_sub(rest).filter(|full| *full > 0);
+        let oldest = first.and_then(|first| self.pending.get(first));
+        if oldest.is_some_and(|oldest| oldest.since.elapsed() < young) { rest } else { 0 }
+    }
 }
 
 /// Between the writer and the publisher.
@@ -49,7 +80,6 @@ impl Outlet {
         let state = State {
             pending: Vec::new(),
             bytes: 0,
-            since: None,
             now: stale,
             closing: false,
             published,
@@ -68,13 +98,14 @@ impl Outlet {
 
     /// Takes records that are now durable.
     pub(crate) fn push(&self, records: impl Iterator<Item = Arc<Record>>) {
+        let since = Instant::now();
         let mut state = self.lock();
-        let (idle, before) = (state.since.is_none(), state.bytes);
+        let (idle, before) = (state.pending.is_empty(), state.bytes);
         for record in records {
-            state.bytes += record.entry.len() + size_of::<Record>();
-            state.pending.push(record);
+            let waiting = Waiting { record, since };
+            state.bytes += waiting.bytes();
+            state.pending.push(waiting);
         }
-        state.since.get_or_insert_with(Instant::now);
         let early = before < EARLY_BYTES && state.bytes >= EARLY_BYTES;
         drop(state);
         if idle || early {
@@ -139,24 +170,24 @@ impl Outlet {
         self.arrived.notify_all();
     }
 
-    /// Waits until it is time for a round, and whether it is the last.
-    pub(crate) fn round_due(&self, within: Duration) -> bool {
+    /// Waits until it is time for a round.
+    pub(crate) fn round_due(&self, within: Duration) -> Round {
         let mut state = self.lock();
         loop {
             if state.closing || state.now {
                 state.now = false;
-                return state.closing;
+                return if state.closing { Round::Last } else { Round::Whole };
             }
-            let due = match (state.retry, state.since) {
+            let due = match (state.retry, state.pending.first()) {
                 (Some(retry), _) => Some(retry),
                 (None, Some(_)) if state.bytes >= EARLY_BYTES => Some(Instant::now()),
-                (None, Some(since)) => Some(since + within),
+                (None, Some(oldest)) => Some(oldest.since + within),
                 (None, None) => None,
             };
             let left = due.map(|due| due.saturating_duration_since(Instant::now()));
             state = match left {
                 None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(left) if left.is_zero() => return false,
+                Some(left) if left.is_zero() => return Round::Timed,
                 Some(left) => {
                     self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
                 }
@@ -164,11 +195,17 @@ impl Outlet {
         }
     }
 
-    pub(crate) fn take(&self) -> Vec<Arc<Record>> {
+    /// Takes what waits behind the first `size` entries. With `young`: only what makes tiles full, provided that it
+    /// makes any full and the rest came less than so long ago.
+    pub(crate) fn take(&self, size: u64, young: Option<Duration>) -> Vec<Arc<Record>> {
         let mut state = self.lock();
-        state.bytes = 0;
-        state.since = None;
-        std::mem::take(&mut state.pending)
+        let rest = young.map_or(0, |young| state.rest(size, young));
+        let whole = state.pending.len().saturating_sub(rest);
+        let rest = state.pending.split_off(whole);
+        state.bytes = rest.iter().map(Waiting::bytes).sum();
+        let taken = std::mem::replace(&mut state.pending, rest);
+        drop(state);
+        taken.into_iter().map(|waiting| waiting.record).collect()
     }
 
     pub(crate) fn round_done(&self, result: Result<u64, AuditError>) {
@@ -200,5 +237,58 @@ impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
         self.0.lock().ended = true;
         self.0.done.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn outlet(waiting: usize) -> Outlet {
+        let outlet = Outlet::new(0, false);
+        outlet.push((0..waiting).map(|_| Arc::new(Record::new(vec![7; 100]))));
+        outlet
+    }
+
+    #[test]
+    fn what_came_last_is_left_where_tiles_are_full_without_it() {
+        let outlet = outlet(600);
+        assert_eq!(outlet.take(100, Some(LONG)).len(), 512 - 100);
+        assert_eq!(outlet.round_due(Duration::ZERO), Round::Timed, "the rest has its time too");
+        assert_eq!(outlet.take(512, Some(LONG)).len(), 188, "nothing full, so all of it");
+        assert!(outlet.take(700, Some(LONG)).is_empty());
+        assert_eq!(outlet.lock().bytes, 0);
+    }
+
+    #[test]
+    fn the_rest_is_taken_when_it_is_old_or_asked_for() {
+        assert_eq!(outlet(600).take(0, None).len(), 600);
+        let old = outlet(600);
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(old.take(0, Some(Duration::from_millis(1))).len(), 600);
+        assert_eq!(outlet(512).take(0, Some(LONG)).len(), 512);
+    }
+
+    #[test]
+    fn the_next_round_is_due_by_the_oldest_that_is_left() {
+        let outlet = outlet(10);
+        std::thread::sleep(Duration::from_millis(30));
+        outlet.push((0..300).map(|_| Arc::new(Record::new(Vec::new()))));
+        let middle = Instant::now();
+        assert_eq!(outlet.take(0, Some(LONG)).len(), 256);
+        assert_eq!(outlet.lock().pending.len(), 54);
+        assert_eq!(outlet.round_due(Duration::from_millis(40)), Round::Timed);
+        assert!(middle.elapsed() >= Duration::from_millis(30), "by the first of all it was due before");
+    }
+
+    #[test]
+    fn somebody_who_waits_gets_everything_and_so_does_the_end() {
+        let outlet = outlet(10);
+        outlet.lock().now = true;
+        assert_eq!(outlet.round_due(LONG), Round::Whole);
+        outlet.close();
+        assert_eq!(outlet.round_due(LONG), Round::Last);
     }
 }

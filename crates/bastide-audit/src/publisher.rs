@@ -13,12 +13,15 @@ use bastide_tlog::{Checkpoint, Hash, Note, TileBuilder, TileKind, TilePath};
 use crate::disk::{Disk, write_all};
 use crate::error::AuditError;
 use crate::keeper::{Keeper, remove_partials};
-use crate::outlet::{EARLY_BYTES, EndOnDrop, Outlet};
+use crate::outlet::{EndOnDrop, Outlet, Round};
 use crate::record::Signer;
 use crate::segment::{ScanError, SegmentHeader, scan, segment_path};
 
 /// The largest bundle: 256 entries with their lengths.
 pub(crate) const MAX_BUNDLE_BYTES: u64 = 256 * (2 + 65_535);
+
+/// So much of what recovery found is written at once.
+const OUTBOX_BYTES: usize = 2 << 20;
 
 /// The state of what is published.
 pub(crate) struct Publisher {
@@ -33,6 +36,8 @@ pub(crate) struct Publisher {
     outbox: Vec<(TilePath, Vec<u8>)>,
     outbox_bytes: usize,
     published: u64,
+    /// The partial tiles and bundle that this run wrote for the newest checkpoint. One of the same width is the same.
+    partials: Vec<TilePath>,
     /// Entries that recovery found in the segments and that must be written anew.
     backlog: Vec<SegmentHeader>,
     backlog_end: u64,
@@ -75,6 +80,7 @@ impl Publisher {
             outbox: Vec::new(),
             outbox_bytes: 0,
             published,
+            partials: Vec::new(),
             backlog,
             backlog_end,
             source: base.source,
@@ -86,25 +92,29 @@ impl Publisher {
     pub(crate) fn run(mut self, outlet: &Outlet, within: Duration) {
         let _ended = EndOnDrop(outlet);
         loop {
-            let last = outlet.round_due(within);
-            let result = self.round(outlet);
+            let round = outlet.round_due(within);
+            let young = (round == Round::Timed).then_some(within / 4);
+            let result = self.round(outlet, young);
             if result.is_ok() {
                 self.keeper.bundled(self.published - self.published % 256);
             }
             outlet.round_done(result.map(|()| self.published));
-            if last {
+            if round == Round::Last {
                 return;
             }
         }
     }
 
-    fn round(&mut self, outlet: &Outlet) -> Result<(), AuditError> {
+    /// Publishes what waits. Under load only up to a full tile: partial ones cost as much as full ones, are in the way
+    /// soon, and some file systems search long for a place beside what was just removed. What is left is `young`: the
+    /// next round is about as far away as ever.
+    fn round(&mut self, outlet: &Outlet, young: Option<Duration>) -> Result<(), AuditError> {
         self.catch_up()?;
         // What could not be written last time goes first: until then nothing more is taken from the outlet, where
         // what waits is counted.
         self.flush()?;
         let mut written = Ok(());
-        for record in outlet.take() {
+        for record in outlet.take(self.tiles.size(), young) {
             self.append(&record.entry, record.leaf);
             // Each bundle as it fills: together they would be a copy of all that waited. After a failure the rest is
             // taken in all the same, because the outlet no longer has it.
@@ -132,7 +142,7 @@ impl Publisher {
                     return Ok(());
                 }
                 self.append(entry, leaf);
-                if self.outbox_bytes < EARLY_BYTES { Ok(()) } else { self.flush().map_err(Some) }
+                if self.outbox_bytes < OUTBOX_BYTES { Ok(()) } else { self.flush().map_err(Some) }
             });
             match scanned {
                 Ok(_) | Err(ScanError::Caller(None)) => {}
@@ -188,12 +198,15 @@ impl Publisher {
         if size == self.published && self.renewed {
             return Ok(());
         }
-        for (path, hashes) in self.tiles.partials() {
+        let is_new = |path: &TilePath| !self.partials.contains(path);
+        let bundle = TilePath::in_tree(TileKind::Entries, size / 256, size);
+        for (path, hashes) in self.tiles.partials().filter(|(path, _)| is_new(path)) {
             self.write_tile(path, &concat(hashes))?;
         }
-        if let Some(path) = TilePath::in_tree(TileKind::Entries, size / 256, size) {
+        if let Some(path) = bundle.filter(is_new) {
             self.write_tile(path, &self.bundle)?;
         }
+        self.partials = self.tiles.partials().map(|(path, _)| path).chain(bundle).collect();
         let origin = self.signer.public.name().to_owned();
         let body = Checkpoint { origin, size, root: self.tiles.root() }.body();
         let path = self.dir.join("checkpoint");

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -69,6 +70,30 @@ fn the_checkpoint_follows_by_itself_and_unpublished_entries_can_be_read() {
         assert!(began.elapsed() < Duration::from_secs(20), "no checkpoint comes");
         std::thread::sleep(Duration::from_millis(5));
     }
+    log.close().unwrap();
+}
+
+#[test]
+fn a_partial_tile_that_did_not_grow_is_not_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) =
+        Log::open(options(dir.path()).publish_within(Duration::from_secs(3600)), key(), TestClock::shared())
+            .unwrap();
+    let publish = |entries: std::ops::Range<u64>| {
+        let pending: Vec<_> = entries.map(|n| log.submit(event(n)).unwrap()).collect();
+        pending.into_iter().for_each(|p| drop(p.wait().unwrap()));
+        log.publish_now().unwrap();
+    };
+    let inode = |tile: &str| dir.path().join("tile").join(tile).metadata().unwrap().ino();
+    publish(0..300);
+    let before = inode("1/000.p/1");
+    publish(300..310);
+    assert_eq!(inode("1/000.p/1"), before);
+    assert_ne!(inode("0/001.p/44"), inode("0/001.p/54"));
+    publish(310..520);
+    assert_ne!(inode("1/000.p/2"), before);
+    assert!(!dir.path().join("tile/0/001.p").exists(), "the full one is there");
+    LogReader::open(dir.path()).unwrap().verify().unwrap();
     log.close().unwrap();
 }
 
