@@ -13,12 +13,19 @@ const TRUE: u8 = 0xf5;
 pub(crate) struct Cbor<'a>(pub(crate) &'a mut Vec<u8>);
 
 impl Cbor<'_> {
+    /// Most numbers and lengths are small, and the lengths of keys are known where this is compiled in.
+    #[inline]
     fn head(&mut self, major: u8, n: u64) {
-        let major = major << 5;
+        match u8::try_from(n) {
+            Ok(small @ 0..=23) => self.0.push(major << 5 | small),
+            _ => self.long_head(major << 5, n),
+        }
+    }
+
+    fn long_head(&mut self, major: u8, n: u64) {
         let [_, _, _, _, b4, b5, b6, b7] = n.to_be_bytes();
         match n {
-            0..=23 => self.0.push(major | b7),
-            24..=0xff => self.0.extend_from_slice(&[major | 24, b7]),
+            ..=0xff => self.0.extend_from_slice(&[major | 24, b7]),
             0x100..=0xffff => self.0.extend_from_slice(&[major | 25, b6, b7]),
             0x1_0000..=0xffff_ffff => self.0.extend_from_slice(&[major | 26, b4, b5, b6, b7]),
             _ => {
@@ -28,6 +35,7 @@ impl Cbor<'_> {
         }
     }
 
+    #[inline]
     fn length(&mut self, major: u8, length: usize) {
         self.head(major, u64::try_from(length).unwrap_or(u64::MAX));
     }
@@ -36,11 +44,13 @@ impl Cbor<'_> {
         self.head(UINT, n.into());
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.length(BYTES, bytes.len());
         self.0.extend_from_slice(bytes);
     }
 
+    #[inline]
     pub(crate) fn text(&mut self, text: &str) {
         self.length(TEXT, text.len());
         self.0.extend_from_slice(text.as_bytes());
@@ -60,21 +70,25 @@ impl Cbor<'_> {
         self.length(MAP, pairs);
     }
 
+    #[inline]
     pub(crate) fn uint_at(&mut self, key: &str, n: impl Into<u64>) {
         self.text(key);
         self.uint(n);
     }
 
+    #[inline]
     pub(crate) fn bytes_at(&mut self, key: &str, bytes: &[u8]) {
         self.text(key);
         self.bytes(bytes);
     }
 
+    #[inline]
     pub(crate) fn text_at(&mut self, key: &str, text: &str) {
         self.text(key);
         self.text(text);
     }
 
+    #[inline]
     pub(crate) fn bool_at(&mut self, key: &str, value: bool) {
         self.text(key);
         self.bool(value);

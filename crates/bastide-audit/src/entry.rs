@@ -14,8 +14,8 @@ use crate::error::AuditError;
 /// The longest entry. Bundles could hold 65,535 bytes; a leaf is a statement, not a store.
 pub const MAX_ENTRY_BYTES: usize = 16 * 1024;
 const VERSION: u64 = 1;
-/// An exchange without findings.
-const USUAL_BYTES: usize = 640;
+/// An exchange with a few findings.
+const USUAL_BYTES: usize = 1024;
 
 /// The entry that records `event`. Where it would be longer than 16 KiB, findings are left out from the end and
 /// `truncated` says so.
