@@ -163,7 +163,9 @@ impl Publisher {
         let bundle = &mut self.bundle;
         self.tiles.append(leaf, &mut |path, hashes| {
             if path.kind == TileKind::Hashes(0) {
-                let bundle = std::mem::take(bundle);
+                // The next one will be about as large.
+                let next = Vec::with_capacity(bundle.len());
+                let bundle = std::mem::replace(bundle, next);
                 *bytes += bundle.len();
                 outbox.push((TilePath { kind: TileKind::Entries, ..path }, bundle));
             }
