@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bastide_tlog::{Checkpoint, Hash, Note, TileBuilder, TileKind, TilePath};
 
@@ -91,10 +91,14 @@ impl Publisher {
     /// The thread: until the outlet is closed and everything tried once more.
     pub(crate) fn run(mut self, outlet: &Outlet, within: Duration) {
         let _ended = EndOnDrop(outlet);
+        // A round begins as much sooner as the last one took: what counts is when the checkpoint is there.
+        let mut took = Duration::ZERO;
         loop {
-            let round = outlet.round_due(within);
+            let round = outlet.round_due(within.saturating_sub(took));
             let young = (round == Round::Timed).then_some(within / 4);
+            let began = Instant::now();
             let result = self.round(outlet, young);
+            took = began.elapsed().min(within / 2);
             if result.is_ok() {
                 self.keeper.bundled(self.published - self.published % 256);
             }

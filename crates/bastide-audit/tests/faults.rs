@@ -118,6 +118,7 @@ fn life(seed: u64) -> Promises {
             capacity: rng
                 .chance(150)
                 .then(|| disk.used() + 40_000 + usize::try_from(rng.below(300_000)).unwrap()),
+            ..Faults::default()
         };
         disk.set_faults(faults);
         let ended = match open(&disk) {

@@ -74,6 +74,28 @@ fn the_checkpoint_follows_by_itself_and_unpublished_entries_can_be_read() {
 }
 
 #[test]
+fn a_slow_disk_begins_its_checkpoint_sooner() {
+    let disk = FaultDisk::new(1, Faults::default());
+    let within = Duration::from_millis(800);
+    let options = options(Path::new("/data/log")).publish_within(within);
+    let (log, _) = Log::open_on(Arc::new(disk.clone()), options, key(), TestClock::shared()).unwrap();
+    // Three files: a tile, a bundle and the checkpoint.
+    disk.set_faults(Faults { creates_in: Duration::from_millis(130), ..Faults::default() });
+    let published_after = |n| {
+        log.submit(event(n)).unwrap().wait().unwrap();
+        let began = Instant::now();
+        while log.published() <= n {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        began.elapsed()
+    };
+    assert!(published_after(0) >= within, "nothing is known of the disk yet");
+    let second = published_after(1);
+    assert!(second < within + Duration::from_millis(250), "{second:?}, of which 390 ms are files");
+    log.close().unwrap();
+}
+
+#[test]
 fn a_partial_tile_that_did_not_grow_is_not_written_again() {
     let dir = tempfile::tempdir().unwrap();
     let (log, _) =

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bastide_audit::{Disk, DiskFile, DiskTree};
 
@@ -44,6 +45,8 @@ pub(crate) struct Faults {
     pub(crate) short: u64,
     /// Bytes that the disk holds.
     pub(crate) capacity: Option<usize>,
+    /// How long it takes to create a file.
+    pub(crate) creates_in: Duration,
 }
 
 #[derive(Clone, Default)]
@@ -312,6 +315,8 @@ impl Disk for FaultDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let slow = self.0.lock().unwrap().faults.creates_in;
+        std::thread::sleep(slow);
         let mut state = self.0.lock().unwrap();
         if state.operation()? {
             return Err(eio());
