@@ -219,7 +219,8 @@ mod tests {
     fn several_tasks_are_one_call_and_one_task_is_none() {
         let wakes = wakes();
         let mut runtime = Runtime::new(&wakes);
-        let (first, second) = (commit(&wakes, 5), commit(&wakes, 3));
+        let now = Instant::now();
+        let (first, second) = (commit_at(&wakes, 5, now), commit_at(&wakes, 3, now));
         assert_eq!((first.count(), second.count(), runtime.called.count()), (0, 0, 1));
         assert!(runtime.run().is_pending());
         assert_eq!((first.count(), second.count()), (5, 3));

@@ -90,8 +90,8 @@ fn a_slow_disk_begins_its_checkpoint_sooner() {
         began.elapsed()
     };
     assert!(published_after(0) >= within, "nothing is known of the disk yet");
-    let second = published_after(1);
-    assert!(second < within + Duration::from_millis(250), "{second:?}, of which 390 ms are files");
+    // Of the 800 + 390 ms the files are no longer a part; several tries, for a machine that is busy.
+    assert!((1..5).any(|n| published_after(n) < within + Duration::from_millis(200)));
     log.close().unwrap();
 }
 
