@@ -40,7 +40,7 @@ pub(crate) fn is_read(name: &str) -> bool {
 pub(crate) async fn answer(
     mut exchange: Box<Exchange>,
     response: Response<UpstreamBody>,
-    vault: Vault,
+    vault: Box<Vault>,
 ) -> Response<Body> {
     if !exchange.still_allowed() {
         // A model may think for minutes before its first byte.
@@ -111,7 +111,7 @@ async fn stream(
     mut exchange: Box<Exchange>,
     kept: HeaderMap,
     body: UpstreamBody,
-    vault: Vault,
+    vault: Box<Vault>,
 ) -> Response<Body> {
     if exchange.recorded().await.is_err() {
         return exchange.fail(raise::log_failed(), Ending::Failed).await;
@@ -273,7 +273,7 @@ async fn whole(
     mut exchange: Box<Exchange>,
     kept: HeaderMap,
     body: UpstreamBody,
-    vault: Vault,
+    vault: Box<Vault>,
 ) -> Response<Body> {
     let limits = exchange.settings.limits.clone();
     let body = match read(body, limits.response_bytes, limits.idle_time).await {
@@ -342,7 +342,7 @@ async fn error(
     status: StatusCode,
     kept: HeaderMap,
     body: UpstreamBody,
-    vault: Vault,
+    vault: Box<Vault>,
 ) -> Response<Body> {
     const ERROR_BYTES: usize = 256 << 10;
     let idle = exchange.settings.limits.idle_time;

@@ -29,7 +29,7 @@ pub(super) async fn begin(
     principal: Arc<Principal>,
     body: Bytes,
     trace: &mut Trace,
-) -> Result<(Box<Exchange>, Outbound, Target, Vault), Refused> {
+) -> Result<(Box<Exchange>, Outbound, Target, Box<Vault>), Refused> {
     let started = Instant::now();
     let request = ChatRequest::parse(&body, &bastide_wire::Limits::default()).map_err(|e| e.to_problem())?;
     if !gateway.identity.still_valid(&principal) {
@@ -90,7 +90,7 @@ pub(super) async fn begin(
     // Inspect, then decide again with what was found.
     let mut vault = {
         let (root, project, key) = (Arc::clone(&gateway.root), principal.project, principal.key);
-        Vault::new(move || ConversationKey::derive(&root, project, key.as_bytes()))
+        Box::new(Vault::new(move || ConversationKey::derive(&root, project, key.as_bytes())))
     };
     let inspected = Instant::now();
     let report = off_the_worker(body.len(), || guard.inspect_request(&request, &body, &mut vault))?;

@@ -113,7 +113,7 @@ async fn send(
     mut exchange: Box<Exchange>,
     mut outbound: Outbound,
     target: Target,
-    vault: Vault,
+    vault: Box<Vault>,
 ) -> Response<Body> {
     if outbound.body.coverage() != exchange.guard.coverage() {
         // INVARIANT: cannot happen; if it does, nothing leaves.

@@ -165,7 +165,8 @@ impl Client {
             let used = idle.is_some();
             let mut connection = match idle {
                 Some(connection) => connection,
-                None => self.connect(destination).await?,
+                // Boxed, as it is rare: what waits for an answer would have its size.
+                None => Box::pin(self.connect(destination)).await?,
             };
             match connection.ask(head, body).await {
                 Ok((answer, sent)) => {
@@ -180,11 +181,11 @@ impl Client {
         }
     }
 
-    async fn connect(&self, destination: &Destination) -> Result<Connection, SendError> {
+    async fn connect(&self, destination: &Destination) -> Result<Box<Connection>, SendError> {
         let mut connector = self.connector.clone();
         poll_fn(|cx| connector.poll_ready(cx)).await.map_err(SendError::Connect)?;
         let io = connector.call(destination.chat.clone()).await.map_err(SendError::Connect)?;
-        Ok(Connection::new(io))
+        Ok(Box::new(Connection::new(io)))
     }
 
     /// Asks a provider for its list of models; at most a megabyte.

@@ -206,7 +206,7 @@ impl Heads {
 /// The body of an answer, and the connection it comes from. Dropped before its end, it closes the connection: the
 /// upstream stops generating.
 pub(crate) struct NetworkBody {
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     reader: BodyReader,
     /// Where the connection goes when the body is over; `None`: it ends with it.
     home: Option<Arc<Idle>>,
@@ -215,7 +215,7 @@ pub(crate) struct NetworkBody {
 impl NetworkBody {
     /// The answer with its body. The connection is used again only when the whole request was `sent`.
     pub(super) fn response(
-        connection: Connection,
+        connection: Box<Connection>,
         answer: Answer,
         sent: bool,
         home: &Arc<Idle>,

@@ -18,7 +18,7 @@ pub(crate) struct Idle(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    connections: Vec<(Instant, Connection)>,
+    connections: Vec<(Instant, Box<Connection>)>,
     /// Somebody closes those that have waited too long.
     watched: bool,
 }
@@ -29,7 +29,7 @@ impl Idle {
     }
 
     /// One that the other side has not closed.
-    pub(super) fn take(&self) -> Option<Connection> {
+    pub(super) fn take(&self) -> Option<Box<Connection>> {
         loop {
             let (since, mut connection) = self.with(|waiting| waiting.connections.pop())?;
             if since.elapsed() < IDLE_TIME && connection.is_quiet() {
@@ -39,7 +39,7 @@ impl Idle {
     }
 
     /// Keeps a connection for the next request.
-    pub(super) fn put(self: &Arc<Self>, connection: Connection) {
+    pub(super) fn put(self: &Arc<Self>, connection: Box<Connection>) {
         // None where an exchange is cut as the program ends.
         let Ok(runtime) = Handle::try_current() else { return };
         let unwatched = self.with(|waiting| {
