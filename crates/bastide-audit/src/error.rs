@@ -16,6 +16,9 @@ pub enum AuditError {
     /// The log was closed.
     #[error("the log is closed")]
     Closed,
+    /// The event that this one speaks of was not recorded.
+    #[error("the log does not have the entry that this one belongs to")]
+    Unfounded,
     /// A write or sync failed, after which no one can say what is on the disk. A second sync could report success
     /// for pages that the kernel has already dropped, so nothing is retried: restart, and recovery reads what is
     /// really there.

@@ -169,8 +169,21 @@ impl Log {
     /// # Errors
     /// When the queue is full, the event too large, or the log closed or poisoned.
     pub fn submit(&self, event: Event) -> Result<Pending, AuditError> {
+        self.push(event, None)
+    }
+
+    /// As [`Log::submit`], for an event that names the index or the leaf of an `earlier` one: where it is recorded, so
+    /// is that one, under the index that it was promised.
+    ///
+    /// # Errors
+    /// As [`Log::submit`], and when the earlier event was not recorded.
+    pub fn submit_after(&self, event: Event, earlier: &Pending) -> Result<Pending, AuditError> {
+        self.push(event, Some(earlier))
+    }
+
+    fn push(&self, event: Event, earlier: Option<&Pending>) -> Result<Pending, AuditError> {
         // Encoded and hashed here, on as many cores as there are callers, not on the one writer.
-        let pushed = self.0.queue.push(Arc::new(Record::new(encode(&event)?)));
+        let pushed = self.0.queue.push(Arc::new(Record::new(encode(&event)?)), earlier);
         if matches!(pushed, Err(AuditError::Full)) {
             self.0.counters.refused();
         }

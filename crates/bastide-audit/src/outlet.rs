@@ -33,7 +33,7 @@ struct Waiting {
 
 impl Waiting {
     fn bytes(&self) -> usize {
-        self.record.entry.len() + size_of::<Record>()
+        self.record.entry.capacity() + size_of::<Record>()
     }
 }
 
@@ -235,7 +235,13 @@ pub(crate) struct EndOnDrop<'a>(pub(crate) &'a Outlet);
 
 impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.lock().ended = true;
+        let mut state = self.0.lock();
+        state.ended = true;
+        if !state.closing {
+            // It panicked: nothing is published any more, and whoever asks is told.
+            state.failure.get_or_insert(AuditError::Closed);
+        }
+        drop(state);
         self.0.done.notify_all();
     }
 }

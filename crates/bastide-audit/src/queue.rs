@@ -57,6 +57,8 @@ struct State {
     poison: Option<AuditError>,
     /// Why the last commit failed, until one succeeds.
     trouble: Option<AuditError>,
+    /// Commits that failed: after each, indices are given anew.
+    failures: u64,
 }
 
 pub(crate) struct Queue {
@@ -67,7 +69,15 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(next: u64, limit: usize) -> Self {
-        let state = State { items: Vec::new(), next, wanted: 0, closing: false, poison: None, trouble: None };
+        let state = State {
+            items: Vec::new(),
+            next,
+            wanted: 0,
+            closing: false,
+            poison: None,
+            trouble: None,
+            failures: 0,
+        };
         Queue { state: Mutex::new(state), arrived: Condvar::new(), limit }
     }
 
@@ -75,9 +85,14 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the record its index and its place.
-    pub(crate) fn push(&self, record: Arc<Record>) -> Result<Pending, AuditError> {
+    /// Gives the record its index and its place; one that speaks of an `earlier` record only while that is on disk or
+    /// before it in the queue.
+    pub(crate) fn push(&self, record: Arc<Record>, earlier: Option<&Pending>) -> Result<Pending, AuditError> {
         let mut state = self.lock();
+        // Between two failures nothing is refused. What was on disk before the last one was answered before it.
+        if earlier.is_some_and(|earlier| !earlier.is_of(state.failures) && !earlier.is_recorded()) {
+            return Err(AuditError::Unfounded);
+        }
         if let Some(poison) = &state.poison {
             return Err(poison.clone());
         }
@@ -91,11 +106,12 @@ impl Queue {
         state.next = index.saturating_add(1);
         state.items.push(Item { record: Arc::clone(&record), owed: true });
         let wake = state.wanted > 0 && state.items.len() >= state.wanted;
+        let failures = state.failures;
         drop(state);
         if wake {
             self.arrived.notify_one();
         }
-        Ok(Pending::new(index, record))
+        Ok(Pending::new(index, record, failures))
     }
 
     /// Waits for records, for `patience` if that is given, and swaps them into `into`, which is empty. Once there is
@@ -148,6 +164,7 @@ impl Queue {
     pub(crate) fn failed(&self, error: &AuditError, durable: u64) -> Vec<Item> {
         let mut state = self.lock();
         state.next = durable;
+        state.failures = state.failures.wrapping_add(1);
         state.trouble = Some(error.clone());
         std::mem::take(&mut state.items)
     }
@@ -156,6 +173,7 @@ impl Queue {
     pub(crate) fn poison(&self, error: &AuditError) -> Vec<Item> {
         let mut state = self.lock();
         state.poison.get_or_insert_with(|| error.clone());
+        state.failures = state.failures.wrapping_add(1);
         std::mem::take(&mut state.items)
     }
 

@@ -116,14 +116,24 @@ impl std::fmt::Debug for Recorded {
 pub struct Pending {
     index: u64,
     record: Arc<Record>,
+    /// How many commits had failed when it came.
+    failures: u64,
 }
 
 /// What the writer tells a caller.
 pub(crate) type Done = Result<(Arc<Batch>, usize), AuditError>;
 
 impl Pending {
-    pub(crate) const fn new(index: u64, record: Arc<Record>) -> Self {
-        Pending { index, record }
+    pub(crate) const fn new(index: u64, record: Arc<Record>, failures: u64) -> Self {
+        Pending { index, record, failures }
+    }
+
+    pub(crate) const fn is_of(&self, failures: u64) -> bool {
+        self.failures == failures
+    }
+
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.record.slot.is_recorded()
     }
 
     /// The index that it will have if it is recorded.

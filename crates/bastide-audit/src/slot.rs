@@ -64,6 +64,11 @@ impl Slot {
         Poll::Ready(taken(std::mem::replace(&mut *state, State::Over)))
     }
 
+    /// Whether the answer is there, and that the record is on disk.
+    pub(crate) fn is_recorded(&self) -> bool {
+        matches!(*self.lock(), State::Answered(Ok(_)))
+    }
+
     /// Takes the answer as soon as it is there; blocks this thread.
     pub(crate) fn wait(&self) -> Done {
         loop {

@@ -96,6 +96,10 @@ impl Writer {
                 Taken::Some => {
                     expected = items.len().max(expected - expected.div_ceil(8));
                     self.commit_all(&mut items);
+                    // Also while single records keep coming, whose tasks are woken without a delivery.
+                    if patience.is_some() {
+                        self.wakes.overdue(Instant::now());
+                    }
                 }
                 Taken::None => self.wakes.overdue(Instant::now()),
                 Taken::End => break,

@@ -344,6 +344,36 @@ fn a_full_disk_says_where_and_the_log_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn what_speaks_of_a_refused_entry_is_refused_too() {
+    let disk = FaultDisk::new(1, Faults::default());
+    let on = Arc::new(disk.clone());
+    let (log, _) = Log::open_on(on, options(Path::new("/data/log")), key(), TestClock::shared()).unwrap();
+    let before = log.submit(event(0)).unwrap();
+    log.submit(event(1)).unwrap().wait().unwrap();
+    disk.set_faults(Faults { capacity: Some(disk.used()), ..Faults::default() });
+    let mut n = 2;
+    while log.submit(event(n)).unwrap().wait().is_ok() {
+        n += 1;
+    }
+    // Refused as well, and nobody has asked yet what became of it.
+    let last = log.submit(event(n)).unwrap();
+    assert!(log.submit(event(n)).unwrap().wait().is_err());
+    assert!(matches!(log.submit_after(event(n), &last), Err(AuditError::Unfounded)));
+    disk.set_faults(Faults::default());
+    // Its index is another event's now.
+    let other = log.submit(event(n)).unwrap().wait().unwrap();
+    assert!(other.index() <= last.index());
+    assert!(matches!(log.submit_after(event(n), &last), Err(AuditError::Unfounded)));
+    // What was on disk before the failure is there, and what came after it too.
+    log.submit_after(event(n), &before).unwrap().wait().unwrap();
+    let next = log.submit(event(n)).unwrap();
+    let after = log.submit_after(event(n), &next).unwrap();
+    assert_eq!(after.index(), next.index() + 1);
+    after.wait().unwrap();
+    log.close().unwrap();
+}
+
+#[test]
 fn a_failed_sync_poisons_until_restart() {
     let disk = FaultDisk::new(1, Faults::default());
     let on = || Arc::new(disk.clone());

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use crate::exchange::{self, End, Exchange};
+use crate::exchange::{self, End, Exchange, receipt};
 use crate::guard::Tally;
 use crate::problem::{self, raise};
 use crate::relay::{Body, Relay};
@@ -132,7 +132,7 @@ async fn stream(
                 usage: None,
                 output_bytes: 0,
             });
-            let receipt = exchange.receipt(pending).await;
+            let receipt = receipt(pending).await;
             return problem::response(&problem, Some(exchange.id), receipt.as_ref());
         }
     };
@@ -316,7 +316,7 @@ async fn whole(
                 usage: document.usage(),
                 output_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
             });
-            let receipt = exchange.receipt(pending).await;
+            let receipt = receipt(pending).await;
             problem::response(&problem, Some(exchange.id), receipt.as_ref())
         }
         Ok(Checked::Passed { tally, sent, decisions }) => {
@@ -439,7 +439,7 @@ async fn finish(
         usage,
         output_bytes: u64::try_from(received.len()).unwrap_or(u64::MAX),
     });
-    let Some(receipt) = exchange.receipt(pending).await else {
+    let Some(receipt) = receipt(pending).await else {
         let problem = raise::log_failed();
         exchange.trace.problem(&problem);
         return problem::response(&problem, Some(exchange.id), None);

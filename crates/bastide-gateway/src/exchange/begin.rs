@@ -167,7 +167,6 @@ pub(super) async fn begin(
         digest_key,
         reservation,
         request_leaf: Some(Ticket::OnItsWay(ticket)),
-        unconfirmed: None,
         request_verdict,
         request_findings,
         counted: true,

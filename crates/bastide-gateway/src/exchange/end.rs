@@ -1,6 +1,6 @@
 //! The end of an exchange: limits settled, the outcome in the log, the receipt.
 
-use bastide_audit::{Pending, Receipt};
+use bastide_audit::{AuditError, Pending, Receipt};
 use bastide_types::{
     DecisionRecord, Digest, Direction, Ending, Event, ExchangeOutcome, Problem, UsageRecord,
 };
@@ -28,7 +28,7 @@ pub(crate) struct End<'a> {
 
 impl Exchange {
     /// Settles limits and hands the outcome to the log.
-    pub(crate) fn end(&mut self, end: End<'_>) -> Result<Pending, bastide_audit::AuditError> {
+    pub(crate) fn end(&mut self, end: End<'_>) -> Result<Pending, AuditError> {
         let usage = match end.usage {
             Some(u) => {
                 UsageRecord { input_tokens: u.input_tokens, output_tokens: u.output_tokens, estimated: false }
@@ -70,16 +70,11 @@ impl Exchange {
                 total_micros,
             },
         );
-        let in_log = self.request_leaf.is_some();
-        let (request_index, request_leaf) = match self.request_leaf.take() {
-            Some(Ticket::Durable(recorded)) => (recorded.index(), recorded.leaf()),
-            // Abandoned before the record was on disk: the leaf names it whatever becomes of the index.
-            Some(Ticket::OnItsWay(pending)) => {
-                let named = (pending.index(), pending.leaf());
-                self.unconfirmed = Some(pending);
-                named
-            }
-            None => (0, [0; 32]),
+        let request = self.request_leaf.take();
+        let named = match &request {
+            Some(Ticket::Durable(recorded)) => Some((recorded.index(), recorded.leaf())),
+            Some(Ticket::OnItsWay(pending)) => Some((pending.index(), pending.leaf())),
+            None => None,
         };
         self.trace.ended(&trace::Ended {
             status: end.status,
@@ -88,9 +83,11 @@ impl Exchange {
             decisions: &end.decisions,
             usage,
             own: self.own,
-            log_index: in_log.then_some(request_index),
+            log_index: named.map(|(index, _)| index),
         });
-        self.gateway.log.submit(Event::Outcome(Box::new(ExchangeOutcome {
+        // An outcome without its request would be taken for a log that somebody changed.
+        let (request_index, request_leaf) = named.ok_or(AuditError::Unfounded)?;
+        let outcome = Event::Outcome(Box::new(ExchangeOutcome {
             exchange: self.id,
             at: self.gateway.clock.now(),
             request_index,
@@ -108,20 +105,11 @@ impl Exchange {
             timing: self.timing,
             own_micros,
             total_micros,
-        })))
-    }
-
-    /// Waits until the outcome is on disk, and the request's record if nobody waited for that before; no receipt when the
-    /// log failed. The log keeps their order, so both are there after one wait.
-    pub(crate) async fn receipt(
-        &mut self,
-        outcome: Result<Pending, bastide_audit::AuditError>,
-    ) -> Option<Receipt> {
-        let recorded = outcome.ok()?.await.ok()?;
-        if let Some(request) = self.unconfirmed.take() {
-            request.await.ok()?;
+        }));
+        match &request {
+            Some(Ticket::OnItsWay(pending)) => self.gateway.log.submit_after(outcome, pending),
+            _ => self.gateway.log.submit(outcome),
         }
-        Some(recorded.receipt())
     }
 
     /// Ends an exchange that has no reply of its own.
@@ -142,7 +130,7 @@ impl Exchange {
             usage: Some(bastide_wire::Usage { input_tokens: 0, output_tokens: 0 }),
             output_bytes: 0,
         });
-        let receipt = self.receipt(pending).await;
+        let receipt = receipt(pending).await;
         problem::response(&problem, Some(self.id), receipt.as_ref())
     }
 }
@@ -167,4 +155,10 @@ impl Drop for Exchange {
             }
         }
     }
+}
+
+/// Waits until the outcome is on disk, and with it the request's record, which stands before it; no receipt when the log
+/// failed.
+pub(crate) async fn receipt(outcome: Result<Pending, AuditError>) -> Option<Receipt> {
+    Some(outcome.ok()?.await.ok()?.receipt())
 }

@@ -33,7 +33,7 @@ use crate::trace::Trace;
 use crate::upstream::{Outbound, Provider, SendError, Target, UpstreamBody};
 
 use begin::begin;
-pub(crate) use end::End;
+pub(crate) use end::{End, receipt};
 
 /// A refusal on its way to the caller, with the receipt of its record where there is one.
 pub(crate) struct Refused {
@@ -85,8 +85,6 @@ pub(crate) struct Exchange {
     digest_key: HmacKey,
     reservation: Reservation,
     request_leaf: Option<Ticket>,
-    /// The request's record, when the outcome was handed to the log before it was on disk.
-    unconfirmed: Option<Pending>,
     request_verdict: Verdict,
     request_findings: Vec<(Category, u32)>,
     counted: bool,
