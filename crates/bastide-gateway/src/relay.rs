@@ -235,6 +235,11 @@ impl Relay {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let State::Recording { pending, done } = &mut self.state {
             let done = *done;
+            // What ends the body comes after the `[DONE]`, and then the connection can carry another request. Anything else
+            // closes it.
+            if self.upstream.as_mut().is_some_and(|upstream| upstream.poll_data(cx).is_ready()) {
+                self.upstream = None;
+            }
             if !self.out.is_empty() {
                 // The text does not wait for the disk; only the receipt does.
                 return Poll::Ready(self.take());
@@ -247,6 +252,7 @@ impl Relay {
                 Err(_) => None,
             };
             self.conclude(recorded, done);
+            self.upstream = None;
             self.state = State::Over;
         }
         Poll::Ready(self.take())
@@ -486,8 +492,10 @@ impl Relay {
     }
 
     fn end(&mut self, ending: Ending, status: u16, done: bool) {
-        // Dropping the body closes the connection of a stream that is not over: the upstream stops generating.
-        self.upstream = None;
+        if ending != Ending::Complete {
+            // Closes the connection: the upstream stops generating.
+            self.upstream = None;
+        }
         self.exchange.gateway.metrics.held(self.guard.most_held());
         self.digests.sent(&self.out);
         let (received, sent) = self.digests.finish();

@@ -10,7 +10,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 pub const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Fields of a head; providers send about thirty.
 const MAX_FIELDS: usize = 128;
-/// Bytes of a body's chunk extensions and trailers, which nobody reads, together.
+/// Bytes of a chunk's extensions, or of the trailers, which nobody reads.
 const MAX_UNREAD_BYTES: usize = 16 << 10;
 
 /// What is wrong with a response.
@@ -96,7 +96,10 @@ impl ResponseHead {
             Said { .. } => Framing::Close,
         };
         // Both framings at once: the chunks count, and what follows them is not believed (section 6.3, rule 3).
-        let doubtful = said.chunked && (said.length.is_some() || version == 0);
+        let both = said.chunked && (said.length.is_some() || version == 0);
+        // Nor what follows a head that claims a body which it cannot have, or that leaves HTTP.
+        let claimed = said.chunked || said.length.is_some_and(|length| length > 0);
+        let doubtful = both || status == 101 || bodiless && claimed;
         let kept = !said.close && (version == 1 || said.keep_alive);
         let persistent = kept && !doubtful && framing != Framing::Close;
         Ok(ResponseHead { status, framing, persistent })
@@ -146,7 +149,7 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 #[derive(Debug)]
 pub struct BodyReader {
     state: State,
-    /// Bytes of extensions and trailers so far.
+    /// Bytes of extensions or trailers since the last data.
     unread: usize,
 }
 
@@ -278,7 +281,10 @@ impl BodyReader {
             (State::Extension { .. }, b'\n') => return Err(BROKEN),
             (State::Extension { size }, _) => self.skip(State::Extension { size })?,
             (State::SizeEnd { size: 0 }, b'\n') => State::Trailer,
-            (State::SizeEnd { size }, b'\n') => State::Data(size),
+            (State::SizeEnd { size }, b'\n') => {
+                self.unread = 0;
+                State::Data(size)
+            }
             (State::DataEnd, b'\r') => State::DataFeed,
             (State::DataFeed, b'\n') => State::Size { size: 0, digits: 0 },
             (State::Trailer, b'\r') => State::LastFeed,
@@ -380,8 +386,10 @@ mod tests {
         );
         for status in [100, 103, 204, 304] {
             let head = parse(&format!("HTTP/1.1 {status} x\r\ncontent-length: 9\r\n\r\n"));
-            assert_eq!(head.map(|h| h.framing), Ok(Framing::Length(0)));
+            assert_eq!(head.map(|h| (h.framing, h.persistent)), Ok((Framing::Length(0), false)));
         }
+        assert_eq!(persistent("HTTP/1.1 204 x\r\n\r\n"), Ok(true));
+        assert_eq!(persistent("HTTP/1.1 101 x\r\n\r\n"), Ok(false));
     }
 
     #[test]
@@ -408,6 +416,13 @@ mod tests {
         assert_eq!(reader.take(&mut buffer), Ok(Some(Bytes::from_static(b"abcdefg"))));
         assert!(reader.is_done() && buffer[..] == b"rest"[..]);
         assert_eq!(reader.take(&mut buffer), Ok(None));
+    }
+
+    #[test]
+    fn sizes_may_be_padded_in_every_chunk_of_a_long_stream() {
+        let wire = format!("{}0\r\n\r\n", "3      ;a=b\r\nabc\r\n".repeat(MAX_UNREAD_BYTES));
+        let (data, rest, over) = read(Framing::Chunked, wire.as_bytes(), 1000).expect("a body");
+        assert_eq!((data.len(), rest.len(), over), (3 * MAX_UNREAD_BYTES, 0, true));
     }
 
     #[test]

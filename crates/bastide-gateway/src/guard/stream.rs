@@ -31,8 +31,8 @@ const MAX_QUEUED_BYTES: usize = 4 << 20;
 /// So many events wait as they came, and go out so: a word takes no more of them. What waits beyond is drawn together
 /// in one. As many are kept to read the next ones into.
 const FEW: usize = 8;
-/// The largest event whose memory is kept.
-const MAX_SPARE_BYTES: usize = 64 << 10;
+/// The largest event whose memory is kept: what was read of it may take ten times as much.
+const MAX_SPARE_BYTES: usize = 8 << 10;
 
 /// Where an unknown field stands in its answer, at most.
 const MAX_PATH_BYTES: usize = 256;

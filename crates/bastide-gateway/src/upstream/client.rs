@@ -174,9 +174,8 @@ impl Client {
                 }
                 // It was closed while it waited; the next one, or a new one, may carry the request.
                 Err(Failure::Unsent(_)) if used => {}
-                Err(Failure::Unsent(error) | Failure::Sent(error)) => {
-                    return Err(SendError::Broken(Box::new(error)));
-                }
+                Err(Failure::Unsent(error)) => return Err(SendError::Connect(Box::new(error))),
+                Err(Failure::Sent(error)) => return Err(SendError::Broken(Box::new(error))),
             }
         }
     }

@@ -16,6 +16,7 @@ use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::coop::unconstrained;
 
 use super::idle::Idle;
 use crate::reply::is_read;
@@ -55,13 +56,18 @@ fn malformed(error: HttpError) -> io::Error {
 /// What is left to be sent.
 struct Outgoing<'a> {
     parts: [&'a [u8]; 2],
+    /// Part of it may have left.
     begun: bool,
+    /// All of it has left this process, what TLS holds included.
+    flushed: bool,
 }
 
 impl Outgoing<'_> {
     fn poll_send(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.is_empty() {
             let slices = self.parts.map(IoSlice::new);
+            // TLS may have sent records of what it then reports as failed.
+            self.begun |= connection.is_encrypted();
             let mut written = ready!(Pin::new(&mut connection.io).poll_write_vectored(cx, &slices))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -73,7 +79,9 @@ impl Outgoing<'_> {
                 written -= taken;
             }
         }
-        Pin::new(&mut connection.io).poll_flush(cx)
+        ready!(Pin::new(&mut connection.io).poll_flush(cx))?;
+        self.flushed = true;
+        Poll::Ready(Ok(()))
     }
 
     fn is_empty(&self) -> bool {
@@ -86,11 +94,16 @@ impl Connection {
         Connection { io: TokioIo::new(io), buffer: BytesMut::new() }
     }
 
+    fn is_encrypted(&self) -> bool {
+        matches!(self.io.inner(), MaybeHttpsStream::Https(_))
+    }
+
     /// Whether an idle connection can carry a request: the other side has neither closed it nor said anything unasked,
     /// which the next request would take for its answer.
     pub(super) fn is_quiet(&mut self) -> bool {
         let mut unasked = [0];
-        let reading = pin!(self.io.read(&mut unasked));
+        // Outside the budget of the task, which may be spent: a read that was put off for that would look like silence.
+        let reading = pin!(unconstrained(self.io.read(&mut unasked)));
         reading.poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
@@ -99,10 +112,10 @@ impl Connection {
     /// # Errors
     /// When the connection breaks or is closed, or what comes back is no answer.
     pub(super) async fn ask(&mut self, head: &[u8], body: &[u8]) -> Result<(Answer, bool), Failure> {
-        let mut outgoing = Outgoing { parts: [head, body], begun: false };
+        let mut outgoing = Outgoing { parts: [head, body], begun: false, flushed: false };
         let (mut heads, mut answer, mut broken) = (Heads::default(), None, None);
         poll_fn(|cx| {
-            if broken.is_none() {
+            if broken.is_none() && !outgoing.flushed {
                 match outgoing.poll_send(self, cx) {
                     Poll::Ready(Err(error)) if !outgoing.begun => {
                         return Poll::Ready(Err(Failure::Unsent(error)));
@@ -119,8 +132,9 @@ impl Connection {
                 match self.poll_fill(FIRST_READ, cx) {
                     Poll::Ready(Ok(1..)) => {}
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::Sent(error))),
-                    Poll::Pending if broken.is_none() => return Poll::Pending,
-                    Poll::Pending | Poll::Ready(Ok(0)) => {
+                    // Also when sending failed: the refusal may be on its way, and if it is not, reading fails too.
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(0)) => {
                         let closed =
                             || io::Error::new(io::ErrorKind::UnexpectedEof, "closed without an answer");
                         return Poll::Ready(Err(Failure::Sent(broken.take().unwrap_or_else(closed))));
@@ -128,7 +142,7 @@ impl Connection {
                 }
             }
             // Some servers refuse a request in the middle of its body and read no more of it.
-            let all_sent = outgoing.is_empty();
+            let all_sent = outgoing.flushed;
             match answer.take() {
                 Some(said) if all_sent || broken.is_some() || said.is_refusal() => {
                     Poll::Ready(Ok((said, all_sent)))

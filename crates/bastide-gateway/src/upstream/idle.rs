@@ -9,6 +9,8 @@ use super::connection::Connection;
 
 /// How long a connection waits: less than the 60 s after which servers and middleboxes begin to close them.
 pub(super) const IDLE_TIME: Duration = Duration::from_secs(55);
+/// How often those are looked for that the other side has closed. Servers of models do so after a few seconds.
+const LOOK: Duration = Duration::from_secs(2);
 /// More than these are closed at once.
 const MOST: usize = 512;
 
@@ -19,7 +21,7 @@ pub(crate) struct Idle(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     connections: Vec<(Instant, Box<Connection>)>,
-    /// Somebody closes those that have waited too long.
+    /// Somebody tidies up.
     watched: bool,
 }
 
@@ -53,14 +55,14 @@ impl Idle {
         }
     }
 
-    /// Closes what has waited too long; false when nothing waits any more and nobody watches.
-    fn close_old(&self) -> bool {
-        let old: Vec<_> = self.with(|waiting| {
-            let old = waiting.connections.partition_point(|(since, _)| since.elapsed() >= IDLE_TIME);
-            waiting.connections.drain(..old).collect()
-        });
-        drop(old);
+    /// Closes what has waited too long, and what the other side has closed; false when nothing waits any more and nobody
+    /// watches.
+    pub(super) fn tidy(&self) -> bool {
+        let fits = |(since, connection): &mut (Instant, Box<Connection>)| {
+            since.elapsed() < IDLE_TIME && connection.is_quiet()
+        };
         self.with(|waiting| {
+            waiting.connections.retain_mut(fits);
             waiting.watched = !waiting.connections.is_empty();
             waiting.watched
         })
@@ -69,8 +71,8 @@ impl Idle {
 
 async fn watch(idle: Weak<Idle>) {
     loop {
-        tokio::time::sleep(IDLE_TIME / 4).await;
-        if !idle.upgrade().is_some_and(|idle| idle.close_old()) {
+        tokio::time::sleep(LOOK).await;
+        if !idle.upgrade().is_some_and(|idle| idle.tidy()) {
             return;
         }
     }

@@ -220,3 +220,39 @@ async fn heads_without_end_are_refused() {
     let (_server, answer) = bench.first(&format!("HTTP/1.1 200 OK\r\na: {}", "b".repeat(70 << 10))).await;
     assert!(matches!(answer, Err(SendError::Broken(_))));
 }
+
+#[tokio::test]
+async fn many_connections_that_were_closed_while_they_waited_are_all_known_for_it() {
+    // More than a task may do before it has to give way: a read that is put off is not silence.
+    const MANY: usize = 300;
+    for unasked in ["", "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"] {
+        let bench = Bench::new().await;
+        let mut servers = Vec::new();
+        let mut answers = Vec::new();
+        for _ in 0..MANY {
+            let (server, answer) = bench.first(ANSWER).await;
+            servers.push(server);
+            answers.push(answer.expect("answers"));
+        }
+        for answer in answers {
+            text(answer).await.expect("whole");
+        }
+        for mut server in servers {
+            server.write_all(unasked.as_bytes()).await.expect("writes");
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let (_server, answer) = bench.first(ANSWER).await;
+        assert_eq!(text(answer.expect("on a new connection")).await.expect("whole"), "ok");
+    }
+}
+
+#[tokio::test]
+async fn what_the_other_side_has_closed_does_not_wait() {
+    let bench = Bench::new().await;
+    let (server, first) = bench.first(ANSWER).await;
+    text(first.expect("answers")).await.expect("whole");
+    assert!(bench.destination.idle.tidy(), "one waits");
+    drop(server);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!bench.destination.idle.tidy(), "none waits");
+}
