@@ -53,8 +53,11 @@ fn an_answer_that_begins_after_its_key_ended_does_not_begin() {
                 let body = body.to_string();
                 common::send(rig.address(), "POST", "/v1/chat/completions", &headers, body.as_bytes())
             });
+            // By the whole name: the other one begins with it.
+            let named = json!({ "model": model }).to_string();
+            let asked = named.trim_matches(['{', '}']);
             wait_until("the upstream is asked", Duration::from_secs(5), || {
-                rig.mock.received().iter().any(|r| r.text().contains(model))
+                rig.mock.received().iter().any(|r| r.text().contains(asked))
             });
             assert!(rig.command(&["key", "revoke", model]).status.success());
             asking.join().expect("an answer")
