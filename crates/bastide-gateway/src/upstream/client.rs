@@ -19,7 +19,7 @@ use tower_service::Service;
 
 use super::catalogue::Destination;
 use super::connection::{Connection, Failure, NetworkBody};
-use super::idle::IDLE_TIME;
+use super::idle::{IDLE_TIME, MOST};
 use super::{Credential, Outbound, Provider, UpstreamBody};
 
 /// What requests of ours go out through, pooled; a clone shares the pool.
@@ -125,6 +125,7 @@ impl Client {
             .wrap_connector(http);
         let inner = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIME)
+            .pool_max_idle_per_host(MOST)
             .http1_max_buf_size(512 << 10)
             .build(connector.clone());
         Ok(Client { connector, inner })

@@ -12,7 +12,7 @@ pub(super) const IDLE_TIME: Duration = Duration::from_secs(55);
 /// How often those are looked for that the other side has closed. Servers of models do so after a few seconds.
 const LOOK: Duration = Duration::from_secs(2);
 /// More than these are closed at once.
-const MOST: usize = 512;
+pub(super) const MOST: usize = 512;
 
 /// The waiting connections of one provider, the one used last on top: under less load the others come of age.
 #[derive(Default)]
