@@ -1,9 +1,9 @@
 //! The body of a streamed answer: upstream events in, guarded events out, the receipt before the end.
 //!
-//! hyper hands over one upstream frame at a time and flushes each frame it is given alone, which costs a 100-event
-//! stream eight to eleven times what nginx pays. So once this body holds data it yields until two turns in a row brought
-//! nothing, which lets the connection task deliver what has already arrived, and then gives everything as one frame. The first event is not
-//! later for it: a yield is a turn of the scheduler, not a wait.
+//! hyper flushes each frame that it is given alone, and an upstream that writes its events one by one would cost as many
+//! writes to the caller. So once this body holds data it yields until two turns in a row brought nothing, which lets what
+//! is about to arrive arrive, and then gives everything as one frame. The first event is not later for it: a yield is a
+//! turn of the scheduler, not a wait.
 
 use std::borrow::Cow;
 use std::pin::Pin;
