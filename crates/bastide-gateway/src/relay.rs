@@ -492,9 +492,11 @@ impl Relay {
     }
 
     fn end(&mut self, ending: Ending, status: u16, done: bool) {
-        if ending != Ending::Complete {
-            // Closes the connection: the upstream stops generating.
-            self.upstream = None;
+        // Dropped, it closes the connection: the upstream stops generating.
+        if let Some(upstream) = self.upstream.take()
+            && ending == Ending::Complete
+        {
+            upstream.finish();
         }
         self.exchange.gateway.metrics.held(self.guard.most_held());
         self.digests.sent(&self.out);

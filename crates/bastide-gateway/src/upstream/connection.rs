@@ -8,6 +8,7 @@ use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bastide_wire::http1::{BodyReader, HttpError, MAX_HEAD_BYTES, ResponseHead, head_end};
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -16,7 +17,9 @@ use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::task::coop::unconstrained;
+use tokio::time::timeout;
 
 use super::idle::Idle;
 use crate::reply::is_read;
@@ -24,6 +27,8 @@ use crate::reply::is_read;
 /// Bytes that are read at once: of a head, and of a body that does not fit beside it.
 const FIRST_READ: usize = 8 << 10;
 const READ: usize = 32 << 10;
+/// How long the end of a body may take after the last event of its stream.
+const LINGER: Duration = Duration::from_secs(1);
 /// Interim responses (status 1xx) before the answer.
 const MOST_INTERIM: u32 = 16;
 
@@ -251,6 +256,20 @@ impl NetworkBody {
         polled
     }
 
+    /// The answer is whole, as its last event said; the body may not be over yet. What ends it is waited for a little, so
+    /// that the connection can carry the next request.
+    pub(crate) fn finish(mut self) {
+        // Most often it came with the last event.
+        let cx = &mut Context::from_waker(Waker::noop());
+        if self.home.is_some()
+            && self.poll_data(cx).is_pending()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            // A piece that is no end is nobody's either, and closes the connection too.
+            runtime.spawn(async move { timeout(LINGER, poll_fn(|cx| self.poll_data(cx))).await });
+        }
+    }
+
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         loop {
             let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
@@ -278,16 +297,6 @@ impl NetworkBody {
             connection.buffer = BytesMut::new();
             home.put(connection);
         }
-    }
-}
-
-impl Drop for NetworkBody {
-    fn drop(&mut self) {
-        if self.home.is_none() || self.connection.is_none() {
-            return;
-        }
-        // A stream is over with its `[DONE]`; what ends its body has most often come with it.
-        let _ = self.poll_data(&mut Context::from_waker(Waker::noop()));
     }
 }
 

@@ -66,6 +66,13 @@ impl UpstreamBody {
             UpstreamBody::Own(body) => std::task::Poll::Ready(body.next().map(Ok)),
         }
     }
+
+    /// The answer is whole, whatever may still come.
+    pub(crate) fn finish(self) {
+        if let UpstreamBody::Network(body) = self {
+            body.finish();
+        }
+    }
 }
 
 /// What a request needs to leave: the inspected body. The log entry and the authorisation are consumed by the exchange

@@ -200,17 +200,42 @@ async fn a_refusal_in_the_middle_of_a_request_is_the_answer() {
     assert!(read.is_ok() && rest.len() < body.len());
 }
 
+/// The last event of a stream, after which its body may have an end or not.
+const LAST: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n[DON]\r\n";
+
+/// The body of such a stream behind its last event.
+async fn told(answer: Result<Response<NetworkBody>, SendError>) -> NetworkBody {
+    let mut body = answer.expect("answers").into_body();
+    let piece = poll_fn(|cx| body.poll_data(cx)).await.expect("data").expect("whole");
+    assert_eq!(piece, "[DON]");
+    body
+}
+
 #[tokio::test]
-async fn a_stream_that_is_dropped_closes_its_connection_unless_it_was_over() {
-    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n[DON]\r\n";
-    for (more, over) in [("", false), ("0\r\n\r\n", true)] {
+async fn a_stream_that_is_dropped_closes_its_connection() {
+    let bench = Bench::new().await;
+    let (mut server, answer) = bench.first(LAST).await;
+    drop(told(answer).await);
+    assert!(is_closed(&mut server).await);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_over_waits_for_the_end_of_its_body() {
+    let end = "0\r\n\r\n";
+    // With the last event, a little later, in two parts; and what is no end.
+    for (with_it, later, kept) in
+        [(end, "", true), ("", end, true), ("0\r", "\n\r\n", true), ("", "2\r\nhi\r\n", false)]
+    {
         let bench = Bench::new().await;
-        let (mut server, answer) = bench.first(&format!("{head}{more}")).await;
-        let mut body = answer.expect("answers").into_body();
-        let piece = poll_fn(|cx| body.poll_data(cx)).await.expect("data").expect("whole");
-        assert_eq!(piece, "[DON]");
-        drop(body);
-        assert_eq!(is_closed(&mut server).await, !over);
+        let (mut server, answer) = bench.first(&format!("{LAST}{with_it}")).await;
+        told(answer).await.finish();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        server.write_all(later.as_bytes()).await.expect("writes");
+        assert_eq!(is_closed(&mut server).await, !kept, "{with_it:?} {later:?}");
+        if kept {
+            let answer = bench.exchange(&mut server, ANSWER).await.expect("answers on the same connection");
+            assert_eq!(text(answer).await.expect("whole"), "ok");
+        }
     }
 }
 
