@@ -114,9 +114,10 @@ impl Queue {
         Ok(Pending::new(index, record, failures))
     }
 
-    /// Waits for records, for `patience` if that is given, and swaps them into `into`, which is empty. Once there is
-    /// one and several are `expected`, waits up to `window` for as many: those who were just answered are about to come
-    /// back, and each commit saved is some 80 us of CPU.
+    /// Waits for records, for `patience` if that is given, and swaps them into `into`, which is empty. Where several are
+    /// `expected`, waits up to `window` for as many: those who were just answered are about to come back, and each
+    /// commit saved is some 80 us of CPU. No record waits longer than that, and one that comes after it waits anew for
+    /// company.
     pub(crate) fn take(
         &self,
         into: &mut Vec<Item>,
@@ -125,6 +126,9 @@ impl Queue {
         patience: Option<Duration>,
     ) -> Taken {
         let mut state = self.lock();
+        // Asleep for all of them at once: the first one wakes nobody.
+        state = self.gather(state, expected, window);
+        let late = state.items.is_empty();
         while state.items.is_empty() {
             if state.closing {
                 return Taken::End;
@@ -142,15 +146,27 @@ impl Queue {
                 return Taken::None;
             }
         }
-        if expected > 1 && state.items.len() < expected && !window.is_zero() && !state.closing {
-            state.wanted = expected;
-            let enough = |s: &mut State| s.items.len() < expected && !s.closing;
-            let waited = self.arrived.wait_timeout_while(state, window, enough);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if late {
+            state = self.gather(state, expected, window);
         }
         state.wanted = 0;
         std::mem::swap(&mut state.items, into);
         Taken::Some
+    }
+
+    /// Waits up to `window` until there are `expected` records, if those are several.
+    fn gather<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        expected: usize,
+        window: Duration,
+    ) -> MutexGuard<'a, State> {
+        if expected < 2 || window.is_zero() {
+            return state;
+        }
+        state.wanted = expected;
+        let few = |s: &mut State| s.items.len() < expected && !s.closing;
+        self.arrived.wait_timeout_while(state, window, few).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// A commit succeeded.
