@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::Sleep;
 
 use crate::digests::Digests;
-use crate::exchange::{End, Exchange};
+use crate::exchange::{End, Exchange, off_the_worker};
 use crate::guard::{StreamGuard, StreamRefusal, Tally};
 use crate::problem::{self, raise};
 use crate::upstream::UpstreamBody;
@@ -30,6 +30,8 @@ use crate::upstream::UpstreamBody;
 const YIELDS: u8 = 2;
 /// A frame is given at once when it holds this much: more would only take memory.
 const FRAME_BYTES: usize = 64 << 10;
+/// After so much from the upstream other tasks have their turn, whatever became of it.
+const SHARE: usize = 64 << 10;
 /// Answers of one stream that are followed; the OpenAI API allows 128.
 const MAX_CHOICES: usize = 256;
 
@@ -106,6 +108,8 @@ pub(crate) struct Relay {
     guard: StreamGuard,
     out: Vec<u8>,
     yields: u8,
+    /// Bytes from the upstream since others had their turn.
+    taken: usize,
     digests: Digests,
     output_bytes: u64,
     usage: Option<Usage>,
@@ -170,6 +174,7 @@ impl Relay {
             guard,
             out: Vec::new(),
             yields: 0,
+            taken: 0,
             digests: Digests::new(exchange.digest()),
             output_bytes: 0,
             usage: None,
@@ -216,6 +221,12 @@ impl Relay {
             self.judged = None;
         }
         loop {
+            if self.taken >= SHARE {
+                // hyper asks for the next frame at once, and an upstream may send without end.
+                self.taken = 0;
+                cx.waker().wake_by_ref();
+                return Some(Poll::Pending);
+            }
             match self.pull(cx, began) {
                 // What came may be followed by more that is here already: ask as often again.
                 Pulled::More => self.yields = 0,
@@ -235,11 +246,6 @@ impl Relay {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let State::Recording { pending, done } = &mut self.state {
             let done = *done;
-            // What ends the body comes after the `[DONE]`, and then the connection can carry another request. Anything else
-            // closes it.
-            if self.upstream.as_mut().is_some_and(|upstream| upstream.poll_data(cx).is_ready()) {
-                self.upstream = None;
-            }
             if !self.out.is_empty() {
                 // The text does not wait for the disk; only the receipt does.
                 return Poll::Ready(self.take());
@@ -252,7 +258,6 @@ impl Relay {
                 Err(_) => None,
             };
             self.conclude(recorded, done);
-            self.upstream = None;
             self.state = State::Over;
         }
         Poll::Ready(self.take())
@@ -295,6 +300,7 @@ impl Relay {
                 self.digests.received(&data);
                 self.exchange.kept.stream_received(&data);
                 self.decoder.push(&data);
+                self.taken += data.len();
                 if self.events() { Pulled::Ended } else { Pulled::More }
             }
             Poll::Ready(Some(Err(_))) => {
@@ -351,7 +357,8 @@ impl Relay {
                     return true;
                 }
             };
-            if self.event(event) {
+            let length = event.raw.len();
+            if off_the_worker(length, || self.event(event)) {
                 return true;
             }
         }

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
 use bastide_anonymize::Vault;
-use bastide_types::{DecisionRecord, Ending, GuardMode, Problem, Segment, SegmentKind, Verdict};
+use bastide_types::{DecisionRecord, Ending, GuardMode, Problem, Segment, Verdict};
 use bastide_wire::{ChatResponse, JsonDocument, Limits, Usage};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
@@ -237,15 +237,9 @@ impl Document {
         }
     }
     /// The name of the tool whose arguments a segment holds.
-    fn tool_of(&self, body: &[u8], segments: &[Segment<'_>], index: usize) -> String {
+    fn tool_of(&self, body: &[u8], index: usize) -> String {
         let Document::Chat(d) = self else { return String::new() };
-        let path = d.path(body, index);
-        let inside = ["/arguments", "/input"].iter().filter_map(|member| path.find(member)).min();
-        let Some(call) = inside.and_then(|end| path.get(..end)) else { return String::new() };
-        let name = format!("{call}/name");
-        // Few segments, and only asked for a token inside arguments.
-        let named = segments.iter().find(|s| s.kind == SegmentKind::Text && d.path(body, s.index) == name);
-        named.map(|s| s.text.as_ref().to_owned()).unwrap_or_default()
+        d.tool_of(body, index).unwrap_or_default().into_owned()
     }
     const fn usage(&self) -> Option<Usage> {
         match self {
@@ -379,7 +373,7 @@ enum Checked {
 fn check(exchange: &Exchange, document: &Document, body: &Bytes, vault: &Vault) -> Result<Checked, Problem> {
     let began = Instant::now();
     let segments = document.segments(body);
-    let tool_of = |index| document.tool_of(body, &segments, index);
+    let tool_of = |index| document.tool_of(body, index);
     let (joined, may_restore) = (document.joined(), exchange.may_restore());
     let inspect = || exchange.guard.inspect_response(&segments, joined, vault, &tool_of, &*may_restore);
     let report = exchange::off_the_worker(body.len(), inspect)?;

@@ -38,7 +38,7 @@ pub enum LaneField {
     /// `delta.audio.transcript`.
     AudioTranscript,
     /// A string in a member that the dialect does not have, or says nothing of: which one,
-    /// [`crate::ChatChunk::lane_path`] tells.
+    /// [`crate::ChatChunk::lane_paths`] tell.
     Unknown,
 }
 

@@ -1,8 +1,10 @@
 //! Where the segments of a document stand.
 
+use std::borrow::Cow;
+
 use bastide_types::{Origin, Segment, SegmentKind};
 
-use crate::tape::{NONE, Tape, node_text, wide};
+use crate::tape::{NONE, Node, Tape, node_text, wide};
 use crate::{LaneField, WireError};
 
 /// One segment: a token and what is known about it.
@@ -28,18 +30,22 @@ pub(crate) struct Located {
 impl Located {
     pub(crate) fn segment<'b>(&self, body: &'b [u8], index: usize) -> Option<Segment<'b>> {
         let site = self.sites.get(index)?;
-        let node = self.tape.node(site.node);
-        // The document was checked as a whole; checking the piece again is cheaper than carrying a borrow around.
-        let piece = std::str::from_utf8(body.get(node.range())?).ok()?;
-        let local = crate::tape::Node { start: 0, end: node.end - node.start, ..node };
         Some(Segment {
             index,
             origin: site.origin,
             trust: site.origin.trust(),
             kind: site.kind,
-            text: node_text(piece, local),
+            text: self.text(body, site.node)?,
             choice: (site.choice != NONE).then_some(site.choice),
         })
+    }
+
+    /// The text of a token; nothing for none.
+    pub(crate) fn text<'b>(&self, body: &'b [u8], node: u32) -> Option<Cow<'b, str>> {
+        let node = self.tape.node(node);
+        // The document was checked as a whole; checking the piece again is cheaper than carrying a borrow around.
+        let piece = std::str::from_utf8(body.get(node.range())?).ok()?;
+        Some(node_text(piece, Node { start: 0, end: node.end - node.start, ..node }))
     }
 
     pub(crate) fn segments<'b>(&self, body: &'b [u8]) -> Vec<Segment<'b>> {
@@ -60,6 +66,10 @@ impl Located {
             return Err(WireError::edit(0, "the edits belong to another document"));
         }
         crate::scan::utf8(body)
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        self.tape.nodes.capacity() * size_of::<Node>() + self.sites.capacity() * size_of::<Site>()
     }
 
     pub(crate) fn offset(&self, node: u32) -> usize {

@@ -4,10 +4,9 @@
 //! a recursion that an attacker could deepen.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use crate::text;
-use crate::vocabulary::find;
+use crate::trail::Trail;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,12 +114,7 @@ impl Tape {
 
     /// JSON pointer (RFC 6901) of a token; that of its value for a key.
     pub(crate) fn path(&self, body: &str, target: u32) -> String {
-        self.path_with(body, target, |_| None)
-    }
-
-    /// As [`Tape::path`], but elements with a member `index` go by it: by `#3` instead of their position.
-    pub(crate) fn indexed_path(&self, body: &str, target: u32) -> String {
-        self.path_with(body, target, |element| self.index(body, find(body, self, element, "index")?))
+        Trail::new(self, body, false, usize::MAX).to(target).to_owned()
     }
 
     /// The value of an `index`. Plain digits only: every reader takes them for the same number.
@@ -155,40 +149,6 @@ impl Tape {
             node.start = node.start.wrapping_add(by);
             node.end = node.end.wrapping_add(by);
         }
-    }
-
-    fn path_with(&self, body: &str, target: u32, index_of: impl Fn(u32) -> Option<u32>) -> String {
-        let mut path = String::new();
-        let mut at = 0;
-        while at != target {
-            match self.kind(at) {
-                Kind::Object => {
-                    let Some((key, value)) =
-                        self.members(at).find(|&(_, value)| target < self.node(value).next)
-                    else {
-                        break;
-                    };
-                    path.push('/');
-                    path.push_str(&self.text(body, key).replace('~', "~0").replace('/', "~1"));
-                    at = if target == key { target } else { value };
-                }
-                Kind::Array => {
-                    let Some((position, value)) =
-                        self.elements(at).enumerate().find(|&(_, value)| target < self.node(value).next)
-                    else {
-                        break;
-                    };
-                    // Writing to a string cannot fail.
-                    let _ = match index_of(value) {
-                        Some(index) => write!(path, "/#{index}"),
-                        None => write!(path, "/{position}"),
-                    };
-                    at = value;
-                }
-                _ => break,
-            }
-        }
-        path
     }
 }
 

@@ -90,11 +90,13 @@ pub(crate) struct Offsets<'a> {
     raw: &'a str,
     raw_at: usize,
     text_at: usize,
+    /// The first escape from `raw_at` on, or the end. Looked for once: there may be a span for every few bytes.
+    escape: usize,
 }
 
 impl<'a> Offsets<'a> {
     pub(crate) fn new(raw: &'a str) -> Self {
-        Offsets { raw, raw_at: 0, text_at: 0 }
+        Offsets { raw, raw_at: 0, text_at: 0, escape: next_escape(raw, 0) }
     }
 
     /// The raw span of a span of the decoded text, rounded outward to whole characters; an empty span stays empty.
@@ -112,7 +114,7 @@ impl<'a> Offsets<'a> {
     fn seek(&mut self, target: usize) -> Option<(usize, usize)> {
         loop {
             let rest = self.raw.get(self.raw_at..)?;
-            let plain = memchr::memchr(b'\\', rest.as_bytes()).unwrap_or(rest.len());
+            let plain = self.escape - self.raw_at;
             let ahead = target.checked_sub(self.text_at)?;
             if ahead <= plain {
                 // INVARIANT: neither offset passes the run, whose end is a character boundary.
@@ -123,7 +125,7 @@ impl<'a> Offsets<'a> {
             if plain == rest.len() {
                 return None;
             }
-            self.raw_at += plain;
+            self.raw_at = self.escape;
             self.text_at += plain;
             let (c, len) = escape_at(self.raw.as_bytes(), self.raw_at);
             if target < self.text_at + c.len_utf8() {
@@ -131,8 +133,15 @@ impl<'a> Offsets<'a> {
             }
             self.raw_at += len;
             self.text_at += c.len_utf8();
+            self.escape = next_escape(self.raw, self.raw_at);
         }
     }
+}
+
+/// Where the first escape from `at` on begins, or the end.
+fn next_escape(raw: &str, at: usize) -> usize {
+    let rest = raw.as_bytes().get(at..).unwrap_or_default();
+    memchr::memchr(b'\\', rest).map_or(raw.len(), |found| at + found)
 }
 
 /// Rounds a span of raw bytes outward so that it cuts neither a character nor an escape; an empty span moves to the
@@ -186,6 +195,20 @@ mod tests {
         assert_eq!(at(6, 6), Some(9..9));
         assert_eq!(at(11, 12), None);
         assert_eq!(at(12, 12), None);
+    }
+
+    #[test]
+    fn spans_in_order_are_found_where_each_alone_is() {
+        let raw = r"aé\u00e9b\ud83d\ude00cc\nz\\";
+        let decoded = decode(raw);
+        let ends: Vec<usize> = (0..=decoded.len()).collect();
+        for step in 1..4 {
+            let mut offsets = Offsets::new(raw);
+            for pair in ends.chunks(step).filter(|c| c.len() == step) {
+                let span = Span::new(pair[0], pair[step - 1]);
+                assert_eq!(offsets.raw_span(span), Offsets::new(raw).raw_span(span), "{span:?}");
+            }
+        }
     }
 
     #[test]

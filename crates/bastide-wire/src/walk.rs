@@ -15,6 +15,14 @@ const SHORT_NUMBER: usize = 8;
 /// Counters and seconds since 1970.
 const COUNT_DIGITS: usize = 12;
 
+/// The arguments or the input of a call.
+#[derive(Clone, Debug)]
+pub(crate) struct Given {
+    pub(crate) sites: std::ops::Range<usize>,
+    /// The tool's name, or [`NONE`].
+    pub(crate) name: u32,
+}
+
 pub(crate) struct Walker<'a> {
     pub(crate) body: &'a str,
     pub(crate) tape: &'a Tape,
@@ -33,6 +41,8 @@ pub(crate) struct Walker<'a> {
     pub(crate) odd_index: bool,
     /// The names of the tools that messages call.
     pub(crate) called: Vec<u32>,
+    /// What they are called with, in order.
+    pub(crate) given: Vec<Given>,
     max_segments: usize,
 }
 
@@ -51,6 +61,7 @@ impl<'a> Walker<'a> {
             joined: Vec::new(),
             odd_index: false,
             called: Vec::new(),
+            given: Vec::new(),
             max_segments: wide(limits.max_segments),
         }
     }

@@ -113,7 +113,7 @@ fn told(chunk: &ChatChunk, data: &[u8]) -> String {
                     })
                     .collect();
             let place =
-                (chunk.lane(at), chunk.lane_path(data, at), chunk.path(data, at), chunk.written_len(at));
+                (chunk.lane(at), chunk.lane_paths(data).of(at), chunk.path(data, at), chunk.written_len(at));
             let is = (chunk.is_envelope(at), chunk.is_key(at));
             format!("{:?} {place:?} {is:?} {spliced:?}", chunk.segment(data, at))
         })

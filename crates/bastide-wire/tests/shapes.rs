@@ -664,7 +664,7 @@ fn unknown_strings_of_a_delta_are_lanes_by_their_path() {
         .segments(data)
         .into_iter()
         .filter_map(|s| {
-            Some((s.text.into_owned(), chunk.lane(s.index)?.choice, chunk.lane_path(data, s.index)?))
+            Some((s.text.into_owned(), chunk.lane(s.index)?.choice, chunk.lane_paths(data).of(s.index)?))
         })
         .collect();
     let want = [
@@ -688,7 +688,7 @@ fn what_a_delta_says_anything_in_is_a_lane_by_its_path() {
     let found: Vec<(String, String)> = chunk
         .segments(data)
         .into_iter()
-        .filter_map(|s| Some((s.text.into_owned(), chunk.lane_path(data, s.index)?)))
+        .filter_map(|s| Some((s.text.into_owned(), chunk.lane_paths(data).of(s.index)?)))
         .collect();
     let want = [
         ("R", "delta/role"),
@@ -751,6 +751,6 @@ fn an_index_is_plain_digits() {
     }
     let data = br#"{"choices":[{"delta":{"x":[{"index":1.0,"t":"a"},{"index":1,"t":"b"}]}}]}"#;
     let chunk = ChatChunk::parse(data, &Limits::default()).unwrap();
-    let paths: Vec<_> = (0..chunk.segment_count()).filter_map(|at| chunk.lane_path(data, at)).collect();
+    let paths: Vec<_> = (0..chunk.segment_count()).filter_map(|at| chunk.lane_paths(data).of(at)).collect();
     assert_eq!(paths, ["delta/x/0/t", "delta/x/#1/t"]);
 }

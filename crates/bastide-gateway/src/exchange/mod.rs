@@ -267,8 +267,8 @@ pub(crate) fn micros(time: Duration) -> u64 {
 pub(crate) fn off_the_worker<R>(bytes: usize, run: impl FnOnce() -> R) -> R {
     const LONG: usize = 128 << 10;
     let many =
-        tokio::runtime::Handle::current().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread;
-    if bytes > LONG && many { tokio::task::block_in_place(run) } else { run() }
+        || tokio::runtime::Handle::current().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread;
+    if bytes > LONG && many() { tokio::task::block_in_place(run) } else { run() }
 }
 
 /// The verdict that policies hear of: a guard that only looks on has let everything through, and what it would have done

@@ -56,6 +56,12 @@ impl Queued {
         self.data.extend_from_slice(data);
     }
 
+    /// Bytes that it takes while it waits.
+    fn memory(&self) -> usize {
+        let lists = self.parts.capacity() * size_of::<Part>() + self.edits.capacity() * size_of::<Edit>();
+        self.raw.capacity() + self.data.capacity() + lists + self.chunk.memory()
+    }
+
     fn is_ordered(&self) -> bool {
         self.parts.is_empty() || !self.chunk.finish.is_empty()
     }
@@ -84,7 +90,7 @@ impl Queue {
         self.events.len()
     }
 
-    /// The bytes of the events that wait.
+    /// The memory of the events that wait.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -101,7 +107,7 @@ impl Queue {
     pub(super) fn push(&mut self, event: Box<Queued>) {
         let number = self.next;
         self.next += 1;
-        self.bytes += event.data.len();
+        self.bytes += event.memory();
         if event.is_ordered() {
             self.ordered.push_back(number);
         }
@@ -171,7 +177,7 @@ impl Queue {
     /// The event has gone out: what was behind it is to be looked at.
     pub(super) fn gone(&mut self, number: u64, event: &Queued) {
         self.events.remove(&number);
-        self.bytes = self.bytes.saturating_sub(event.data.len());
+        self.bytes = self.bytes.saturating_sub(event.memory());
         for part in &event.parts {
             let Some(line) = self.lanes.get_mut(part.lane) else { continue };
             if line.front() == Some(&number) {

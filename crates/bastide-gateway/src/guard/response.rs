@@ -52,11 +52,12 @@ impl Judge for Incoming<'_> {
         }
         self.read_until(passage, finding.span.start);
         let restorable = self.readers.iter().all(Placement::restorable);
-        // An unknown tool has no grant.
-        let tool = (origin == Origin::ToolCall).then(|| (self.tool_of)(passage.first.index));
         let raw = passage.text.text().get(finding.span.range()).unwrap_or_default();
-        let restored =
-            self.vault.restore(raw).filter(|(c, _)| restorable && (self.may_restore)(tool.as_deref(), *c));
+        let restored = self.vault.restore(raw).filter(|(category, _)| {
+            // An unknown tool has no grant.
+            let tool = (origin == Origin::ToolCall).then(|| (self.tool_of)(passage.first.index));
+            restorable && (self.may_restore)(tool.as_deref(), *category)
+        });
         let Some((_, restored)) = restored else { return (None, Action::Keep) };
         let shown = written(passage.first.kind, restored);
         self.readers.iter_mut().for_each(|reader| reader.advance(&shown));

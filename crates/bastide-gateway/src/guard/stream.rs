@@ -11,22 +11,23 @@ use std::sync::Arc;
 use bastide_anonymize::Vault;
 use bastide_inspect::{StreamInspector, Syntax};
 use bastide_types::{Category, Direction, Finding, GuardMode, Origin, Segment, SegmentKind, Span, Verdict};
-use bastide_wire::{ChatChunk, Edit, Lane, LaneField, Limits, SseEvent};
+use bastide_wire::{ChatChunk, Edit, Lane, LaneField, LanePaths, Limits, SseEvent};
 
 use super::calls::{Calls, name_of};
 use super::lane::{LABEL_BYTES, LaneState, is_by_position, is_label, is_word};
 use super::passage::{Judge, Passage, Replacements, Report};
 use super::queue::{Part, Queue, Queued};
-use super::{Action, Guard, MayRestore, Tally, plain, syntax, written};
+use super::{Action, Guard, MayRestore, Tally, check, plain, syntax, written};
 
 /// Lanes one stream may have at once: choices times fields, and each text in the lists of unknown fields. Those that are
 /// over make room for others; a hostile upstream that opens more is cut off.
 const MAX_LANES: usize = 1_024;
 /// While so many unknown fields may go on, one that an event says nothing in is over.
 const MANY_WAITING: usize = MAX_LANES / 4;
-/// Events and bytes of events that may wait. What waits is a few words; more is an upstream that plays for memory.
+/// Events that may wait, and the memory that they may take: of one full of small values twenty times its bytes. What
+/// waits is a few words; more is an upstream that plays for memory.
 const MAX_QUEUED_EVENTS: usize = 4_096;
-const MAX_QUEUED_BYTES: usize = 4 << 20;
+const MAX_QUEUED_BYTES: usize = 8 << 20;
 
 /// So many events wait as they came, and go out so: a word takes no more of them. What waits beyond is drawn together
 /// in one. As many are kept to read the next ones into.
@@ -34,11 +35,11 @@ const FEW: usize = 8;
 /// The largest event whose memory is kept: what was read of it may take ten times as much.
 const MAX_SPARE_BYTES: usize = 8 << 10;
 
-/// Where an unknown field stands in its answer, at most.
-const MAX_PATH_BYTES: usize = 256;
 /// An unknown field that says nothing in so many events of its answer has said its text; what comes then is another one.
 /// Nothing else tells that such a text is over, and what is beside it waits.
 const MAX_QUIET_EVENTS: u8 = 8;
+
+const TOO_LONG: &str = "an event is too long to be inspected in time";
 
 /// Why a stream is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,18 +187,28 @@ impl StreamGuard {
     }
 
     fn inspect_all(&mut self, data: &[u8], event: &mut Queued) -> Result<(), StreamRefusal> {
+        let deadline = self.guard.deadline();
         let Queued { chunk, parts, edits, splittable, .. } = event;
         let mut segments = chunk.segments(data);
         *edits = self.joined_texts(chunk, &segments)?;
         // Names first, in whatever order the members stand: the arguments end them.
         segments.sort_by_key(|s| !chunk.lane(s.index).is_some_and(|lane| is_label(lane.field)));
+        let mut choices: Vec<u32> = segments.iter().filter_map(|s| s.choice).collect();
+        choices.dedup();
+        choices.sort_unstable();
         for lane in self.lanes.iter_mut().filter(|l| l.is_waiting()) {
-            lane.quiet += u8::from(segments.iter().any(|s| s.choice == Some(lane.lane.choice)));
+            lane.quiet += u8::from(choices.binary_search(&lane.lane.choice).is_ok());
         }
+        let mut joined: Vec<usize> = chunk.joined.iter().flatten().copied().collect();
+        joined.sort_unstable();
+        let mut paths = chunk.lane_paths(data);
         let mut plain = true;
         let mut passed = true;
         for segment in segments {
-            let path = chunk.lane_path(data, segment.index).unwrap_or_default();
+            if check(deadline).is_err() {
+                return self.refuse(StreamRefusal::Protocol(TOO_LONG));
+            }
+            let path = paths.of(segment.index).unwrap_or_default();
             match chunk.lane(segment.index) {
                 Some(lane) if self.repeats(lane, &path, &segment.text) => plain = false,
                 Some(lane) => {
@@ -208,7 +219,7 @@ impl StreamGuard {
                     plain &= !is_by_position(&path);
                     parts.push(self.lane_text(lane, path, &segment)?);
                 }
-                None if chunk.joined.iter().any(|list| list.contains(&segment.index)) => plain = false,
+                None if joined.binary_search(&segment.index).is_ok() => plain = false,
                 None => {
                     // A name or id beside the text must not be said twice, so such an event is not split.
                     let envelope = chunk.is_envelope(segment.index);
@@ -301,7 +312,7 @@ impl StreamGuard {
             self.guard.inspect_joined(Direction::Response, segments, &chunk.joined, &mut judge, &mut report);
         self.tally = report.tally;
         if read.is_err() {
-            return self.refuse(StreamRefusal::Protocol("an event is too long to be inspected in time"));
+            return self.refuse(StreamRefusal::Protocol(TOO_LONG));
         }
         if report.refused { self.refuse(StreamRefusal::Blocked) } else { Ok(report.edits) }
     }
@@ -347,7 +358,7 @@ impl StreamGuard {
         let known = lane.field != LaneField::Unknown;
         let full = self.lanes.len() >= MAX_LANES;
         let room = if full { self.over() } else { Some(self.lanes.len()) };
-        let Some(at) = room.filter(|_| known || path.len() <= MAX_PATH_BYTES) else {
+        let Some(at) = room.filter(|_| known || path.len() <= LanePaths::MAX_BYTES) else {
             return self.refuse(StreamRefusal::Protocol("the stream opens too many parts at once"));
         };
         self.tally.segment(0);

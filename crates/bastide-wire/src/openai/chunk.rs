@@ -9,6 +9,7 @@ use crate::site::Located;
 use crate::splice::{JsonTextAs, splice};
 use crate::tape::NONE;
 use crate::text::quoted;
+use crate::trail::Trail;
 use crate::walk::Walker;
 use crate::{Edit, Lane, LaneField, Limits, Site, Unscanned, WireError};
 
@@ -134,6 +135,12 @@ impl ChatChunk {
         self.located.sites.len()
     }
 
+    /// Bytes of memory that what was read takes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        size_of::<Self>() + self.located.memory() + self.template.memory()
+    }
+
     /// One piece of text.
     #[must_use]
     pub fn segment<'b>(&self, data: &'b [u8], index: usize) -> Option<Segment<'b>> {
@@ -153,14 +160,12 @@ impl ChatChunk {
         Some(Lane { choice: site.choice, field: site.lane? })
     }
 
-    /// Where in its answer the text of an unknown field, or of one that holds anything, stands, list elements by their `index` where they have one:
-    /// what tells the lanes of [`LaneField::Unknown`] of one answer apart. `None` for every other segment.
+    /// What tells the lanes of [`LaneField::Unknown`] of one answer apart.
     #[must_use]
-    pub fn lane_path(&self, data: &[u8], index: usize) -> Option<String> {
-        let site = self.located.sites.get(index).filter(|site| site.lane == Some(LaneField::Unknown))?;
-        let path = self.located.tape.indexed_path(std::str::from_utf8(data).ok()?, site.node);
-        // Behind `/choices/#0/`: which answer it is, the lane says.
-        path.splitn(4, '/').nth(3).map(str::to_owned)
+    pub fn lane_paths<'c>(&'c self, data: &'c [u8]) -> LanePaths<'c> {
+        let body = std::str::from_utf8(data).unwrap_or_default();
+        let trail = Trail::new(&self.located.tape, body, true, LanePaths::MAX_BYTES);
+        LanePaths { sites: &self.located.sites, trail }
     }
 
     /// Whether a segment stands outside the answers: `id`, `model`, `system_fingerprint` and unknown fields beside
@@ -243,6 +248,33 @@ impl ChatChunk {
     #[must_use]
     pub fn is_key(&self, index: usize) -> bool {
         self.located.sites.get(index).is_some_and(|s| s.kind == SegmentKind::Key)
+    }
+}
+
+/// Where in their answers the texts of unknown fields stand, and of those that hold anything. Asked for in order, all of
+/// them cost one walk over the chunk.
+pub struct LanePaths<'c> {
+    sites: &'c [Site],
+    trail: Trail<'c>,
+}
+
+impl LanePaths<'_> {
+    /// A path that is longer is cut, and has more bytes than this still: texts in such depths cannot be told apart.
+    pub const MAX_BYTES: usize = 256;
+
+    /// The place of a segment, list elements by their `index` where they have one; nothing where the lane says all.
+    pub fn of(&mut self, index: usize) -> Option<String> {
+        let site = self.sites.get(index).filter(|site| site.lane == Some(LaneField::Unknown))?;
+        // Behind `/choices/#0/`: which answer it is, the lane says.
+        let path = self.trail.to(site.node).splitn(4, '/').nth(3)?;
+        let end = path.floor_char_boundary(Self::MAX_BYTES + char::MAX.len_utf8());
+        path.get(..end).map(str::to_owned)
+    }
+}
+
+impl std::fmt::Debug for LanePaths<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LanePaths").finish_non_exhaustive()
     }
 }
 

@@ -4,9 +4,9 @@ use bastide_types::{Origin, SegmentKind};
 
 use super::names::{Audio, Call, Message, ReasoningDetail, ToolCall};
 use super::parts::{Place, Voice};
-use crate::tape::{Kind, narrow};
+use crate::tape::{Kind, NONE, narrow};
 use crate::vocabulary::find;
-use crate::walk::Walker;
+use crate::walk::{Given, Walker};
 use crate::{LaneField, UnscannedKind, WireError};
 
 /// What else is learned on the way through a message.
@@ -182,10 +182,13 @@ impl Walker<'_> {
             return Ok(());
         }
         let mut fields = self.fields::<Call>(node)?;
+        let (first, mut tool) = (self.given.len(), NONE);
         while let Some(field) = self.next(&mut fields)? {
+            let from = self.sites.len();
             match (field.name, self.kind(field.value)) {
                 (Some(Call::Name), _) => {
                     self.called.push(field.value);
+                    tool = field.value;
                     self.prose(field.value, Origin::ToolCall, SegmentKind::Text, name)?;
                 }
                 (Some(Call::Arguments), Kind::String) => {
@@ -197,7 +200,11 @@ impl Walker<'_> {
                 (Some(Call::Arguments | Call::Input), _) => self.free(field.value, Origin::ToolCall)?,
                 (None, _) => self.unknown(field.key, field.value)?,
             }
+            if matches!(field.name, Some(Call::Arguments | Call::Input)) {
+                self.given.push(Given { sites: from..self.sites.len(), name: NONE });
+            }
         }
+        self.given.iter_mut().skip(first).for_each(|given| given.name = tool);
         Ok(())
     }
 

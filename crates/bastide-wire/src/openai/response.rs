@@ -1,5 +1,7 @@
 //! A chat completion, whole or one chunk of it: the walk that both share, and the whole one.
 
+use std::borrow::Cow;
+
 use bastide_types::{Origin, Segment, Span};
 
 use super::message::Spoken;
@@ -10,7 +12,7 @@ use crate::site::Located;
 use crate::splice::{JsonTextAs, Patch, splice};
 use crate::tape::{Kind, NONE, Tape};
 use crate::vocabulary::find;
-use crate::walk::Walker;
+use crate::walk::{Given, Walker};
 use crate::{Edit, Limits, Unscanned, WireError};
 
 /// Tokens as the upstream counted them.
@@ -40,6 +42,7 @@ pub struct ChatResponse {
     pub tools: Vec<String>,
     /// Segments that are one text to who reads them: the text parts of one message, in order.
     pub joined: Vec<Vec<usize>>,
+    given: Vec<Given>,
     located: Located,
     answers: Answers,
 }
@@ -73,7 +76,7 @@ impl ChatResponse {
             return Err(walker.missing(0, "choices"));
         }
         let tools = walker.called.iter().map(|&name| walker.text(name).into_owned()).collect();
-        let Walker { sites, unscanned, joined, .. } = walker;
+        let Walker { sites, unscanned, joined, given, .. } = walker;
         Ok(ChatResponse {
             usage: answers.usage,
             choices: answers.count,
@@ -82,6 +85,7 @@ impl ChatResponse {
             logprobs_diverge: answers.diverge,
             tools,
             joined,
+            given,
             located: Located { tape, sites, len: body.len() },
             answers,
         })
@@ -91,6 +95,15 @@ impl ChatResponse {
     #[must_use]
     pub fn segments<'b>(&self, body: &'b [u8]) -> Vec<Segment<'b>> {
         self.located.segments(body)
+    }
+
+    /// The name of the tool whose arguments or input a segment is a piece of; nothing for other segments, and where the
+    /// call has no name.
+    #[must_use]
+    pub fn tool_of<'b>(&self, body: &'b [u8], index: usize) -> Option<Cow<'b, str>> {
+        let at = self.given.partition_point(|given| given.sites.end <= index);
+        let given = self.given.get(at).filter(|given| given.sites.contains(&index) && given.name != NONE)?;
+        self.located.text(body, given.name)
     }
 
     /// JSON pointer of a segment.

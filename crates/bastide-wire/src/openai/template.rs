@@ -37,6 +37,10 @@ impl Template {
         self.before = 0;
     }
 
+    pub(super) fn memory(&self) -> usize {
+        self.around.capacity() + self.holders.capacity() * size_of::<u32>()
+    }
+
     /// The segment of the text.
     pub(super) fn segment(&self) -> Option<usize> {
         (self.before > 0).then_some(self.segment)
