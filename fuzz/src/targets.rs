@@ -90,7 +90,7 @@ pub fn json_scanner(data: &[u8]) {
     if let Ok(document) = JsonDocument::parse(data, &Limits::default()) {
         let segments = document.segments(data);
         for segment in segments.iter().take(24) {
-            let _ = document.path(data, segment.index);
+            let _ = document.paths(data).of(segment.index).len();
         }
         splices(data, &segments, |edits| document.splice(data, edits));
     }
@@ -105,7 +105,7 @@ pub fn chat_request(data: &[u8]) {
     let Ok(request) = ChatRequest::parse(data, &Limits::default()) else { return };
     let segments = request.segments(data);
     for segment in segments.iter().take(24) {
-        let _ = request.path(data, segment.index);
+        let _ = request.paths(data).of(segment.index).len();
     }
     splices(data, &segments, |edits| request.splice(data, edits));
     let renamed =
@@ -120,7 +120,7 @@ pub fn chat_response(data: &[u8]) {
     let Ok(response) = ChatResponse::parse(data, &Limits::default()) else { return };
     let segments = response.segments(data);
     for segment in segments.iter().take(24) {
-        let _ = response.path(data, segment.index);
+        let _ = response.paths(data).of(segment.index).len();
     }
     splices(data, &segments, |edits| response.splice(data, edits));
 }
@@ -130,7 +130,7 @@ pub fn chat_chunk(data: &[u8]) {
     let Ok(chunk) = ChatChunk::parse(data, &Limits::default()) else { return };
     let segments = chunk.segments(data);
     for segment in segments.iter().take(24) {
-        let _ = (chunk.lane(segment.index), chunk.path(data, segment.index));
+        let _ = (chunk.lane(segment.index), chunk.paths(data).of(segment.index).len());
     }
     splices(data, &segments, |edits| {
         let edited = chunk.splice(data, edits)?;
@@ -177,7 +177,9 @@ fn reads_alike(last: &ChatChunk, data: &[u8]) {
     if let Ok(fresh) = fresh {
         assert_eq!(used.segments(data), fresh.segments(data));
         let places = |chunk: &ChatChunk| -> Vec<_> {
-            (0..chunk.segment_count()).map(|at| (chunk.lane(at), chunk.path(data, at))).collect()
+            (0..chunk.segment_count())
+                .map(|at| (chunk.lane(at), chunk.paths(data).of(at).to_owned()))
+                .collect()
         };
         assert_eq!(places(&used), places(&fresh));
     }

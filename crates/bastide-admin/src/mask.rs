@@ -222,9 +222,10 @@ impl Masker {
             let beside: Vec<usize> =
                 segments.iter().map(|s| s.index).filter(|at| chunk.lane(*at).is_none()).collect();
             edits.extend(self.edits_of(&segments, &beside, &chunk.joined));
+            let mut paths = chunk.lane_paths(data);
             for segment in segments {
                 let Some(lane) = chunk.lane(segment.index) else { continue };
-                let path = chunk.lane_path(data, segment.index).unwrap_or_default();
+                let path = paths.of(segment.index).unwrap_or_default();
                 let text = segment.text.into_owned();
                 lanes.entry((lane, path)).or_default().push(LanePiece {
                     event,

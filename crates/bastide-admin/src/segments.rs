@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bastide_inspect::{Engine, Scratch, Syntax};
 use bastide_types::{Category, Finding, SegmentKind};
-use bastide_wire::{ChatChunk, ChatRequest, ChatResponse, JsonDocument, Limits, SseDecoder};
+use bastide_wire::{ChatChunk, ChatRequest, ChatResponse, JsonDocument, Limits, Paths, SseDecoder};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -85,11 +85,11 @@ impl Reader {
         let limits = Limits::default();
         let bytes = body.as_bytes();
         let segments = if let Some(d) = request.then(|| ChatRequest::parse(bytes, &limits).ok()).flatten() {
-            texts(&d.segments(bytes), |index| d.path(bytes, index))
+            texts(&d.segments(bytes), Some(d.paths(bytes)))
         } else if let Some(d) = (!request).then(|| ChatResponse::parse(bytes, &limits).ok()).flatten() {
-            texts(&d.segments(bytes), |index| d.path(bytes, index))
+            texts(&d.segments(bytes), Some(d.paths(bytes)))
         } else if let Ok(d) = JsonDocument::parse(bytes, &limits) {
-            texts(&d.segments(bytes), |_| String::new())
+            texts(&d.segments(bytes), None)
         } else {
             let streamed = if request { Vec::new() } else { stream(bytes) };
             match streamed.is_empty() {
@@ -167,7 +167,7 @@ fn written(text: &str) -> Vec<Mark> {
     marks
 }
 
-fn texts(segments: &[bastide_types::Segment<'_>], path: impl Fn(usize) -> String) -> Vec<Said> {
+fn texts(segments: &[bastide_types::Segment<'_>], mut paths: Option<Paths<'_>>) -> Vec<Said> {
     let said = segments.iter().map(|segment| Said {
         origin: segment.origin.as_str(),
         choice: segment.choice,
@@ -177,7 +177,7 @@ fn texts(segments: &[bastide_types::Segment<'_>], path: impl Fn(usize) -> String
             SegmentKind::Key => "key",
             SegmentKind::Number => "number",
         },
-        path: path(segment.index),
+        path: paths.as_mut().map(|paths| paths.of(segment.index).to_owned()).unwrap_or_default(),
         segment: Some(segment.index),
         text: segment.text.to_string(),
         cut: false,
@@ -207,14 +207,16 @@ fn stream(body: &[u8]) -> Vec<Said> {
     while let Some(Ok(event)) = decoder.next_event() {
         let Some(data) = event.data else { continue };
         let Ok(chunk) = ChatChunk::parse(data, &Limits::default()) else { continue };
+        let mut paths = chunk.lane_paths(data);
         for segment in chunk.segments(data) {
             let Some(lane) = chunk.lane(segment.index) else { continue };
-            let path = chunk.lane_path(data, segment.index).unwrap_or_default();
+            let path = paths.of(segment.index).unwrap_or_default();
+            let shown = if path.is_empty() { lane_name(lane) } else { path.clone() };
             let piece = lanes.entry((lane, path)).or_insert_with(|| Said {
                 origin: segment.origin.as_str(),
                 choice: segment.choice,
                 kind: if lane.field.is_json() { "json" } else { "text" },
-                path: chunk.lane_path(data, segment.index).unwrap_or_else(|| lane_name(lane)),
+                path: shown,
                 segment: None,
                 text: String::new(),
                 cut: false,

@@ -6,7 +6,7 @@ use crate::scan::{scan, utf8};
 use crate::site::Located;
 use crate::tape::Tape;
 use crate::walk::Walker;
-use crate::{Edit, Limits, WireError, splice};
+use crate::{Edit, Limits, Paths, WireError, splice};
 
 /// A JSON document without a known shape: every string, key and number is a segment of origin `other`.
 #[derive(Clone, Debug)]
@@ -35,10 +35,10 @@ impl JsonDocument {
         self.located.segments(body)
     }
 
-    /// JSON pointer of a segment.
+    /// Where the segments stand.
     #[must_use]
-    pub fn path(&self, body: &[u8], index: usize) -> String {
-        self.located.path(body, index)
+    pub fn paths<'c>(&'c self, body: &'c [u8]) -> Paths<'c> {
+        self.located.paths(body)
     }
 
     /// The document with the edits made and every other byte as it was.

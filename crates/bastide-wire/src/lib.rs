@@ -52,4 +52,6 @@ pub use splice::Edit;
 pub use sse::{SseDecoder, SseEvent};
 pub use unscanned::{Unscanned, UnscannedKind};
 
+pub use site::Paths;
+
 pub(crate) use site::Site;

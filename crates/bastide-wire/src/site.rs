@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bastide_types::{Origin, Segment, SegmentKind};
 
 use crate::tape::{NONE, Node, Tape, node_text, wide};
+use crate::trail::Trail;
 use crate::{LaneField, WireError};
 
 /// One segment: a token and what is known about it.
@@ -16,6 +17,28 @@ pub(crate) struct Site {
     pub(crate) origin: Origin,
     pub(crate) kind: SegmentKind,
     pub(crate) lane: Option<LaneField>,
+}
+
+/// Where the segments of a document stand. Asked for in order, all of them cost one walk over it.
+pub struct Paths<'c> {
+    sites: &'c [Site],
+    trail: Trail<'c>,
+}
+
+impl Paths<'_> {
+    /// JSON pointer (RFC 6901) of a segment; empty for one that is not there.
+    pub fn of(&mut self, index: usize) -> &str {
+        match self.sites.get(index) {
+            Some(site) => self.trail.to(site.node),
+            None => "",
+        }
+    }
+}
+
+impl std::fmt::Debug for Paths<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Paths").finish_non_exhaustive()
+    }
 }
 
 /// A scanned document with its segments: what every codec here is built on.
@@ -53,11 +76,9 @@ impl Located {
         (0..self.sites.len()).filter_map(|index| self.segment(body, index)).collect()
     }
 
-    pub(crate) fn path(&self, body: &[u8], index: usize) -> String {
-        match (self.sites.get(index), std::str::from_utf8(body)) {
-            (Some(site), Ok(body)) => self.tape.path(body, site.node),
-            _ => String::new(),
-        }
+    pub(crate) fn paths<'c>(&'c self, body: &'c [u8]) -> Paths<'c> {
+        let body = std::str::from_utf8(body).unwrap_or_default();
+        Paths { sites: &self.sites, trail: Trail::new(&self.tape, body, false, usize::MAX) }
     }
 
     /// The document as text, if it is the one that was scanned as far as its length tells.

@@ -112,8 +112,12 @@ fn told(chunk: &ChatChunk, data: &[u8]) -> String {
                         chunk.splice(data, &[Edit { segment: at, span, replacement: "\"é".to_owned() }])
                     })
                     .collect();
-            let place =
-                (chunk.lane(at), chunk.lane_paths(data).of(at), chunk.path(data, at), chunk.written_len(at));
+            let place = (
+                chunk.lane(at),
+                chunk.lane_paths(data).of(at),
+                chunk.paths(data).of(at).to_owned(),
+                chunk.written_len(at),
+            );
             let is = (chunk.is_envelope(at), chunk.is_key(at));
             format!("{:?} {place:?} {is:?} {spliced:?}", chunk.segment(data, at))
         })

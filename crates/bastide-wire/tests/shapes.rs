@@ -621,7 +621,7 @@ fn usage_is_read() {
     let choices: Vec<_> =
         response.segments(body).into_iter().filter_map(|s| Some((s.choice?, s.text))).collect();
     assert!(choices.contains(&(0, "A0".into())) && choices.contains(&(1, "R1".into())));
-    assert_eq!(response.path(body, 2), "/choices/0/message/content");
+    assert_eq!(response.paths(body).of(2), "/choices/0/message/content");
     assert_eq!(
         ChatResponse::parse(b"{}", &Limits::default()).map_err(|e| e.code).err(),
         Some(WireError::MISSING)

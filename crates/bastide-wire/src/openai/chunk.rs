@@ -11,7 +11,7 @@ use crate::tape::NONE;
 use crate::text::quoted;
 use crate::trail::Trail;
 use crate::walk::Walker;
-use crate::{Edit, Lane, LaneField, Limits, Site, Unscanned, WireError};
+use crate::{Edit, Lane, LaneField, Limits, Paths, Site, Unscanned, WireError};
 
 /// The data of one server-sent event of a streamed answer, located in its bytes.
 ///
@@ -176,10 +176,10 @@ impl ChatChunk {
         self.located.sites.get(index).is_some_and(|site| site.choice == NONE)
     }
 
-    /// JSON pointer of a segment.
+    /// Where the segments stand.
     #[must_use]
-    pub fn path(&self, data: &[u8], index: usize) -> String {
-        self.located.path(data, index)
+    pub fn paths<'c>(&'c self, data: &'c [u8]) -> Paths<'c> {
+        self.located.paths(data)
     }
 
     /// The data with the edits made and every other byte as it was, except that the `logprobs` of each edited answer

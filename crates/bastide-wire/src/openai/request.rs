@@ -10,7 +10,7 @@ use crate::splice::{JsonTextAs, Patch, splice};
 use crate::tape::{Kind, Tape};
 use crate::text::quoted;
 use crate::walk::Walker;
-use crate::{Edit, Limits, Unscanned, WireError};
+use crate::{Edit, Limits, Paths, Unscanned, WireError};
 
 /// A request of `POST /v1/chat/completions`, located in its bytes.
 #[derive(Clone, Debug)]
@@ -106,8 +106,8 @@ impl ChatRequest {
 
     /// JSON pointer (RFC 6901) of a segment; that of its value for a key.
     #[must_use]
-    pub fn path(&self, body: &[u8], index: usize) -> String {
-        self.located.path(body, index)
+    pub fn paths<'c>(&'c self, body: &'c [u8]) -> Paths<'c> {
+        self.located.paths(body)
     }
 
     /// The request with the edits made and every other byte as it was.

@@ -13,7 +13,7 @@ use crate::splice::{JsonTextAs, Patch, splice};
 use crate::tape::{Kind, NONE, Tape};
 use crate::vocabulary::find;
 use crate::walk::{Given, Walker};
-use crate::{Edit, Limits, Unscanned, WireError};
+use crate::{Edit, Limits, Paths, Unscanned, WireError};
 
 /// Tokens as the upstream counted them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,10 +106,10 @@ impl ChatResponse {
         self.located.text(body, given.name)
     }
 
-    /// JSON pointer of a segment.
+    /// Where the segments stand.
     #[must_use]
-    pub fn path(&self, body: &[u8], index: usize) -> String {
-        self.located.path(body, index)
+    pub fn paths<'c>(&'c self, body: &'c [u8]) -> Paths<'c> {
+        self.located.paths(body)
     }
 
     /// The answer with the edits made and every other byte as it was, except that the `logprobs` of each edited
