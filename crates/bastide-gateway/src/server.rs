@@ -38,6 +38,8 @@ use crate::{auth, expiry, models};
 const DENIALS_PER_SECOND: u64 = 100;
 /// Headers of a request. The official SDKs send about twenty.
 const MAX_HEADERS: usize = 64;
+/// Bodies up to this long are copied out of the connection's buffer.
+const COPIED_BYTES: usize = 4 << 10;
 /// Bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 
@@ -382,6 +384,11 @@ fn text(text: &str) -> Response<Body> {
     response
 }
 
+/// A piece of a body without the buffer that it was read into, where a copy costs less than holding on to that.
+fn own(piece: Bytes) -> Bytes {
+    if piece.len() <= COPIED_BYTES { Bytes::copy_from_slice(&piece) } else { piece }
+}
+
 async fn read_body(limits: &Limits, request: Request<Incoming>) -> Result<Bytes, Problem> {
     let encoded = request
         .headers()
@@ -405,8 +412,8 @@ async fn read_body(limits: &Limits, request: Request<Incoming>) -> Result<Bytes,
                 return Err(raise::too_large(limits.request_bytes));
             }
             match first.take() {
-                // Most requests are one piece: no copy.
-                None if rest.is_empty() => first = Some(data),
+                // Most requests are one piece.
+                None if rest.is_empty() => first = Some(own(data)),
                 None => rest.extend_from_slice(&data),
                 Some(earlier) => {
                     rest.extend_from_slice(&earlier);
@@ -449,5 +456,22 @@ impl Denials {
         if gateway.log.submit(event).is_err() {
             tracing::error!("the audit log refused a denial");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_body_lets_go_of_the_buffer_that_it_was_read_into() {
+        let holds = |size: usize| {
+            let buffer = Bytes::from(vec![7; 16 << 10]);
+            let body = own(buffer.slice(100..100 + size));
+            assert_eq!(body, vec![7; size]);
+            !buffer.is_unique()
+        };
+        assert_eq!([holds(0), holds(700), holds(COPIED_BYTES)], [false; 3]);
+        assert!(holds(COPIED_BYTES + 1), "a copy would cost more than it frees");
     }
 }

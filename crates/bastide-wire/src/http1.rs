@@ -4,6 +4,8 @@
 //! A body comes out in pieces as large as what has arrived, however small the chunks are that it was framed in: a
 //! stream of a hundred events that a server sent as a hundred chunks is one piece when it came in one read.
 
+use std::mem::MaybeUninit;
+
 use bytes::{Buf as _, Bytes, BytesMut};
 
 /// Bytes of a head that are read.
@@ -12,6 +14,9 @@ pub const MAX_HEAD_BYTES: usize = 64 << 10;
 const MAX_FIELDS: usize = 128;
 /// Bytes of a chunk's extensions, or of the trailers, which nobody reads.
 const MAX_UNREAD_BYTES: usize = 16 << 10;
+/// Pieces up to this long are copied out of the buffer, so that a connection reads all its small answers into the same
+/// memory. A longer one takes the memory with it.
+const COPIED_BYTES: usize = 4 << 10;
 
 /// What is wrong with a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,9 +76,14 @@ impl ResponseHead {
         if head.len() > MAX_HEAD_BYTES {
             return Err(HttpError("the head of the response is too long"));
         }
-        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-        let mut response = httparse::Response::new(&mut fields);
-        match response.parse(head) {
+        // Four kilobytes that are not written before they are used.
+        let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut response = httparse::Response::new(&mut []);
+        match httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            &mut response,
+            head,
+            &mut fields,
+        ) {
             Ok(httparse::Status::Complete(length)) if length == head.len() => {}
             Err(httparse::Error::TooManyHeaders) => {
                 return Err(HttpError("the response has too many header fields"));
@@ -207,21 +217,21 @@ impl BodyReader {
     /// When the framing is broken, or its unread parts are too long. There is no more data then.
     pub fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Bytes>, HttpError> {
         let there = u64::try_from(buffer.len()).unwrap_or(u64::MAX);
-        let data = match self.state {
+        let length = match self.state {
             State::Done => return Ok(None),
-            State::Close => buffer.split(),
+            State::Close => buffer.len(),
             State::Length(left) if left > there => {
                 self.state = State::Length(left - there);
-                buffer.split()
+                buffer.len()
             }
             State::Length(left) => {
                 self.state = State::Done;
                 // No more than what is there.
-                buffer.split_to(usize::try_from(left).unwrap_or(buffer.len()))
+                usize::try_from(left).unwrap_or(buffer.len())
             }
             _ => return self.chunks(buffer),
         };
-        Ok((!data.is_empty()).then(|| data.freeze()))
+        Ok(piece(buffer, length))
     }
 
     /// The connection was closed by the other side.
@@ -259,7 +269,7 @@ impl BodyReader {
                 read += 1;
             }
         }
-        let data = (written > 0).then(|| buffer.split_to(written).freeze());
+        let data = piece(buffer, written);
         buffer.advance(read - written);
         Ok(data)
     }
@@ -304,6 +314,16 @@ impl BodyReader {
     }
 }
 
+/// The first bytes of the buffer, taken out of it; `None` where they are none.
+fn piece(buffer: &mut BytesMut, length: usize) -> Option<Bytes> {
+    if length > COPIED_BYTES {
+        return Some(buffer.split_to(length).freeze());
+    }
+    let copied = buffer.get(..length).filter(|data| !data.is_empty()).map(Bytes::copy_from_slice)?;
+    buffer.advance(length);
+    Some(copied)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -324,6 +344,21 @@ mod tests {
             }
         }
         Ok((data, buffer.to_vec(), reader.is_done()))
+    }
+
+    #[test]
+    fn small_pieces_leave_the_memory_to_the_next_answer() {
+        let mut buffer = BytesMut::with_capacity(2 * COPIED_BYTES);
+        let (place, mut held) = (buffer.as_ptr(), Vec::new());
+        for length in [700, COPIED_BYTES, 1, COPIED_BYTES + 1] {
+            assert_eq!(buffer.as_ptr(), place, "before {length}");
+            buffer.extend_from_slice(&vec![7; length]);
+            let mut reader = BodyReader::new(Framing::Length(u64::try_from(length).unwrap()));
+            held.push(reader.take(&mut buffer).unwrap().unwrap());
+            buffer.reserve(2 * COPIED_BYTES);
+        }
+        assert_ne!(buffer.as_ptr(), place, "the long piece took it");
+        assert_eq!(held.iter().map(Bytes::len).sum::<usize>(), 700 + 2 * COPIED_BYTES + 2);
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub(crate) fn scan(body: &str, limits: &Limits, tape: &mut Tape) -> Result<(), W
             "the document starts with a byte order mark; RFC 8259 section 8.1 has none",
         ));
     }
-    // A streamed chunk has a token per 6 bytes and mostly fits without growing; prose needs less.
-    tape.nodes.reserve((bytes.len() / 6).clamp(8, 512));
+    // Prose has a token per 16 bytes or fewer. A streamed chunk has more, but its tape is that of the chunk before.
+    tape.nodes.reserve((bytes.len() / 16).clamp(16, 512));
     let mut scanner = Scanner {
         bytes,
         nodes: &mut tape.nodes,

@@ -6,8 +6,6 @@ use zeroize::Zeroizing;
 
 /// The most that is kept of one body, in bytes. Long contexts are megabytes; what matters of one stands in its first.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
-/// Texts up to this long are copied: a slice of a read buffer would hold on to all of it, and those have 8 KiB or more.
-const COPIED_BYTES: usize = 4 << 10;
 
 /// Which body of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,14 +88,14 @@ pub struct Body {
 }
 
 impl Body {
-    /// A whole body, of which the first [`MAX_BODY_BYTES`] are kept.
+    /// A whole body, of which the first [`MAX_BODY_BYTES`] are kept. A shorter `text` is held as it is, with the buffer that
+    /// it may be a slice of: let it be none of a read buffer.
     #[must_use]
     pub fn new(exchange: ExchangeId, key: BodyKey, kind: BodyKind, text: &Bytes) -> Self {
         let size = u64::try_from(text.len()).unwrap_or(u64::MAX);
         let text = match text.get(..MAX_BODY_BYTES) {
             // A slice would hold on to all of a body that may have tens of megabytes.
             Some(beginning) if text.len() > MAX_BODY_BYTES => Bytes::copy_from_slice(beginning),
-            None if text.len() <= COPIED_BYTES => Bytes::copy_from_slice(text),
             _ => text.clone(),
         };
         Body { exchange, kind, key, text, size, prefix: false }

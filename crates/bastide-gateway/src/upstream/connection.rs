@@ -35,7 +35,7 @@ const MOST_INTERIM: u32 = 16;
 /// A connection that carries no request now, or one.
 pub(super) struct Connection {
     io: TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>,
-    /// What was read and belongs to nobody yet. Without memory while the connection is idle.
+    /// What was read and belongs to nobody yet. An idle connection keeps the memory for its next head, and no more.
     buffer: BytesMut,
 }
 
@@ -159,6 +159,20 @@ impl Connection {
             }
         })
         .await
+    }
+
+    /// Gives back what a long answer took.
+    fn trim(&mut self) {
+        // Its whole capacity is seen, not only what is behind what was read.
+        self.buffer.reserve(FIRST_READ);
+        if self.buffer.capacity() > FIRST_READ {
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.buffer.capacity()
     }
 
     /// Reads what there is, at most as much as the buffer has room for; 0: the other side closed.
@@ -294,7 +308,7 @@ impl NetworkBody {
             && let Some(home) = &self.home
             && connection.buffer.is_empty()
         {
-            connection.buffer = BytesMut::new();
+            connection.trim();
             home.put(connection);
         }
     }

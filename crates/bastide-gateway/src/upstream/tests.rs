@@ -101,6 +101,20 @@ async fn a_connection_carries_one_request_after_another() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_keeps_room_for_a_head_only() {
+    let bench = Bench::new().await;
+    let (mut server, answer) = bench.first(ANSWER).await;
+    text(answer.expect("answers")).await.expect("whole");
+    let waiting = bench.destination.idle.take().expect("it waits");
+    assert_eq!(waiting.room(), 8 << 10, "and is read into again");
+    bench.destination.idle.put(waiting);
+    let long = format!("HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n{}", "x".repeat(100_000));
+    let answer = bench.exchange(&mut server, &long).await.expect("answers on the same connection");
+    assert_eq!(text(answer).await.expect("whole").len(), 100_000);
+    assert!(bench.destination.idle.take().expect("it waits").room() <= 8 << 10);
+}
+
+#[tokio::test]
 async fn interim_responses_are_passed_over_and_have_an_end() {
     let bench = Bench::new().await;
     let interim = "HTTP/1.1 103 Early Hints\r\nretry-after: 1\r\n\r\n";
