@@ -48,7 +48,7 @@ pub use mac::{HkdfLengthError, HmacContext, HmacKey, constant_time_eq, hkdf_sha2
 pub use password::{
     PasswordError, hash_password, password_needs_rehash, unmatched_password_hash, verify_password,
 };
-pub use random::{Random, SystemRandom};
+pub use random::{BulkRandom, Random, SystemRandom};
 pub use root::RootKey;
 pub use sealed::{SealedError, SealedFile};
 pub use sign::{BadSignature, SigningKey, VerifyingKey};

@@ -49,7 +49,7 @@ pub struct Parts {
     pub root: Arc<RootKey>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
+    /// Randomness, for ids of exchanges and spans.
     pub random: Arc<dyn Random + Send + Sync>,
 }
 

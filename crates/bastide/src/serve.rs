@@ -13,7 +13,7 @@ use bastide_admin::{
 use bastide_api::Api;
 use bastide_audit::Bodies;
 use bastide_console::Console;
-use bastide_crypto::SystemRandom;
+use bastide_crypto::{BulkRandom, SystemRandom};
 use bastide_gateway::{
     AuditMode, Catalogue, Certificate, Credential, Door, Gateway, Guard, Parts, PlainHttp, Provider, Surface,
 };
@@ -113,7 +113,8 @@ async fn serve(told: Told, node: Node, listeners: Listeners) -> Result<(), Failu
             subjects: Arc::clone(&node.subjects),
             root: Arc::clone(&node.root),
             clock: Arc::clone(&node.clock),
-            random: Arc::new(SystemRandom),
+            // Ids of exchanges and spans, which are no secrets.
+            random: Arc::new(BulkRandom::new(SystemRandom)),
         })
         .map_err(could_not)?,
     );

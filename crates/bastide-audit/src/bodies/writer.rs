@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use bastide_crypto::{SystemRandom, seal_append};
+use bastide_crypto::{BulkRandom, Random, SystemRandom, seal_append};
 use bastide_types::{Clock, Timestamp};
 
 use super::body::Body;
@@ -50,6 +50,7 @@ pub(super) struct Writer {
     segments: VecDeque<Segment>,
     active: Option<Active>,
     buffer: Vec<u8>,
+    nonces: BulkRandom<SystemRandom>,
     retry_at: Option<Duration>,
 }
 
@@ -92,6 +93,7 @@ impl Writer {
             segments,
             active: None,
             buffer: Vec::new(),
+            nonces: BulkRandom::new(SystemRandom),
             retry_at: None,
         }
     }
@@ -120,7 +122,7 @@ impl Writer {
                 (count, bytes) = (0, 0);
             }
             (count, bytes) = (count + 1, bytes + body.text.len());
-            seal_into(&body, &mut self.buffer);
+            seal_into(&body, &self.nonces, &mut self.buffer);
         }
         self.append(count);
         self.queue.done(count, bytes);
@@ -248,7 +250,7 @@ impl Writer {
 
 /// Seals a body behind what is in the buffer. The key is that of one exchange, which seals four bodies: random nonces
 /// cannot meet, even if one of them came twice.
-fn seal_into(body: &Body, buffer: &mut Vec<u8>) {
+fn seal_into(body: &Body, nonces: &dyn Random, buffer: &mut Vec<u8>) {
     let header = BodyHeader {
         exchange: body.exchange,
         kind: body.kind,
@@ -256,7 +258,7 @@ fn seal_into(body: &Body, buffer: &mut Vec<u8>) {
         cut: !body.prefix && body.size > u64::try_from(body.text.len()).unwrap_or(u64::MAX),
         prefix: body.prefix,
         subject: body.key.subject(),
-        nonce: SystemRandom.bytes(),
+        nonce: nonces.bytes(),
         sealed: body.text.len() + TAG,
     };
     let bytes = header.encode();
