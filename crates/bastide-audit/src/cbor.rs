@@ -50,6 +50,12 @@ impl Cbor<'_> {
         self.0.extend_from_slice(bytes);
     }
 
+    /// Blocks of 32 bytes as one string of bytes.
+    pub(crate) fn joined<'b>(&mut self, blocks: impl ExactSizeIterator<Item = &'b [u8; 32]>) {
+        self.length(BYTES, blocks.len() * 32);
+        blocks.for_each(|block| self.0.extend_from_slice(block));
+    }
+
     #[inline]
     pub(crate) fn text(&mut self, text: &str) {
         self.length(TEXT, text.len());

@@ -107,7 +107,7 @@ fn request(e: &ExchangeRequest, keep: usize, truncated: bool, cbor: &mut Cbor<'_
     cbor.bool_at("stream", e.stream);
     cbor.text_at("dialect", e.dialect);
     cbor.text_at("verdict", e.verdict.as_str());
-    cbor.text_at("exchange", &e.exchange.to_string());
+    cbor.text_at("exchange", &e.exchange.text());
     cbor.bytes_at("received", &e.received.0);
     cbor.text_at("upstream", &e.upstream);
     decisions(&e.decisions, cbor);
@@ -140,7 +140,7 @@ fn outcome(e: &ExchangeOutcome, keep: usize, truncated: bool, cbor: &mut Cbor<'_
     cbor.text_at("ending", e.ending.as_str());
     cbor.uint_at("status", e.status);
     timing(e.timing, cbor);
-    cbor.text_at("exchange", &e.exchange.to_string());
+    cbor.text_at("exchange", &e.exchange.text());
     cbor.bytes_at("received", &e.received.0);
     cbor.text_at("upstream", &e.upstream);
     decisions(&e.decisions, cbor);
@@ -198,7 +198,7 @@ fn reveal(e: &Reveal, cbor: &mut Cbor<'_>) {
     if let Some(reason) = &e.reason {
         cbor.text_at("reason", reason);
     }
-    cbor.text_at("exchange", &e.exchange.to_string());
+    cbor.text_at("exchange", &e.exchange.text());
 }
 
 fn actor(actor: ActorRef, cbor: &mut Cbor<'_>) {
@@ -208,7 +208,7 @@ fn actor(actor: ActorRef, cbor: &mut Cbor<'_>) {
             cbor.map(3);
             cbor.bytes_at("key", &key.0);
             cbor.text_at("type", "key");
-            cbor.text_at("project", &project.to_string());
+            cbor.text_at("project", &project.text());
         }
         ActorRef::User { user } => {
             cbor.map(2);

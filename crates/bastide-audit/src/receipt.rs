@@ -45,26 +45,90 @@ pub enum ReceiptError {
     BadProof,
 }
 
+/// What a receipt says, wherever that stands.
+pub(crate) struct Statement<'a> {
+    pub(crate) origin: &'a str,
+    pub(crate) index: u64,
+    pub(crate) leaf: Hash,
+    pub(crate) first: u64,
+    pub(crate) size: u64,
+    pub(crate) path: &'a [Hash],
+    pub(crate) key: [u8; 4],
+    pub(crate) signature: &'a [u8; 64],
+    /// Left out where it is long.
+    pub(crate) entry: Option<&'a [u8]>,
+}
+
+impl<'a> Statement<'a> {
+    /// The entry as far as a receipt has room for it.
+    pub(crate) fn carried(entry: &'a [u8]) -> Option<&'a [u8]> {
+        Some(entry).filter(|entry| entry.len() <= MAX_CARRIED_ENTRY)
+    }
+
+    fn to_cbor(&self) -> Vec<u8> {
+        // Keys, lengths and what has a fixed one take 200 bytes.
+        let carried = self.entry.map_or(0, <[u8]>::len);
+        let mut out = Vec::with_capacity(200 + self.origin.len() + self.path.len() * 32 + carried);
+        let mut cbor = Cbor(&mut out);
+        cbor.map(9 + usize::from(self.entry.is_some()));
+        cbor.uint_at("v", VERSION);
+        cbor.bytes_at("key", &self.key);
+        cbor.bytes_at("sig", self.signature);
+        cbor.bytes_at("leaf", &self.leaf.0);
+        cbor.text("path");
+        cbor.joined(self.path.iter().map(|hash| &hash.0));
+        cbor.uint_at("size", self.size);
+        if let Some(entry) = self.entry {
+            cbor.bytes_at("entry", entry);
+        }
+        cbor.uint_at("first", self.first);
+        cbor.uint_at("index", self.index);
+        cbor.text_at("origin", self.origin);
+        out
+    }
+
+    /// The text form, visible ASCII without spaces.
+    pub(crate) fn to_text(&self) -> String {
+        let cbor = self.to_cbor();
+        let mut text = String::with_capacity(PREFIX.len() + (cbor.len() * 4).div_ceil(3));
+        text.push_str(PREFIX);
+        URL_SAFE_NO_PAD.encode_string(cbor, &mut text);
+        text
+    }
+}
+
 /// What the log's key signs: the root over the entries of one group commit.
 pub(crate) fn signed_text(origin: &str, first: u64, size: u64, root: Hash) -> String {
     format!("bastide-receipt/v1\n{origin}\n{first}\n{size}\n{root}\n")
 }
 
 impl Receipt {
-    #[expect(clippy::too_many_arguments, reason = "the fields of the format, one by one, from one place")]
-    pub(crate) fn new(
-        origin: &str,
-        index: u64,
-        leaf: Hash,
-        first: u64,
-        size: u64,
-        path: Vec<Hash>,
-        key: [u8; 4],
-        signature: [u8; 64],
-        entry: &[u8],
-    ) -> Self {
-        let entry = (entry.len() <= MAX_CARRIED_ENTRY).then(|| entry.to_vec());
-        Receipt { origin: origin.to_owned(), index, leaf, first, size, path, key, signature, entry }
+    pub(crate) fn new(statement: &Statement<'_>) -> Self {
+        Receipt {
+            origin: statement.origin.to_owned(),
+            index: statement.index,
+            leaf: statement.leaf,
+            first: statement.first,
+            size: statement.size,
+            path: statement.path.to_vec(),
+            key: statement.key,
+            signature: *statement.signature,
+            entry: statement.entry.map(<[u8]>::to_vec),
+        }
+    }
+
+    fn statement(&self) -> Statement<'_> {
+        Statement {
+            origin: &self.origin,
+            index: self.index,
+            leaf: self.leaf,
+            first: self.first,
+            size: self.size,
+            path: &self.path,
+            key: self.key,
+            signature: &self.signature,
+            entry: self.entry.as_deref(),
+        }
     }
 
     /// The log's name.
@@ -108,7 +172,7 @@ impl Receipt {
         let receipt =
             Self::from_value(&value).ok_or(ReceiptError::Malformed("a field is missing or wrong"))?;
         // A field that is not read is a field that nobody signed.
-        if receipt.to_cbor() != bytes {
+        if receipt.statement().to_cbor() != bytes {
             return Err(ReceiptError::Malformed("it has a field of no meaning"));
         }
         Ok(receipt)
@@ -159,32 +223,11 @@ impl Receipt {
         let text = signed_text(&self.origin, self.first, self.size, root);
         log.key().verify(text.as_bytes(), &self.signature).map_err(|_| ReceiptError::BadProof)
     }
-
-    fn to_cbor(&self) -> Vec<u8> {
-        let mut out =
-            Vec::with_capacity(256 + self.path.len() * 32 + self.entry.as_ref().map_or(0, Vec::len));
-        let mut cbor = Cbor(&mut out);
-        cbor.map(9 + usize::from(self.entry.is_some()));
-        cbor.uint_at("v", VERSION);
-        cbor.bytes_at("key", &self.key);
-        cbor.bytes_at("sig", &self.signature);
-        cbor.bytes_at("leaf", &self.leaf.0);
-        cbor.bytes_at("path", &self.path.iter().flat_map(|h| h.0).collect::<Vec<u8>>());
-        cbor.uint_at("size", self.size);
-        if let Some(entry) = &self.entry {
-            cbor.bytes_at("entry", entry);
-        }
-        cbor.uint_at("first", self.first);
-        cbor.uint_at("index", self.index);
-        cbor.text_at("origin", &self.origin);
-        out
-    }
 }
 
 impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(PREFIX)?;
-        f.write_str(&URL_SAFE_NO_PAD.encode(self.to_cbor()))
+        f.write_str(&self.statement().to_text())
     }
 }
 

@@ -9,7 +9,7 @@ use bastide_crypto::SigningKey;
 use bastide_tlog::{Hash, MemoryTree, NoteKey, leaf_hash};
 
 use crate::error::AuditError;
-use crate::receipt::{Receipt, signed_text};
+use crate::receipt::{Receipt, Statement, signed_text};
 use crate::slot::Slot;
 
 /// An encoded event with its leaf hash, and the place for the answer to who recorded it.
@@ -90,19 +90,29 @@ impl Recorded {
     /// The receipt. The first one of a commit costs a signature, the others a path.
     #[must_use]
     pub fn receipt(&self) -> Receipt {
+        self.with_statement(|statement| Receipt::new(statement))
+    }
+
+    /// The text form of the receipt, without the copies that a [`Receipt`] of its own takes.
+    #[must_use]
+    pub fn receipt_text(&self) -> String {
+        self.with_statement(|statement| statement.to_text())
+    }
+
+    fn with_statement<R>(&self, run: impl FnOnce(&Statement<'_>) -> R) -> R {
         let (tree, signature) = self.batch.signed();
         let public = &self.batch.signer.public;
-        Receipt::new(
-            public.name(),
-            self.index(),
-            self.record.leaf,
-            self.batch.first,
-            u64::try_from(tree.size()).unwrap_or(u64::MAX),
-            tree.path(self.position).unwrap_or_default(),
-            public.id(),
-            *signature,
-            &self.record.entry,
-        )
+        run(&Statement {
+            origin: public.name(),
+            index: self.index(),
+            leaf: self.record.leaf,
+            first: self.batch.first,
+            size: u64::try_from(tree.size()).unwrap_or(u64::MAX),
+            path: &tree.path(self.position).unwrap_or_default(),
+            key: public.id(),
+            signature,
+            entry: Statement::carried(&self.record.entry),
+        })
     }
 }
 

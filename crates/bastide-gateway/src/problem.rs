@@ -3,11 +3,11 @@
 //! `{"error":{"message","type","param","code"}}` is what the official SDKs read; `code` is our stable code and `doc`
 //! the command that tells more of it.
 
-use bastide_audit::Receipt;
+use bastide_audit::Recorded;
 use bastide_types::{ExchangeId, Fault, Problem, Retry};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::relay::Body;
 
@@ -15,6 +15,9 @@ use crate::relay::Body;
 pub const RECEIPT_HEADER: &str = "bastide-receipt";
 /// The header that names the exchange.
 pub const EXCHANGE_HEADER: &str = "bastide-exchange";
+
+static RECEIPT_NAME: HeaderName = HeaderName::from_static(RECEIPT_HEADER);
+static EXCHANGE_NAME: HeaderName = HeaderName::from_static(EXCHANGE_HEADER);
 
 /// The body of a problem, for a response or for an event in a stream.
 pub(crate) fn body(problem: &Problem) -> Vec<u8> {
@@ -45,7 +48,7 @@ pub(crate) fn body(problem: &Problem) -> Vec<u8> {
 pub(crate) fn response(
     problem: &Problem,
     exchange: Option<ExchangeId>,
-    receipt: Option<&Receipt>,
+    recorded: Option<&Recorded>,
 ) -> Response<Body> {
     let mut response = Response::new(Body::full(Bytes::from(body(problem))));
     *response.status_mut() =
@@ -61,17 +64,21 @@ pub(crate) fn response(
         // The official SDKs retry 5xx by themselves unless told otherwise.
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
     }
-    attach(headers, exchange, receipt);
+    attach(headers, exchange, recorded);
     response
 }
 
-/// Puts the exchange id and the receipt into response headers.
-pub(crate) fn attach(headers: &mut http::HeaderMap, exchange: Option<ExchangeId>, receipt: Option<&Receipt>) {
-    if let Some(value) = exchange.and_then(|e| HeaderValue::try_from(e.to_string()).ok()) {
-        headers.insert(EXCHANGE_HEADER, value);
+/// Puts the exchange id and the receipt of its record into response headers.
+pub(crate) fn attach(
+    headers: &mut http::HeaderMap,
+    exchange: Option<ExchangeId>,
+    recorded: Option<&Recorded>,
+) {
+    if let Some(value) = exchange.and_then(|e| HeaderValue::from_str(&e.text()).ok()) {
+        headers.insert(&EXCHANGE_NAME, value);
     }
-    if let Some(value) = receipt.and_then(|r| HeaderValue::try_from(r.to_string()).ok()) {
-        headers.insert(RECEIPT_HEADER, value);
+    if let Some(value) = recorded.and_then(|r| HeaderValue::try_from(r.receipt_text()).ok()) {
+        headers.insert(&RECEIPT_NAME, value);
     }
 }
 

@@ -527,7 +527,7 @@ impl Relay {
         match recorded {
             Some(recorded) => {
                 self.out.extend_from_slice(b": bastide-receipt ");
-                self.out.extend_from_slice(recorded.receipt().to_string().as_bytes());
+                self.out.extend_from_slice(recorded.receipt_text().as_bytes());
                 self.out.extend_from_slice(b"\n\n");
             }
             None => {

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use crate::exchange::{self, End, Exchange, receipt};
+use crate::exchange::{self, End, Exchange, recorded};
 use crate::guard::Tally;
 use crate::problem::{self, raise};
 use crate::relay::{Body, Relay};
@@ -132,8 +132,8 @@ async fn stream(
                 usage: None,
                 output_bytes: 0,
             });
-            let receipt = receipt(pending).await;
-            return problem::response(&problem, Some(exchange.id), receipt.as_ref());
+            let recorded = recorded(pending).await;
+            return problem::response(&problem, Some(exchange.id), recorded.as_ref());
         }
     };
     let id = exchange.id;
@@ -310,8 +310,8 @@ async fn whole(
                 usage: document.usage(),
                 output_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
             });
-            let receipt = receipt(pending).await;
-            problem::response(&problem, Some(exchange.id), receipt.as_ref())
+            let recorded = recorded(pending).await;
+            problem::response(&problem, Some(exchange.id), recorded.as_ref())
         }
         Ok(Checked::Passed { tally, sent, decisions }) => {
             finish(
@@ -433,7 +433,7 @@ async fn finish(
         usage,
         output_bytes: u64::try_from(received.len()).unwrap_or(u64::MAX),
     });
-    let Some(receipt) = receipt(pending).await else {
+    let Some(recorded) = recorded(pending).await else {
         let problem = raise::log_failed();
         exchange.trace.problem(&problem);
         return problem::response(&problem, Some(exchange.id), None);
@@ -443,6 +443,6 @@ async fn finish(
     let headers = response.headers_mut();
     headers.extend(kept);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    problem::attach(headers, Some(exchange.id), Some(&receipt));
+    problem::attach(headers, Some(exchange.id), Some(&recorded));
     response
 }

@@ -323,7 +323,7 @@ async fn dispatch(
                 Ok(response) => Ok(response),
                 Err(refused) => {
                     gateway.metrics.problem(refused.problem.code);
-                    if refused.receipt.is_none() {
+                    if refused.recorded.is_none() {
                         denials.record(&gateway, actor(&gateway, &principal), route, &refused.problem);
                     }
                     Ok(refused.into_response())

@@ -1,24 +1,41 @@
 //! Identifiers: 128 bits with a prefix that says what they name; random, but for the time in an exchange's.
 
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 
 use crate::Timestamp;
 
 /// Lower-case Crockford base32: no `i l o u`, so that an id read aloud comes back the same.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const PREFIX_LEN: usize = 4;
 const TEXT_LEN: usize = 26;
 
-fn write_base32(bytes: [u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut n = u128::from_be_bytes(bytes);
-    let mut text = [b'0'; TEXT_LEN];
-    // 26 digits of 5 bits carry 130 bits; the first digit holds the top three.
-    for place in text.iter_mut().rev() {
-        *place = ALPHABET.get((n & 31) as usize).copied().unwrap_or(b'0');
-        n >>= 5;
+/// The text form of an id, in place: ids are written several times for each exchange.
+#[derive(Clone, Copy)]
+pub struct IdText([u8; PREFIX_LEN + TEXT_LEN]);
+
+impl IdText {
+    fn new(prefix: &str, bytes: [u8; 16]) -> Self {
+        let mut n = u128::from_be_bytes(bytes);
+        let mut text = [b'0'; PREFIX_LEN + TEXT_LEN];
+        let (before, digits) = text.split_at_mut(PREFIX_LEN);
+        before.iter_mut().zip(prefix.bytes()).for_each(|(place, byte)| *place = byte);
+        // 26 digits of 5 bits carry 130 bits; the first digit holds the top three.
+        for place in digits.iter_mut().rev() {
+            *place = ALPHABET.get((n & 31) as usize).copied().unwrap_or(b'0');
+            n >>= 5;
+        }
+        IdText(text)
     }
-    // One write, not one for each digit: ids are written several times for each exchange.
-    f.write_str(str::from_utf8(&text).unwrap_or_default())
+}
+
+impl Deref for IdText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 fn read_base32(text: &str) -> Option<[u8; 16]> {
@@ -65,12 +82,18 @@ macro_rules! ids {
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 &self.0
             }
+
+            /// The text form.
+            #[must_use]
+            pub fn text(&self) -> IdText {
+                const { assert!($prefix.len() == PREFIX_LEN) };
+                IdText::new($prefix, self.0)
+            }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str($prefix)?;
-                write_base32(self.0, f)
+                f.write_str(&self.text())
             }
         }
 

@@ -35,7 +35,9 @@ pub use event::{
     GuardRecord, Mutation, MutationPhase, PolicyEffect, Pseudonym, Reveal, TimingRecord, UsageRecord,
 };
 pub use finding::{Finding, Score, Severity, Span, View};
-pub use id::{ExchangeId, KeyId, OrganisationId, ParseIdError, ProjectId, ProviderId, SessionId, UserId};
+pub use id::{
+    ExchangeId, IdText, KeyId, OrganisationId, ParseIdError, ProjectId, ProviderId, SessionId, UserId,
+};
 pub use message::{Direction, Origin, Segment, SegmentKind, Trust};
 pub use problem::{Fault, Problem, Retry};
 pub use role::{ParseRoleError, Permission, Role};

@@ -239,11 +239,11 @@ impl Draft<'_> {
         match self.gateway.log.record(Event::Request(self.record)).await {
             Ok(recorded) => {
                 self.trace.committed(waited, Some(recorded.index()));
-                Refused { problem, exchange, receipt: Some(recorded.receipt()) }
+                Refused { problem, exchange, recorded: Some(recorded) }
             }
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the audit log refused an entry");
-                Refused { problem: raise::log_failed(), exchange, receipt: None }
+                Refused { problem: raise::log_failed(), exchange, recorded: None }
             }
         }
     }

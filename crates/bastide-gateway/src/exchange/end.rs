@@ -1,6 +1,6 @@
 //! The end of an exchange: limits settled, the outcome in the log, the receipt.
 
-use bastide_audit::{AuditError, Pending, Receipt};
+use bastide_audit::{AuditError, Pending, Recorded};
 use bastide_types::{
     DecisionRecord, Digest, Direction, Ending, Event, ExchangeOutcome, Problem, UsageRecord,
 };
@@ -130,8 +130,8 @@ impl Exchange {
             usage: Some(bastide_wire::Usage { input_tokens: 0, output_tokens: 0 }),
             output_bytes: 0,
         });
-        let receipt = receipt(pending).await;
-        problem::response(&problem, Some(self.id), receipt.as_ref())
+        let recorded = recorded(pending).await;
+        problem::response(&problem, Some(self.id), recorded.as_ref())
     }
 }
 
@@ -157,8 +157,8 @@ impl Drop for Exchange {
     }
 }
 
-/// Waits until the outcome is on disk, and with it the request's record, which stands before it; no receipt when the log
-/// failed.
-pub(crate) async fn receipt(outcome: Result<Pending, AuditError>) -> Option<Receipt> {
-    Some(outcome.ok()?.await.ok()?.receipt())
+/// Waits until the outcome is on disk, and with it the request's record, which stands before it; nothing that a receipt
+/// could be of when the log failed.
+pub(crate) async fn recorded(outcome: Result<Pending, AuditError>) -> Option<Recorded> {
+    outcome.ok()?.await.ok()
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bastide_anonymize::Vault;
-use bastide_audit::{Pending, Receipt, Recorded};
+use bastide_audit::{Pending, Recorded};
 use bastide_crypto::{HmacContext, HmacKey};
 use bastide_identity::Principal;
 use bastide_policy::{Facts, Invoke, PolicySet, Receive, Refusal, Resource, Restore, Subject};
@@ -33,24 +33,24 @@ use crate::trace::Trace;
 use crate::upstream::{Outbound, Provider, SendError, Target, UpstreamBody};
 
 use begin::begin;
-pub(crate) use end::{End, receipt};
+pub(crate) use end::{End, recorded};
 
-/// A refusal on its way to the caller, with the receipt of its record where there is one.
+/// A refusal on its way to the caller, with its record where there is one.
 pub(crate) struct Refused {
     pub(crate) problem: Problem,
     pub(crate) exchange: Option<ExchangeId>,
-    pub(crate) receipt: Option<Receipt>,
+    pub(crate) recorded: Option<Recorded>,
 }
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
-        Refused { problem, exchange: None, receipt: None }
+        Refused { problem, exchange: None, recorded: None }
     }
 }
 
 impl Refused {
     pub(crate) fn into_response(self) -> Response<Body> {
-        problem::response(&self.problem, self.exchange, self.receipt.as_ref())
+        problem::response(&self.problem, self.exchange, self.recorded.as_ref())
     }
 }
 
