@@ -22,7 +22,8 @@ const FOR_KNOWLEDGE: &[u8] = &[1];
 /// the conversation, so that histories and prompt caches stay stable; another conversation, key holder or project
 /// gives another. Has no `Debug`; wiped when dropped.
 #[derive(Clone)]
-pub struct ConversationKey(HmacKey);
+// Boxed: it has 1.2 kB, and most vaults never have one.
+pub struct ConversationKey(Box<HmacKey>);
 
 impl ConversationKey {
     /// Derives the key of a project's conversation. `scope` says what a conversation is (the caller's key, a session,
@@ -32,7 +33,7 @@ impl ConversationKey {
         // The project has a fixed length, so no (project, scope) reads as another.
         let info = [project.as_bytes().as_slice(), scope].concat();
         let key = Secret::new(root.derive_with("anonymize/conversation", &info));
-        ConversationKey(HmacKey::new(key.expose()))
+        ConversationKey(Box::new(HmacKey::new(key.expose())))
     }
 
     fn mac(&self, category: Category, purpose: &[u8], value: &str) -> [u8; 32] {

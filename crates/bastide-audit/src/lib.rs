@@ -68,5 +68,5 @@ pub use record::{Pending, Recorded};
 pub use recovery::Recovery;
 pub use search::ExchangeEntries;
 pub use stats::{Histogram, LogStats};
-pub use subjects::{ExchangeKeys, Subjects};
+pub use subjects::{DigestKey, ExchangeKeys, Subjects};
 pub use value::{Value, ValueError};

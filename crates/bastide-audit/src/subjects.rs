@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use bastide_crypto::{HmacKey, Random, RootKey, SystemRandom, open, seal};
+use bastide_crypto::{HmacContext, HmacKey, Random, RootKey, SystemRandom, open, seal};
 use bastide_types::{Digest, ExchangeId, KeyId, Pseudonym, UserId};
 use zeroize::Zeroizing;
 
@@ -37,23 +37,24 @@ pub struct Subjects {
 /// A subject's key, ready for use.
 struct SubjectKey {
     mac: HmacKey,
+    name: Pseudonym,
     /// Says which key sealed a body, without a word about whose it is; a subject's next key has another.
     number: [u8; 8],
 }
 
 impl SubjectKey {
-    fn new(key: &[u8]) -> Self {
+    fn new(key: &[u8], name: Pseudonym) -> Self {
         let mac = HmacKey::new(key);
         let [a, b, c, d, e, f, g, h, ..] = mac.sign(&[NUMBER_LABEL]);
-        SubjectKey { mac, number: [a, b, c, d, e, f, g, h] }
+        SubjectKey { mac, name, number: [a, b, c, d, e, f, g, h] }
     }
 
-    fn digest(&self, exchange: ExchangeId) -> HmacKey {
-        HmacKey::new(&Zeroizing::new(self.mac.sign(&[exchange.as_bytes()]))[..])
+    fn digest(&self, exchange: ExchangeId) -> DigestKey {
+        DigestKey(Zeroizing::new(self.mac.sign(&[exchange.as_bytes()])))
     }
 
     fn exchange(&self, exchange: ExchangeId) -> ExchangeKeys {
-        ExchangeKeys { digest: self.digest(exchange), body: self.body(exchange) }
+        ExchangeKeys { digest: self.digest(exchange), body: self.body(exchange), name: self.name }
     }
 
     fn body(&self, exchange: ExchangeId) -> BodyKey {
@@ -62,12 +63,37 @@ impl SubjectKey {
     }
 }
 
+/// The key that salts the digests of one exchange. Wiped on drop; has no `Debug`. Held by its bytes: made ready it takes
+/// more than a kilobyte, which would move about with the exchange for the sake of the two digests that it needs.
+#[derive(Clone)]
+pub struct DigestKey(Zeroizing<[u8; 32]>);
+
+impl DigestKey {
+    fn ready(&self) -> HmacKey {
+        HmacKey::new(&self.0[..])
+    }
+
+    /// The digest of a body.
+    #[must_use]
+    pub fn digest(&self, body: &[u8]) -> Digest {
+        Digest(self.ready().sign(&[body]))
+    }
+
+    /// A digest of a body that comes in pieces.
+    #[must_use]
+    pub fn context(&self) -> HmacContext {
+        self.ready().context()
+    }
+}
+
 /// What is derived from a subject's key for one exchange. Has no `Debug`.
 pub struct ExchangeKeys {
     /// Salts the digests of its bodies.
-    pub digest: HmacKey,
+    pub digest: DigestKey,
     /// Seals its bodies.
     pub body: BodyKey,
+    /// Its subject's name in the log, as [`Subjects::pseudonym`] gives it.
+    pub name: Pseudonym,
 }
 
 impl Subjects {
@@ -104,7 +130,7 @@ impl Subjects {
     ///
     /// # Errors
     /// When the subject's key cannot be read or written.
-    pub fn digest_key(&self, subject: KeyId, exchange: ExchangeId) -> Result<HmacKey, AuditError> {
+    pub fn digest_key(&self, subject: KeyId, exchange: ExchangeId) -> Result<DigestKey, AuditError> {
         self.with(subject, |key| key.digest(exchange))
     }
 
@@ -223,7 +249,7 @@ impl Subjects {
         }
         let key = Zeroizing::new(SystemRandom.bytes::<32>());
         self.store(subject, &self.path(subject), &key)?;
-        Ok(SubjectKey::new(&key[..]))
+        Ok(SubjectKey::new(&key[..], self.pseudonym(subject)))
     }
 
     fn load(&self, subject: KeyId) -> Result<Option<SubjectKey>, AuditError> {
@@ -246,7 +272,7 @@ impl Subjects {
         let rest = bytes.strip_prefix(MAGIC)?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>()?;
         let key = Zeroizing::new(open(&self.sealing, *nonce, subject.as_bytes(), sealed).ok()?);
-        (key.len() == 32).then(|| SubjectKey::new(&key))
+        (key.len() == 32).then(|| SubjectKey::new(&key, self.pseudonym(subject)))
     }
 
     fn store(&self, subject: KeyId, path: &Path, key: &[u8; 32]) -> Result<(), AuditError> {

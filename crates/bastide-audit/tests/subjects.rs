@@ -10,7 +10,12 @@ fn digest(subjects: &Subjects, subject: u8, exchange: u8) -> [u8; 32] {
     let key = subjects
         .digest_key(KeyId::from_bytes([subject; 16]), ExchangeId::from_bytes([exchange; 16]))
         .unwrap();
-    key.sign(&[b"the body"])
+    let mut context = key.context();
+    context.update(b"the ");
+    context.update(b"body");
+    let digest = key.digest(b"the body").0;
+    assert_eq!(digest, context.finish());
+    digest
 }
 
 #[test]
@@ -68,6 +73,10 @@ fn pseudonyms_are_stable_and_depend_on_the_root() {
     let other = Subjects::open(dir.path(), &RootKey::from_bytes([2; 32])).unwrap();
     let id = KeyId::from_bytes([1; 16]);
     assert_eq!(subjects.pseudonym(id), subjects.pseudonym(id));
+    for subject in [id, KeyId::from_bytes([2; 16])] {
+        let keys = subjects.new_exchange(subject, ExchangeId::from_bytes([3; 16])).unwrap();
+        assert_eq!(keys.name, subjects.pseudonym(subject));
+    }
     assert_ne!(subjects.pseudonym(id), subjects.pseudonym(KeyId::from_bytes([2; 16])));
     assert_ne!(subjects.pseudonym(id), other.pseudonym(id));
 }

@@ -26,11 +26,25 @@ impl HmacKey {
     /// The tag of the concatenated `parts`.
     #[must_use]
     pub fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
+        if let [whole] = parts {
+            return self.sign_whole(whole);
+        }
         let mut context = self.context();
         for part in parts {
             context.update(part);
         }
         context.finish()
+    }
+
+    /// In one call, which moves a context of more than a kilobyte about less often.
+    #[expect(
+        clippy::expect_used,
+        reason = "fails only where the tag has no room, and that is what the type fixes"
+    )]
+    fn sign_whole(&self, message: &[u8]) -> [u8; 32] {
+        let mut tag = [0; 32];
+        hmac::sign_to_buffer(&self.0, message, &mut tag).expect("a tag has 32 bytes");
+        tag
     }
 
     /// Whether `tag` is the tag of the concatenated `parts`, in constant time.
@@ -126,6 +140,7 @@ mod tests {
         let tag = context.finish();
         assert_eq!(tag, hmac_sha256(b"key", &[b"The quick brown fox jumps over the lazy dog"]));
         assert_eq!(tag[..4], [0xf7, 0xbc, 0x83, 0xf4]);
+        assert_eq!(tag, hmac_sha256(b"key", &[b"The quick brown fox ", b"jumps over the lazy dog"]));
         assert!(key.verify(&[b"The quick brown fox jumps over the lazy dog"], &tag));
         assert!(!key.verify(&[b"The quick brown fox jumps over the lazy cat"], &tag));
     }

@@ -8,13 +8,13 @@ use bastide_audit::Pending;
 use bastide_identity::Principal;
 use bastide_policy::{Facts, Invoke, Refusal, Release, Resource};
 use bastide_types::{
-    Category, Digest, Direction, Event, ExchangeId, ExchangeRequest, GuardRecord, Origin, Problem, Score,
+    ActorRef, Category, Direction, Event, ExchangeId, ExchangeRequest, GuardRecord, Origin, Problem, Score,
     TimingRecord, Verdict,
 };
 use bastide_wire::ChatRequest;
 use bytes::Bytes;
 
-use super::{Exchange, Refused, Ticket, actor, micros, off_the_worker, standing, subject};
+use super::{Exchange, Refused, Ticket, micros, off_the_worker, standing, subject};
 use crate::bodies::Kept;
 use crate::gateway::Gateway;
 use crate::problem::raise;
@@ -53,12 +53,12 @@ pub(super) async fn begin(
         record: Box::new(ExchangeRequest {
             exchange: id,
             at: gateway.clock.now(),
-            actor: actor(&gateway, &principal),
+            actor: ActorRef::Key { key: keys.name, project: principal.project },
             model: request.model.clone(),
             upstream: provider.clone(),
             dialect: "openai.chat",
             stream: request.stream,
-            received: Digest(digest_key.sign(&[&body])),
+            received: digest_key.digest(&body),
             sent: None,
             policy: policies.digest(),
             decisions: Vec::with_capacity(2),
@@ -135,7 +135,7 @@ pub(super) async fn begin(
     let unchanged = *sealed.value() == body;
     draft.record.sent = Some(match unchanged {
         true => draft.record.received,
-        false => Digest(digest_key.sign(&[sealed.value()])),
+        false => digest_key.digest(sealed.value()),
     });
     let mut kept = std::mem::take(&mut draft.kept);
     let (request_verdict, request_findings) = (draft.record.verdict, report.tally.counts());

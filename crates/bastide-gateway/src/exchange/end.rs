@@ -116,9 +116,9 @@ impl Exchange {
     pub(crate) async fn fail(mut self: Box<Self>, problem: Problem, ending: Ending) -> Response<Body> {
         self.gateway.metrics.problem(problem.code);
         self.trace.problem(&problem);
-        let sent = Digest(self.digest_key.sign(&[&problem::body(&problem)]));
+        let sent = self.digest_of(&problem::body(&problem));
         self.kept.answered(&Bytes::new(), &problem::body(&problem).into(), false);
-        let received = Digest(self.digest_key.sign(&[]));
+        let received = self.digest_of(&[]);
         let pending = self.end(End {
             status: problem.status,
             ending,
@@ -139,7 +139,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         // Dropped between the steps: the client left while we waited. What is known is recorded.
         if self.request_leaf.is_some() {
-            let nothing = Digest(self.digest_key.sign(&[]));
+            let nothing = self.digest_of(&[]);
             let end = End {
                 status: 499,
                 ending: Ending::ClientLeft,

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bastide_anonymize::Vault;
-use bastide_audit::{Pending, Recorded};
-use bastide_crypto::{HmacContext, HmacKey};
+use bastide_audit::{DigestKey, Pending, Recorded};
+use bastide_crypto::HmacContext;
 use bastide_identity::Principal;
 use bastide_policy::{Facts, Invoke, PolicySet, Receive, Refusal, Resource, Restore, Subject};
 use bastide_types::{
@@ -82,7 +82,7 @@ pub(crate) struct Exchange {
     pub(crate) kept: Kept,
     pub(crate) trace: Trace,
     input_estimate: u64,
-    digest_key: HmacKey,
+    digest_key: DigestKey,
     reservation: Reservation,
     request_leaf: Option<Ticket>,
     request_verdict: Verdict,
@@ -179,7 +179,7 @@ impl Exchange {
 
     /// A digest of a whole body of this exchange.
     pub(crate) fn digest_of(&self, body: &[u8]) -> Digest {
-        Digest(self.digest_key.sign(&[body]))
+        self.digest_key.digest(body)
     }
 
     /// Waits until the request's record is on disk; at once when it was waited for before sending.
