@@ -141,7 +141,7 @@ impl Admin {
     pub fn route_of(&self, model: &str, project: ProjectId) -> Option<(String, Vec<String>)> {
         let catalogue = self.gateway.as_ref()?.catalogue();
         let target = catalogue.resolve(model, project, false)?;
-        Some((target.model, target.providers.iter().map(|p| p.name().to_owned()).collect()))
+        Some((target.model.to_string(), target.providers.iter().map(|p| p.name().to_owned()).collect()))
     }
 
     /// The models that were asked for today (UTC), by the names that callers used.

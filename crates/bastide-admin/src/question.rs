@@ -175,7 +175,7 @@ fn answer<A: ActionKind>(
         permitted: record.effect == PolicyEffect::Permit,
         provider: resource.provider.to_owned(),
         model: resource.model.to_owned(),
-        policies: record.policies,
+        policies: record.policies.to_vec(),
         refusal,
         looked: looked.collect(),
     }

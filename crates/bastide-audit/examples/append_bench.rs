@@ -54,8 +54,8 @@ fn event(n: u64) -> Event {
         exchange: ExchangeId::from_bytes(id),
         at: Timestamp::from_micros(1_790_000_000_000_000 + n),
         actor: ActorRef::Key { key: Pseudonym([3; 16]), project: ProjectId::from_bytes([4; 16]) },
-        model: "gpt-5.2-mini".to_owned(),
-        upstream: "prv_00000000000000000000000000".to_owned(),
+        model: "gpt-5.2-mini".into(),
+        upstream: "prv_00000000000000000000000000".into(),
         dialect: "openai.chat",
         stream: false,
         received: Digest([1; 32]),
@@ -64,7 +64,7 @@ fn event(n: u64) -> Event {
         decisions: vec![DecisionRecord {
             action: "invoke",
             effect: PolicyEffect::Permit,
-            policies: vec!["starter.invoke".to_owned()],
+            policies: ["starter.invoke".to_owned()].into(),
         }],
         guard: Some(GuardRecord {
             direction: Direction::Request,

@@ -86,7 +86,7 @@ fn findings_are_dropped_from_the_end_until_the_entry_fits() {
 #[test]
 fn what_cannot_fit_is_refused() {
     let Event::Request(mut e) = request(2) else { panic!("a request") };
-    e.model = "m".repeat(MAX_ENTRY_BYTES);
+    e.model = "m".repeat(MAX_ENTRY_BYTES).into();
     assert!(
         matches!(encode(&Event::Request(e)), Err(AuditError::TooLarge { bytes }) if bytes > MAX_ENTRY_BYTES)
     );

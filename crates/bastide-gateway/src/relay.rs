@@ -164,7 +164,8 @@ impl Relay {
         // The first poll asks at once: rights may have changed since they were last asked about.
         let mut rights = exchange.gateway.rights.subscribe();
         rights.mark_changed();
-        let guard = StreamGuard::new(std::sync::Arc::clone(&exchange.guard), *vault, exchange.may_restore());
+        let may_restore = Box::new(exchange.may_restore());
+        let guard = StreamGuard::new(std::sync::Arc::clone(&exchange.guard), *vault, may_restore);
         Relay {
             decoder: SseDecoder::new(limits.event_bytes),
             idle: Box::pin(tokio::time::sleep(limits.idle_time)),

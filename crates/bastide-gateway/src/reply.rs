@@ -63,7 +63,7 @@ pub(crate) async fn answer(
         StatusCode::OK => whole(exchange, kept, body, vault).await,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             tracing::error!(
-                provider = exchange.provider,
+                provider = &*exchange.provider,
                 status = head.status.as_u16(),
                 "an upstream refused our credential"
             );
@@ -280,7 +280,7 @@ async fn whole(
         Ok((document, body)) => (Document::Chat(document), body),
         Err(error) => {
             tracing::warn!(
-                provider = exchange.provider,
+                provider = &*exchange.provider,
                 error = &error as &dyn std::error::Error,
                 "an upstream's answer is no chat completion"
             );
@@ -375,7 +375,7 @@ fn check(exchange: &Exchange, document: &Document, body: &Bytes, vault: &Vault) 
     let segments = document.segments(body);
     let tool_of = |index| document.tool_of(body, index);
     let (joined, may_restore) = (document.joined(), exchange.may_restore());
-    let inspect = || exchange.guard.inspect_response(&segments, joined, vault, &tool_of, &*may_restore);
+    let inspect = || exchange.guard.inspect_response(&segments, joined, vault, &tool_of, &may_restore);
     let report = exchange::off_the_worker(body.len(), inspect)?;
     exchange.gateway.metrics.guard(began.elapsed());
     let mut tally = report.tally;

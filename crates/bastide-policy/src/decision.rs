@@ -118,7 +118,8 @@ impl Refusal {
         policies: Vec<String>,
         ask: Vec<String>,
     ) -> Self {
-        let record = DecisionRecord { action: action.name(), effect: PolicyEffect::Deny, policies };
+        let record =
+            DecisionRecord { action: action.name(), effect: PolicyEffect::Deny, policies: policies.into() };
         let (model, provider) = (shown(resource.model), shown(resource.provider));
         Refusal(Box::new(Body { action, model, provider, reason, ask, record, policy }))
     }

@@ -93,7 +93,7 @@ mod tests {
         let record = |n: usize| DecisionRecord {
             action: "release",
             effect: PolicyEffect::Permit,
-            policies: vec![n.to_string()],
+            policies: [n.to_string()].into(),
         };
         let variants = [
             Facts { stream: true, ..base },
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn few_are_kept_and_none_that_is_large() {
         let permits = Permits::default();
-        let record = DecisionRecord { action: "invoke", effect: PolicyEffect::Permit, policies: Vec::new() };
+        let record = DecisionRecord { action: "invoke", effect: PolicyEffect::Permit, policies: [].into() };
         let named = |n: usize| [n.to_string()];
         for n in 0..=Permits::SLOTS {
             permits.keep(&Facts { tools: &named(n), ..Facts::default() }, &record);

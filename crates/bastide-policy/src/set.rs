@@ -180,7 +180,7 @@ impl PolicySet {
         if answer.permits.is_empty() {
             return Err(refuse(Reason::NotPermitted, Vec::new(), Vec::new()));
         }
-        let policies = self.named(answer.permits.iter());
+        let policies = self.named(answer.permits.iter()).into();
         let record = DecisionRecord { action: A::NAME, effect: PolicyEffect::Permit, policies };
         if let Some(permits) = scene.permits.get(action.slot()) {
             permits.keep(facts, &record);

@@ -34,7 +34,7 @@ fn decide<A: ActionKind>(
         assert_eq!((granted.decision().action, granted.decision().effect), (A::NAME, PolicyEffect::Permit));
         assert_eq!((granted.key(), granted.policy()), (subject().key, set.digest()));
         assert_eq!((granted.model(), granted.provider()), (resource.model, resource.provider));
-        granted.into_decision().policies
+        granted.into_decision().policies.to_vec()
     })
 }
 
@@ -112,7 +112,7 @@ fn denials_name_the_policy_and_say_whom_to_ask() {
     let refusal =
         decide::<Release>(&set, &own(), &Facts { findings: &high, ..Facts::default() }).unwrap_err();
     assert_eq!(
-        (refusal.reason(), refusal.decision().policies.as_slice()),
+        (refusal.reason(), &*refusal.decision().policies),
         (&Reason::Forbidden, &["no-cards".to_owned()][..])
     );
     assert_eq!(
@@ -155,7 +155,7 @@ fn a_forbid_that_cannot_be_evaluated_denies_and_a_permit_grants_nothing() {
         let set = PolicySet::parse(&text(effect)).unwrap();
         let refusal = decide::<Invoke>(&set, &own(), &demo).unwrap_err();
         assert!(matches!(refusal.reason(), Reason::Failed { errors } if errors.len() == 1), "{refusal}");
-        assert_eq!(refusal.decision().policies, ["broken"]);
+        assert_eq!(*refusal.decision().policies, ["broken"]);
         let problem = refusal.to_problem();
         assert_eq!((problem.code, problem.status, problem.fault), ("policy.failed", 403, Fault::Operator));
     }

@@ -3,6 +3,7 @@
 //! Nothing here holds payload text: texts are digests under a salt, principals are pseudonyms.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::problem::unknown_name;
 use crate::{Category, Direction, ExchangeId, GuardMode, Origin, ProjectId, Score, Timestamp, Verdict, View};
@@ -76,7 +77,7 @@ pub struct DecisionRecord {
     /// The answer.
     pub effect: PolicyEffect,
     /// The ids of the policies that determined it.
-    pub policies: Vec<String>,
+    pub policies: Arc<[String]>,
 }
 
 /// Permitted or denied.
@@ -162,9 +163,9 @@ pub struct ExchangeRequest {
     /// Who asked.
     pub actor: ActorRef,
     /// The model's name as asked for.
-    pub model: String,
+    pub model: Arc<str>,
     /// The provider it goes to.
-    pub upstream: String,
+    pub upstream: Arc<str>,
     /// `openai.chat`.
     pub dialect: &'static str,
     /// Whether a stream was asked for.
@@ -199,7 +200,7 @@ pub struct ExchangeOutcome {
     /// What was found in the request: how many of each category.
     pub request_findings: Vec<(Category, u32)>,
     /// The provider that answered, or that was tried last: another than the request's after a failover.
-    pub upstream: String,
+    pub upstream: Arc<str>,
     /// HTTP status given to the caller.
     pub status: u16,
     /// How.

@@ -44,7 +44,7 @@ fn record(node: &Node, n: u64) {
     let exchange = ExchangeId::at(Timestamp::from_micros(n * 1000), [7; 10]);
     let denied = n.is_multiple_of(5);
     let effect = if denied { PolicyEffect::Deny } else { PolicyEffect::Permit };
-    let decisions = vec![DecisionRecord { action: "invoke", effect, policies: vec!["p".to_owned()] }];
+    let decisions = vec![DecisionRecord { action: "invoke", effect, policies: ["p".to_owned()].into() }];
     let asked = n.is_multiple_of(4).then_some(Category::EmailAddress);
     let verdict = if denied { Verdict::Block } else { Verdict::Flag };
     let request = Event::Request(Box::new(ExchangeRequest {
@@ -54,8 +54,8 @@ fn record(node: &Node, n: u64) {
             key: node.subjects.pseudonym(KeyId::from_bytes([1; 16])),
             project: ProjectId::from_bytes([2; 16]),
         },
-        model: format!("model-{}", n % 2),
-        upstream: "demo".to_owned(),
+        model: format!("model-{}", n % 2).into(),
+        upstream: "demo".into(),
         dialect: "openai.chat",
         stream: false,
         received: NOTHING,
@@ -77,7 +77,7 @@ fn record(node: &Node, n: u64) {
         request_leaf: Digest(pending.leaf()),
         request_verdict: verdict,
         request_findings: Vec::new(),
-        upstream: "demo".to_owned(),
+        upstream: "demo".into(),
         status: 200,
         ending: Ending::Complete,
         received: NOTHING,

@@ -90,9 +90,9 @@ pub(crate) fn decisions() -> Vec<DecisionRecord> {
         DecisionRecord {
             action: "invoke",
             effect: PolicyEffect::Permit,
-            policies: vec!["starter-invoke".into()],
+            policies: ["starter-invoke".into()].into(),
         },
-        DecisionRecord { action: "release", effect: PolicyEffect::Deny, policies: vec![] },
+        DecisionRecord { action: "release", effect: PolicyEffect::Deny, policies: [].into() },
     ]
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn outcome() -> Event {
         request_leaf: Digest([9; 32]),
         request_verdict: Verdict::Tokenise,
         request_findings: vec![(Category::CreditCard, 2), (Category::EmailAddress, 1)],
-        upstream: "openai".to_owned(),
+        upstream: "openai".into(),
         status: 200,
         ending: Ending::Complete,
         received: Digest([5; 32]),

@@ -44,7 +44,10 @@ pub(super) async fn begin(
         .resolve(&request.model, principal.project, principal.demo)
         .ok_or_else(|| raise::unknown_model(&request.model))?;
     let first = target.providers.first();
-    let provider = first.map(|p| p.name().to_owned()).unwrap_or_default();
+    // Policies speak of the model as its provider is asked for it: `NAME/model` is no other model than `model`.
+    let model = Arc::clone(&target.model);
+    let renamed = *model != *request.model;
+    let provider = first.map(|p| p.shared_name()).unwrap_or_default();
     let owner = first.and_then(|p| p.project());
     let keys = gateway.subjects.new_exchange(principal.key, id).map_err(|_| raise::log_failed())?;
     let digest_key = keys.digest;
@@ -54,8 +57,8 @@ pub(super) async fn begin(
             exchange: id,
             at: gateway.clock.now(),
             actor: ActorRef::Key { key: keys.name, project: principal.project },
-            model: request.model.clone(),
-            upstream: provider.clone(),
+            model: if renamed { request.model.as_str().into() } else { Arc::clone(&model) },
+            upstream: Arc::clone(&provider),
             dialect: "openai.chat",
             stream: request.stream,
             received: digest_key.digest(&body),
@@ -73,12 +76,10 @@ pub(super) async fn begin(
 
     // May this principal call this model at all?
     let subject = subject(&principal);
-    // Policies speak of the model as its provider is asked for it: `NAME/model` is no other model than `model`.
-    let model = target.model.clone();
     let resource = Resource { model: &model, provider: &provider, project: owner };
     let invoking = facts(&request, &principal, &[], &[], Verdict::Allow);
     match policies.authorize::<Invoke>(&subject, &resource, &invoking) {
-        Ok(permitted) => draft.record.decisions.push(permitted.decision().clone()),
+        Ok(permitted) => draft.record.decisions.push(permitted.into_decision()),
         Err(refusal) => return Err(draft.refuse(refusal).await),
     }
 
@@ -109,7 +110,7 @@ pub(super) async fn begin(
     let (scores, origins) = (report.tally.scores(), report.tally.origins());
     let facts = facts(&request, &principal, &scores, &origins, standing(&guard, report.verdict()));
     match policies.authorize::<Release>(&subject, &resource, &facts) {
-        Ok(permitted) => draft.record.decisions.push(permitted.decision().clone()),
+        Ok(permitted) => draft.record.decisions.push(permitted.into_decision()),
         Err(refusal) if !request.unscanned.is_empty() => {
             let kind = request.unscanned.first().map_or("content", |u| u.kind.as_str());
             draft.record.decisions.push(refusal.decision().clone());
@@ -130,8 +131,7 @@ pub(super) async fn begin(
         policies.authorize::<Invoke>(&subject, &resource, &invoking).is_ok()
             && policies.authorize::<Release>(&subject, &resource, &facts).is_ok()
     });
-    let renamed = (model != request.model).then_some(model.as_str());
-    let sealed = guard.seal_request(&report, &request, &body, renamed)?;
+    let sealed = guard.seal_request(&report, &request, &body, renamed.then_some(&*model))?;
     let unchanged = *sealed.value() == body;
     draft.record.sent = Some(match unchanged {
         true => draft.record.received,

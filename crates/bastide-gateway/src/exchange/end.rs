@@ -1,5 +1,7 @@
 //! The end of an exchange: limits settled, the outcome in the log, the receipt.
 
+use std::sync::Arc;
+
 use bastide_audit::{AuditError, Pending, Recorded};
 use bastide_types::{
     DecisionRecord, Digest, Direction, Ending, Event, ExchangeOutcome, Problem, UsageRecord,
@@ -94,7 +96,7 @@ impl Exchange {
             request_leaf: Digest(request_leaf),
             request_verdict: self.request_verdict,
             request_findings: std::mem::take(&mut self.request_findings),
-            upstream: self.provider.clone(),
+            upstream: Arc::clone(&self.provider),
             status: end.status,
             ending: end.ending,
             received: end.received,

@@ -13,7 +13,7 @@ use bastide_anonymize::Vault;
 use bastide_audit::{DigestKey, Pending, Recorded};
 use bastide_crypto::HmacContext;
 use bastide_identity::Principal;
-use bastide_policy::{Facts, Invoke, PolicySet, Receive, Refusal, Resource, Restore, Subject};
+use bastide_policy::{Authorized, Facts, Invoke, PolicySet, Receive, Refusal, Resource, Restore, Subject};
 use bastide_types::{
     ActorRef, Category, DecisionRecord, Digest, Ending, ExchangeId, GuardMode, Problem, ProjectId, Score,
     TimingRecord, Verdict,
@@ -23,7 +23,7 @@ use http::Response;
 
 use crate::bodies::Kept;
 use crate::gateway::Gateway;
-use crate::guard::{Guard, MayRestore, Tally};
+use crate::guard::{Guard, Tally};
 use crate::limits::Reservation;
 use crate::problem::{self, raise};
 use crate::relay::Body;
@@ -68,8 +68,8 @@ pub(crate) struct Exchange {
     pub(crate) policies: Arc<PolicySet>,
     pub(crate) principal: Arc<Principal>,
     pub(crate) id: ExchangeId,
-    pub(crate) model: String,
-    pub(crate) provider: String,
+    pub(crate) model: Arc<str>,
+    pub(crate) provider: Arc<str>,
     pub(crate) owner: Option<ProjectId>,
     pub(crate) demo: bool,
     /// What the request offered and held, as the policies were told.
@@ -129,7 +129,7 @@ async fn send(
         match exchange.gateway.client.send(provider, &outbound, first_byte_time).await {
             Ok(response) => {
                 note_health(provider, &response, &exchange);
-                provider.name().clone_into(&mut exchange.provider);
+                exchange.provider = provider.shared_name();
                 exchange.owner = provider.project();
                 return reply::answer(exchange, response, vault).await;
             }
@@ -217,7 +217,7 @@ impl Exchange {
         let resource = self.resource();
         self.policies
             .authorize::<Receive>(&subject(&self.principal), &resource, &facts)
-            .map(|permitted| permitted.decision().clone())
+            .map(Authorized::into_decision)
     }
 
     fn resource(&self) -> Resource<'_> {
@@ -225,18 +225,18 @@ impl Exchange {
     }
 
     /// Whether a value of this category may be put back into the reply's text (`None`) or a tool's arguments.
-    pub(crate) fn may_restore(&self) -> Box<MayRestore> {
+    pub(crate) fn may_restore(&self) -> impl Fn(Option<&str>, Category) -> bool + Send + Sync + use<> {
         let (gateway, principal) = (Arc::clone(&self.gateway), Arc::clone(&self.principal));
-        let (model, provider, owner) = (self.model.clone(), self.provider.clone(), self.owner);
+        let (model, provider, owner) = (Arc::clone(&self.model), Arc::clone(&self.provider), self.owner);
         let (stream, demo) = (self.stream, self.demo);
-        Box::new(move |tool, category| {
+        move |tool: Option<&str>, category| {
             let tools: Vec<String> = tool.map(str::to_owned).into_iter().collect();
             let findings = [(category, Score::MAX)];
             let facts = Facts { stream, demo, tools: &tools, findings: &findings, ..Facts::default() };
             let resource = Resource { model: &model, provider: &provider, project: owner };
             // Those in force now: a stream may run for long.
             gateway.policies.load().authorize::<Restore>(&subject(&principal), &resource, &facts).is_ok()
-        })
+        }
     }
 
     /// Whether the principal still has the rights it began with. From here on the policies of now decide.

@@ -110,7 +110,7 @@ impl Facts {
     }
 
     pub(super) fn policies(&mut self, decisions: &[DecisionRecord]) {
-        for policy in decisions.iter().flat_map(|d| &d.policies) {
+        for policy in decisions.iter().flat_map(|d| d.policies.iter()) {
             if self.policies.len() < MAX_POLICIES && !self.policies.contains(policy) {
                 self.policies.push(policy.clone());
             }

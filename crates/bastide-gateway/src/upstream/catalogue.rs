@@ -125,7 +125,7 @@ enum Place {
 /// A destination and its credential.
 #[derive(Debug)]
 pub struct Provider {
-    name: String,
+    name: Arc<str>,
     project: Option<ProjectId>,
     place: Place,
     credential: Option<Credential>,
@@ -189,7 +189,7 @@ impl Provider {
 
     fn at(place: Place, name: &str, credential: Option<Credential>, project: Option<ProjectId>) -> Self {
         Provider {
-            name: name.to_owned(),
+            name: name.into(),
             project,
             place,
             credential,
@@ -208,6 +208,10 @@ impl Provider {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
     }
 
     /// The project it belongs to; `None`: offered to every project.
@@ -281,7 +285,7 @@ fn micros(d: Duration) -> u64 {
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The model's name at the upstream.
-    pub model: String,
+    pub model: Arc<str>,
     /// In order; the first that takes the request answers it.
     pub providers: Vec<Arc<Provider>>,
 }
@@ -305,13 +309,13 @@ impl Catalogue {
     #[must_use]
     pub fn resolve(&self, model: &str, project: ProjectId, demo: bool) -> Option<Target> {
         if let Some((name, rest)) = model.split_once('/')
-            && let Some(named) = self.visible_to(project, demo).find(|p| p.name == name)
+            && let Some(named) = self.visible_to(project, demo).find(|p| *p.name == *name)
             && !rest.is_empty()
         {
-            return Some(Target { model: rest.to_owned(), providers: vec![Arc::clone(named)] });
+            return Some(Target { model: rest.into(), providers: vec![Arc::clone(named)] });
         }
         let providers: Vec<_> = self.visible_to(project, demo).cloned().collect();
-        (!providers.is_empty()).then(|| Target { model: model.to_owned(), providers })
+        (!providers.is_empty()).then(|| Target { model: model.into(), providers })
     }
 
     /// The providers that a project's keys reach, in order.
@@ -347,9 +351,9 @@ mod tests {
         let target = catalogue.resolve("gpt", project(1), false).expect("the shared one");
         assert_eq!(target.providers.iter().map(|p| p.name()).collect::<Vec<_>>(), ["all"]);
         let target = catalogue.resolve("theirs/gpt", project(1), false).expect("falls to the shared one");
-        assert_eq!((target.model.as_str(), target.providers.len()), ("theirs/gpt", 1));
+        assert_eq!((&*target.model, target.providers.len()), ("theirs/gpt", 1));
         let target = catalogue.resolve("theirs/gpt", project(2), false).expect("named");
-        assert_eq!((target.model.as_str(), target.providers[0].name()), ("gpt", "theirs"));
+        assert_eq!((&*target.model, target.providers[0].name()), ("gpt", "theirs"));
         assert!(catalogue.resolve("x", project(1), true).is_some_and(|t| t.providers[0].is_demo()));
     }
 
