@@ -90,7 +90,7 @@ impl Recorded {
     /// The receipt. The first one of a commit costs a signature, the others a path.
     #[must_use]
     pub fn receipt(&self) -> Receipt {
-        self.with_statement(|statement| Receipt::new(statement))
+        self.with_statement(Receipt::new)
     }
 
     /// The text form of the receipt, without the copies that a [`Receipt`] of its own takes.

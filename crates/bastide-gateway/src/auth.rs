@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use bastide_identity::{AuthError, Identity, Principal};
 use bastide_types::Problem;
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, HOST};
+use http::{HeaderMap, HeaderName};
 
 use crate::problem::raise;
 use crate::settings::Settings;
 
 /// Header names in which clients of LLM APIs send keys. All are read, so that a second one cannot hide.
-const CREDENTIAL_HEADERS: [&str; 3] = ["authorization", "x-api-key", "api-key"];
+static CREDENTIAL_HEADERS: [HeaderName; 3] =
+    [AUTHORIZATION, HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
 
 /// Why nobody could be established: the problem for the caller and the precise reason for our log.
 pub(crate) struct Refused {
@@ -38,12 +39,12 @@ pub(crate) fn principal(
 
 fn presented(headers: &HeaderMap) -> Result<&str, Refused> {
     let mut found: Option<&str> = None;
-    for name in CREDENTIAL_HEADERS {
+    for name in &CREDENTIAL_HEADERS {
         for value in headers.get_all(name) {
             let Ok(text) = value.to_str() else {
                 return Err(Refused { problem: raise::bad_credential(), reason: "not ASCII" });
             };
-            let text = if name == AUTHORIZATION.as_str() {
+            let text = if *name == AUTHORIZATION {
                 let (scheme, rest) = text.split_once(' ').unwrap_or(("", text));
                 if !scheme.is_empty() && !scheme.eq_ignore_ascii_case("bearer") {
                     return Err(Refused { problem: raise::bad_credential(), reason: "not a bearer token" });

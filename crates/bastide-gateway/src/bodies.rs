@@ -58,7 +58,7 @@ impl Drop for Part {
 
 /// The bodies of one exchange.
 #[derive(Default)]
-pub(crate) struct Kept(Option<Box<Keeping>>);
+pub(crate) struct Kept(Option<Keeping>);
 
 struct Keeping {
     store: Bodies,
@@ -90,7 +90,7 @@ impl Kept {
             stream: Stream::within(&gateway.gathering),
         };
         keeping.keep(BodyKind::RequestReceived, received);
-        Kept(Some(Box::new(keeping)))
+        Kept(Some(keeping))
     }
 
     /// The request was refused: nothing was sent.

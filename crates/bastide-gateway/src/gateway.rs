@@ -9,7 +9,7 @@ use bastide_audit::{Bodies, Log, Subjects};
 use bastide_crypto::{Random, RootKey};
 use bastide_identity::{Identity, Principal};
 use bastide_policy::PolicySet;
-use bastide_types::{Clock, ExchangeId};
+use bastide_types::{Clock, ExchangeId, Timestamp};
 use bytes::Bytes;
 use http::Response;
 use tokio::sync::{Notify, watch};
@@ -241,9 +241,9 @@ impl Gateway {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn new_exchange_id(&self) -> ExchangeId {
+    pub(crate) fn new_exchange_id(&self, now: Timestamp) -> ExchangeId {
         let mut random = [0; 10];
         self.random.fill(&mut random);
-        ExchangeId::at(self.clock.now(), random)
+        ExchangeId::at(now, random)
     }
 }

@@ -270,7 +270,7 @@ impl Relay {
             return None;
         }
         if std::mem::take(&mut self.first) {
-            self.exchange.first_byte();
+            self.exchange.first_byte(Instant::now());
         }
         // The digest of what was sent ends where the receipt begins: a receipt cannot vouch for itself.
         if matches!(self.state, State::Running) {

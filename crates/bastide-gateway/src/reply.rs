@@ -1,6 +1,9 @@
 //! What comes back: whole answers, errors, and the beginning of streams.
 
 use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bastide_anonymize::Vault;
@@ -17,7 +20,7 @@ use crate::relay::{Body, Relay};
 use crate::upstream::UpstreamBody;
 
 /// Headers of an upstream that callers act upon. Everything else stays behind: a header is text that nobody inspects.
-const KEPT: [HeaderName; 8] = [
+static KEPT: [HeaderName; 8] = [
     RETRY_AFTER,
     HeaderName::from_static("x-ratelimit-limit-requests"),
     HeaderName::from_static("x-ratelimit-limit-tokens"),
@@ -27,6 +30,8 @@ const KEPT: [HeaderName; 8] = [
     HeaderName::from_static("x-ratelimit-reset-tokens"),
     HeaderName::from_static("retry-after-ms"),
 ];
+/// The media type of a stream.
+const EVENTS: &str = "text/event-stream";
 /// Longest value of such a header: a number and a unit.
 const KEPT_BYTES: usize = 64;
 
@@ -49,7 +54,8 @@ pub(crate) async fn answer(
     let (head, body) = response.into_parts();
     let kept = kept(&head.headers);
     let media = head.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let is_stream = media.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
+    let begins = media.trim_start().get(..EVENTS.len());
+    let is_stream = begins.is_some_and(|media| media.eq_ignore_ascii_case(EVENTS));
     match head.status {
         StatusCode::OK if exchange.stream && is_stream => stream(exchange, kept, body, vault).await,
         StatusCode::OK if is_stream => {
@@ -92,7 +98,7 @@ pub(crate) async fn answer(
 
 fn kept(headers: &HeaderMap) -> HeaderMap {
     let mut kept = HeaderMap::new();
-    for name in &KEPT {
+    for name in headers.keys().filter(|name| KEPT.contains(name)) {
         if let Some(value) = headers.get(name)
             && value.len() <= KEPT_BYTES
             && value.as_bytes().iter().all(|b| {
@@ -140,7 +146,7 @@ async fn stream(
     let mut response = Response::new(Body::relay(Relay::new(exchange, body, vault, decision)));
     let headers = response.headers_mut();
     headers.extend(kept);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENTS));
     headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     problem::attach(headers, Some(id), None);
     response
@@ -171,12 +177,20 @@ impl ReadError {
     }
 }
 
+/// The next piece of a body. One that is there already takes no timer: most answers are there with their head.
+async fn piece(body: &mut UpstreamBody, idle: Duration) -> Result<Option<io::Result<Bytes>>, ReadError> {
+    let mut next = pin!(poll_fn(|cx| body.poll_data(cx)));
+    match poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await {
+        Poll::Ready(there) => Ok(there),
+        Poll::Pending => tokio::time::timeout(idle, next).await.map_err(|_| ReadError::Idle),
+    }
+}
+
 async fn read(mut body: UpstreamBody, limit: usize, idle: Duration) -> Result<Bytes, ReadError> {
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     loop {
-        let next = tokio::time::timeout(idle, poll_fn(|cx| body.poll_data(cx))).await;
-        match next.map_err(|_| ReadError::Idle)? {
+        match piece(&mut body, idle).await? {
             None => break,
             Some(Err(_)) => return Err(ReadError::Broken),
             Some(Ok(data)) => {
@@ -269,7 +283,7 @@ async fn whole(
     body: UpstreamBody,
     vault: Box<Vault>,
 ) -> Response<Body> {
-    let limits = exchange.settings.limits.clone();
+    let limits = &exchange.settings.limits;
     let body = match read(body, limits.response_bytes, limits.idle_time).await {
         Ok(body) => body,
         Err(e) => return exchange.fail(e.problem(), Ending::UpstreamFailed).await,
@@ -289,7 +303,7 @@ async fn whole(
             return exchange.fail(problem, Ending::UpstreamFailed).await;
         }
     };
-    exchange.first_byte();
+    exchange.first_byte(own);
     let checked = check(&exchange, &document, &body, &vault);
     exchange.own += own.elapsed();
     exchange.trace.guarded_response(own);
@@ -372,7 +386,10 @@ enum Checked {
 
 fn check(exchange: &Exchange, document: &Document, body: &Bytes, vault: &Vault) -> Result<Checked, Problem> {
     let began = Instant::now();
-    let segments = document.segments(body);
+    let segments = match exchange.guard.mode() {
+        GuardMode::Off => Vec::new(),
+        GuardMode::Observe | GuardMode::Enforce => document.segments(body),
+    };
     let tool_of = |index| document.tool_of(body, index);
     let (joined, may_restore) = (document.joined(), exchange.may_restore());
     let inspect = || exchange.guard.inspect_response(&segments, joined, vault, &tool_of, &may_restore);

@@ -38,15 +38,16 @@ pub(super) async fn begin(
     }
     let guard = gateway.guard.load_full();
     let policies = gateway.policies.load_full();
-    let id = gateway.new_exchange_id();
+    let at = gateway.clock.now();
+    let id = gateway.new_exchange_id(at);
     let catalogue = gateway.catalogue.load();
     let mut target = catalogue
         .resolve(&request.model, principal.project, principal.demo)
         .ok_or_else(|| raise::unknown_model(&request.model))?;
-    let first = target.providers.first();
     // Policies speak of the model as its provider is asked for it: `NAME/model` is no other model than `model`.
     let model = Arc::clone(&target.model);
     let renamed = *model != *request.model;
+    let first = target.providers.first();
     let provider = first.map(|p| p.shared_name()).unwrap_or_default();
     let owner = first.and_then(|p| p.project());
     let keys = gateway.subjects.new_exchange(principal.key, id).map_err(|_| raise::log_failed())?;
@@ -55,7 +56,7 @@ pub(super) async fn begin(
     let mut draft = Draft {
         record: Box::new(ExchangeRequest {
             exchange: id,
-            at: gateway.clock.now(),
+            at,
             actor: ActorRef::Key { key: keys.name, project: principal.project },
             model: if renamed { request.model.as_str().into() } else { Arc::clone(&model) },
             upstream: Arc::clone(&provider),
@@ -139,7 +140,8 @@ pub(super) async fn begin(
     });
     let mut kept = std::mem::take(&mut draft.kept);
     let (request_verdict, request_findings) = (draft.record.verdict, report.tally.counts());
-    let own_before_log = started.elapsed();
+    let decided = Instant::now();
+    let own_before_log = decided - started;
     let ticket = draft.submit()?;
     // Not before the log has the decision: without it nobody finds what was kept.
     kept.sent(sealed.value(), &report.tally);
@@ -174,15 +176,15 @@ pub(super) async fn begin(
         settings,
     });
     if exchange.settings.audit == AuditMode::Strict {
-        let waited = Instant::now();
         if let Err(error) = exchange.recorded().await {
             // Back to the caller's: it is told why.
             std::mem::swap(trace, &mut exchange.trace);
             return Err(log_failed(error).into());
         }
-        exchange.gateway.metrics.commit(waited.elapsed());
-        exchange.timing.recorded = Some(micros(started.elapsed()));
-        exchange.trace.committed(waited, None);
+        let recorded = Instant::now();
+        exchange.gateway.metrics.commit(recorded - decided);
+        exchange.timing.recorded = Some(micros(recorded - started));
+        exchange.trace.committed(decided, None);
     }
     Ok((exchange, Outbound { body: sealed, stream, context: None }, target, vault))
 }

@@ -91,7 +91,7 @@ impl Exchange {
         let (request_index, request_leaf) = named.ok_or(AuditError::Unfounded)?;
         let outcome = Event::Outcome(Box::new(ExchangeOutcome {
             exchange: self.id,
-            at: self.gateway.clock.now(),
+            at: now,
             request_index,
             request_leaf: Digest(request_leaf),
             request_verdict: self.request_verdict,

@@ -124,7 +124,6 @@ async fn send(
     // When every breaker is open there is nothing better to try: the first that comes back closes its own.
     let all_rest = target.providers.iter().all(|p| !p.available(now));
     for provider in target.providers.iter().filter(|p| all_rest || p.available(now)) {
-        let now = exchange.gateway.clock.monotonic();
         outbound.context = exchange.trace.calls(provider, &target.model);
         match exchange.gateway.client.send(provider, &outbound, first_byte_time).await {
             Ok(response) => {
@@ -135,18 +134,18 @@ async fn send(
             }
             Err(SendError::Connect(error)) => {
                 // No byte of the request left: another provider may have it.
-                provider.failed(now);
+                provider.failed(exchange.gateway.clock.monotonic());
                 tracing::warn!(provider = provider.name(), error = &*error, "an upstream cannot be reached");
             }
             Err(SendError::Broken(error)) => {
-                provider.failed(now);
+                provider.failed(exchange.gateway.clock.monotonic());
                 tracing::warn!(provider = provider.name(), error = &*error, "an upstream broke off");
                 last =
                     raise::upstream("upstream.broken", 502, "the upstream broke off before its answer began");
                 break;
             }
             Err(SendError::Timeout) => {
-                provider.failed(now);
+                provider.failed(exchange.gateway.clock.monotonic());
                 tracing::warn!(provider = provider.name(), "an upstream did not answer in time");
                 last = raise::upstream("upstream.timeout", 504, "the upstream did not answer in time");
                 break;
@@ -165,9 +164,9 @@ fn note_health(provider: &Provider, response: &Response<UpstreamBody>, exchange:
 }
 
 impl Exchange {
-    /// Notes that the first byte of the answer is ready.
-    pub(crate) fn first_byte(&mut self) {
-        let after = self.started.elapsed();
+    /// Notes when the first byte of the answer was ready.
+    pub(crate) fn first_byte(&mut self, at: Instant) {
+        let after = at.saturating_duration_since(self.started);
         self.gateway.metrics.first_token(after);
         self.timing.first_byte = Some(micros(after));
     }

@@ -1,7 +1,7 @@
 //! The HTTP client towards upstreams.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -232,7 +232,8 @@ fn head(destination: &Destination, credential: Option<&Credential>, outbound: &O
         let (name, value) = context.header();
         write(&[b"\r\n", name.as_bytes(), b": ", value.as_bytes()]);
     }
-    let length = outbound.body.value().len().to_string();
-    write(&[b"\r\ncontent-length: ", length.as_bytes(), b"\r\n\r\n"]);
+    write(&[b"\r\ncontent-length: "]);
+    // Writing to memory does not fail.
+    let _ = write!(head, "{}\r\n\r\n", outbound.body.value().len());
     head
 }
