@@ -157,7 +157,7 @@ impl Relay {
     pub(crate) fn new(
         exchange: Box<Exchange>,
         upstream: UpstreamBody,
-        vault: Box<Vault>,
+        vault: Vault,
         decision: DecisionRecord,
     ) -> Self {
         let limits = &exchange.settings.limits;
@@ -165,7 +165,7 @@ impl Relay {
         let mut rights = exchange.gateway.rights.subscribe();
         rights.mark_changed();
         let may_restore = Box::new(exchange.may_restore());
-        let guard = StreamGuard::new(std::sync::Arc::clone(&exchange.guard), *vault, may_restore);
+        let guard = StreamGuard::new(std::sync::Arc::clone(&exchange.guard), vault, may_restore);
         Relay {
             decoder: SseDecoder::new(limits.event_bytes),
             idle: Box::pin(tokio::time::sleep(limits.idle_time)),

@@ -143,7 +143,7 @@ async fn stream(
         }
     };
     let id = exchange.id;
-    let mut response = Response::new(Body::relay(Relay::new(exchange, body, vault, decision)));
+    let mut response = Response::new(Body::relay(Relay::new(exchange, body, *vault, decision)));
     let headers = response.headers_mut();
     headers.extend(kept);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENTS));
