@@ -199,7 +199,8 @@ fn receipts_verify_and_no_bent_receipt_does() {
     let pending: Vec<_> = (0..20).map(|n| log.submit(event(n)).unwrap()).collect();
     let recorded: Vec<_> = pending.into_iter().map(|p| p.wait().unwrap()).collect();
     for one in &recorded {
-        let text = one.receipt().to_string();
+        let text = one.receipt_text();
+        assert_eq!(text, one.receipt().to_string());
         assert!(text.bytes().all(|b| b.is_ascii_graphic()));
         let receipt: Receipt = text.parse().unwrap();
         assert_eq!((receipt.index(), receipt.leaf().0), (one.index(), one.leaf()));
