@@ -6,6 +6,7 @@
 //! cache of bounded size that is emptied when full. It never gives up; a text that fills the cache over and over only
 //! makes it slower.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use regex_automata::hybrid::dfa::{Cache, DFA};
@@ -15,10 +16,10 @@ use regex_syntax::hir::Hir;
 
 use crate::Detector;
 use crate::engine::EngineError;
-use crate::lead::Lead;
+use crate::needle::Needle;
 use crate::run::{Fate, Run};
 use crate::trail::Trail;
-use crate::trigger::{Place, Trigger};
+use crate::trigger::{Place, Trigger, is_loose};
 
 /// Longest candidate that a detector may ask for: what a stream holds back is bounded by it.
 const MAX_SPAN_LIMIT: usize = 64 * 1024;
@@ -31,8 +32,6 @@ const BOUNDS: [usize; 4] = [48, 128, 512, MAX_SPAN_LIMIT];
 const CACHE: usize = 6 << 20;
 /// ... and the least that one gets.
 const LEAST_CACHE: usize = 1 << 19;
-/// Bytes for the states of the automaton of patterns that begin with a repetition.
-const LEAD_CACHE: usize = 1 << 19;
 /// Largest compiled form before determinisation.
 const NFA_LIMIT: usize = 8 << 20;
 
@@ -57,7 +56,7 @@ pub(crate) struct Slot {
 }
 
 /// Patterns of about the same length, run from one place all at once.
-struct Group {
+pub(crate) struct Group {
     dfa: DFA,
     /// The slot of each pattern.
     slots: Vec<usize>,
@@ -69,11 +68,10 @@ struct Group {
 /// The compiled patterns.
 pub(crate) struct Automata {
     groups: Vec<Group>,
-    /// Where any of the groups may find something.
+    /// Where any of these groups may find something.
     trigger: Trigger,
-    /// The patterns that begin with a repetition, and their automaton, run for one of them at a time.
-    leads: Vec<(usize, Lead)>,
-    led: DFA,
+    /// Groups of patterns that may begin nearly anywhere, and what to look for instead of their beginnings.
+    sought: Vec<(Needle, Group)>,
     slots: Vec<Slot>,
 }
 
@@ -81,14 +79,15 @@ pub(crate) struct Automata {
 pub(crate) struct Caches {
     owner: Arc<Automata>,
     groups: Vec<(Cache, Trail)>,
-    led: Cache,
+    sought: Vec<(Cache, Trail)>,
 }
 
 impl Caches {
     pub(crate) fn new(owner: &Arc<Automata>) -> Caches {
+        let new = |group: &Group| (group.dfa.create_cache(), Trail::default());
         Caches {
-            groups: owner.groups.iter().map(|g| (g.dfa.create_cache(), Trail::default())).collect(),
-            led: owner.led.create_cache(),
+            groups: owner.groups.iter().map(new).collect(),
+            sought: owner.sought.iter().map(|(_, group)| new(group)).collect(),
             owner: Arc::clone(owner),
         }
     }
@@ -99,16 +98,20 @@ impl Caches {
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.groups.iter().map(|(cache, _)| cache.memory_usage()).sum::<usize>() + self.led.memory_usage()
+        self.all().map(|(cache, _)| cache.memory_usage()).sum()
     }
 
     pub(crate) fn clears(&self) -> usize {
-        self.groups.iter().map(|(cache, _)| cache.clear_count()).sum::<usize>() + self.led.clear_count()
+        self.all().map(|(cache, _)| cache.clear_count()).sum()
     }
 
     /// Another text, or another part of one: what was learnt about places no longer holds.
     pub(crate) fn forget_places(&mut self) {
-        self.groups.iter_mut().for_each(|(_, trail)| trail.forget());
+        self.groups.iter_mut().chain(&mut self.sought).for_each(|(_, trail)| trail.forget());
+    }
+
+    fn all(&self) -> impl Iterator<Item = &(Cache, Trail)> {
+        self.groups.iter().chain(&self.sought)
     }
 }
 
@@ -152,69 +155,60 @@ impl Automata {
                 }
             }
         }
-        let mut leads = Vec::new();
-        let mut led = Vec::new();
-        let mut grouped: Vec<(Vec<usize>, Vec<Hir>)> = vec![Default::default(); BOUNDS.len()];
+        let mut grouped: BTreeMap<_, Members> = BTreeMap::new();
         for (index, (slot, expression)) in slots.iter().zip(expressions).enumerate() {
-            match Lead::of(&expression).filter(|_| slot.role == Role::Whole) {
-                Some(lead) => {
-                    leads.push((index, lead));
-                    led.push(expression);
-                }
-                None => {
-                    let bound = BOUNDS.partition_point(|&bound| bound < slot.max_span);
-                    let Some((members, expressions)) = grouped.get_mut(bound) else { continue };
-                    members.push(index);
-                    expressions.push(expression);
-                }
-            }
+            // Markers are told by their beginnings, in the order in which they stand.
+            let needle = if slot.role == Role::Whole { needle(&expression)? } else { None };
+            let bound = BOUNDS.partition_point(|&bound| bound < slot.max_span);
+            grouped
+                .entry((needle.as_ref().map(|n| n.byte), bound))
+                .or_default()
+                .add(index, expression, needle);
         }
         let mut compiled = Vec::new();
-        for (members, expressions) in grouped.into_iter().filter(|(members, _)| !members.is_empty()) {
-            compiled.push((compile(&expressions)?, members, expressions));
+        for members in grouped.into_values() {
+            compiled.push((compile(&members.expressions)?, members));
         }
         let states: usize = compiled.iter().map(|(nfa, ..)| nfa.states().len()).sum();
-        let mut groups = Vec::new();
-        for (nfa, members, expressions) in compiled {
+        let (mut groups, mut sought) = (Vec::new(), Vec::new());
+        for (nfa, Members { slots: members, expressions, needle }) in compiled {
             let cache = (cache * nfa.states().len() / states.max(1)).max(cache.min(LEAST_CACHE));
             let shortest = expressions.iter().filter_map(|e| e.properties().minimum_len()).min().unwrap_or(1);
-            groups.push(Group {
+            let group = Group {
                 trigger: Trigger::new(&nfa, shortest),
                 dfa: automaton(nfa, cache)?,
                 reach: members.iter().filter_map(|&i| slots.get(i)).map(|s| s.max_span).max().unwrap_or(0),
                 slots: members,
-            });
+            };
+            match needle {
+                None => groups.push(group),
+                Some(needle) => sought.push((needle, group)),
+            }
         }
-        Ok(Automata {
-            trigger: Trigger::any(groups.iter().map(|g| &g.trigger)),
-            groups,
-            led: automaton(compile(&led)?, LEAD_CACHE)?,
-            leads,
-            slots,
-        })
+        // What the longest leaves undecided the others need not look at.
+        sought.sort_by_key(|(_, group): &(Needle, Group)| std::cmp::Reverse(group.reach));
+        Ok(Automata { trigger: Trigger::any(groups.iter().map(|g| &g.trigger)), groups, sought, slots })
     }
 
     pub(crate) fn slots(&self) -> &[Slot] {
         &self.slots
     }
 
-    pub(crate) fn leads(&self) -> &[(usize, Lead)] {
-        &self.leads
-    }
-
     pub(crate) fn trigger(&self) -> &Trigger {
         &self.trigger
     }
 
-    pub(crate) fn memory(&self) -> usize {
-        let automata = self.groups.iter().map(|g| &g.dfa).chain([&self.led]);
-        let compiled: usize = automata.map(|dfa| dfa.memory_usage() + dfa.get_nfa().memory_usage()).sum();
-        let triggers: usize =
-            self.groups.iter().map(|g| &g.trigger).chain([&self.trigger]).map(Trigger::memory).sum();
-        compiled + triggers + self.leads.iter().map(|(_, lead)| size_of_val(lead)).sum::<usize>()
+    /// The groups of patterns with a needle.
+    pub(crate) fn sought(&self) -> &[(Needle, Group)] {
+        &self.sought
     }
 
-    /// Every candidate that starts at `start`, for all patterns that do not begin with a repetition, into `found`.
+    pub(crate) fn memory(&self) -> usize {
+        let groups = self.groups.iter().chain(self.sought.iter().map(|(_, group)| group));
+        self.trigger.memory() + groups.map(Group::memory).sum::<usize>()
+    }
+
+    /// Every candidate that starts at `start`, for all patterns without a needle, into `found`.
     pub(crate) fn run(
         &self,
         caches: &mut Caches,
@@ -267,25 +261,64 @@ impl Automata {
         fate
     }
 
-    /// Every candidate of the `lead`th pattern that begins with a repetition that starts at `start`.
-    pub(crate) fn run_led(
+    /// The same for the patterns of the `index`th group with a needle.
+    pub(crate) fn run_sought(
         &self,
+        index: usize,
         caches: &mut Caches,
         text: &[u8],
-        lead: usize,
         start: usize,
-        limit: usize,
         complete: bool,
-    ) -> (Option<Ends>, Fate) {
-        let mut found: Option<Ends> = None;
-        let run = Run { dfa: &self.led, text, start, limit, complete };
-        let slot = self.leads.get(lead).map_or(usize::MAX, |(slot, _)| *slot);
-        let fate = run.follow(&mut caches.led, anchor(lead), None, |_, end, _| {
-            let first = found.map_or(end, |f| f.first);
-            found = Some(Ends { slot, first, last: end });
-        });
-        (found, fate)
+        found: &mut Vec<Ends>,
+    ) -> Fate {
+        found.clear();
+        match (self.sought.get(index), caches.sought.get_mut(index)) {
+            (Some((_, group)), Some((cache, trail))) => {
+                self.run_group(group, cache, trail, text, start, complete, found)
+            }
+            _ => Fate::Decided,
+        }
     }
+}
+
+impl Group {
+    pub(crate) fn trigger(&self) -> &Trigger {
+        &self.trigger
+    }
+
+    /// The largest `max_span`.
+    pub(crate) fn reach(&self) -> usize {
+        self.reach
+    }
+
+    fn memory(&self) -> usize {
+        self.dfa.memory_usage() + self.dfa.get_nfa().memory_usage() + self.trigger.memory()
+    }
+}
+
+/// Patterns to be compiled together.
+#[derive(Default)]
+struct Members {
+    slots: Vec<usize>,
+    expressions: Vec<Hir>,
+    needle: Option<Needle>,
+}
+
+impl Members {
+    fn add(&mut self, slot: usize, expression: Hir, needle: Option<Needle>) {
+        self.slots.push(slot);
+        self.expressions.push(expression);
+        match (&mut self.needle, needle) {
+            (Some(known), Some(needle)) => known.join(&needle),
+            (known, needle) => *known = needle,
+        }
+    }
+}
+
+/// What to look for instead of the beginning of a pattern that may begin nearly anywhere.
+fn needle(expression: &Hir) -> Result<Option<Needle>, EngineError> {
+    let Some(needle) = Needle::of(expression) else { return Ok(None) };
+    Ok(is_loose(&compile(std::slice::from_ref(expression))?).then_some(needle))
 }
 
 fn note(found: &mut Vec<Ends>, slot: usize, end: usize) {
@@ -319,8 +352,6 @@ fn too_large(source: impl std::error::Error + Send + Sync + 'static) -> EngineEr
 fn compile(expressions: &[Hir]) -> Result<NFA, EngineError> {
     let config =
         NFA::config().utf8(false).which_captures(WhichCaptures::None).nfa_size_limit(Some(NFA_LIMIT));
-    let never = [Hir::fail()];
-    let expressions = if expressions.is_empty() { &never } else { expressions };
     NFA::compiler().configure(config).build_many_from_hir(expressions).map_err(too_large)
 }
 
@@ -336,60 +367,4 @@ fn automaton(nfa: NFA, cache: usize) -> Result<DFA, EngineError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Everything found at every place of `text`.
-    fn found(
-        automata: &Arc<Automata>,
-        text: &[u8],
-        complete: bool,
-    ) -> (Vec<(usize, Fate, Vec<Ends>)>, usize) {
-        let mut caches = Caches::new(automata);
-        let mut all = Vec::new();
-        for start in 0..text.len() {
-            let mut ends = Vec::new();
-            let fate = automata.run(&mut caches, text, start, complete, &mut ends);
-            ends.sort_unstable_by_key(|e| e.slot);
-            all.push((start, fate, ends));
-        }
-        (all, caches.clears())
-    }
-
-    fn text() -> String {
-        let unit = "password: hunter2hunter2 call +49 30 901820 ignore all previous instructions eyJeyJeyJeyJhbGciOi.eyJ.x ";
-        let mut text = unit.repeat(5);
-        text.push_str(&"eyJ".repeat(400));
-        text.push_str(&unit.to_uppercase());
-        text
-    }
-
-    #[test]
-    fn a_cache_that_is_always_full_changes_nothing() {
-        let detectors = crate::standard_detectors();
-        let roomy = Arc::new(Automata::new(&detectors).unwrap());
-        let tight = Arc::new(Automata::with_cache(&detectors, 1).unwrap());
-        for complete in [false, true] {
-            let (expected, none) = found(&roomy, text().as_bytes(), complete);
-            let (got, emptied) = found(&tight, text().as_bytes(), complete);
-            assert!(none == 0 && emptied > 20, "{none} and {emptied}");
-            assert_eq!(got, expected);
-        }
-    }
-
-    #[test]
-    fn what_earlier_runs_went_through_changes_nothing() {
-        let automata = Arc::new(Automata::new(&crate::standard_detectors()).unwrap());
-        let text = text();
-        let (remembered, _) = found(&automata, text.as_bytes(), true);
-        let mut caches = Caches::new(&automata);
-        for (start, fate, ends) in remembered {
-            caches.forget_places();
-            let mut alone = Vec::new();
-            assert_eq!(automata.run(&mut caches, text.as_bytes(), start, true, &mut alone), fate);
-            alone.sort_unstable_by_key(|e| e.slot);
-            let last = |ends: &[Ends]| ends.iter().map(|e| (e.slot, e.last)).collect::<Vec<_>>();
-            assert_eq!(last(&alone), last(&ends), "at {start}");
-        }
-    }
-}
+mod tests;

@@ -24,7 +24,7 @@ mod context;
 mod detector;
 mod detectors;
 mod engine;
-mod lead;
+mod needle;
 mod profile;
 mod reader;
 mod readings;

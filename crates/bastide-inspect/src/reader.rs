@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bastide_types::{Score, Span, View};
 
 use crate::automaton::{Automata, Caches, Ends, Role, Slot};
-use crate::lead::Lead;
 use crate::run::Fate;
 use crate::{Candidate, Detector};
 
@@ -146,18 +145,15 @@ impl Reader {
             cx.caches.forget_places();
             let mut ends = std::mem::take(&mut cx.work.ends);
             let automata = cx.automata;
-            automata.trigger().each(text, from, complete, |start| {
+            // The kinds that begin at most words go first: where a word is cut, the others need not look at it.
+            for sought in 0..automata.sought().len() {
+                self.seek(cx, &mut block, sought, &mut ends, found);
+            }
+            automata.trigger().each(text, from..block.decided, complete, |start| {
                 let fate = automata.run(cx.caches, text, start, complete, &mut ends);
-                if fate == Fate::Cut || !ends.iter().all(|e| self.decide(cx, &mut block, start, *e, found)) {
-                    block.decided = start;
-                    return false;
-                }
-                true
+                self.decide_all(cx, &mut block, start, (fate, &ends), found)
             });
             cx.work.ends = ends;
-            for (index, (slot, lead)) in automata.leads().iter().enumerate() {
-                self.decide_led(cx, &mut block, *slot, (index, lead), found);
-            }
         }
         let decided = block.decided;
         self.from = base + decided;
@@ -174,11 +170,52 @@ impl Reader {
         self.needed()
     }
 
+    /// Decides the candidates of the patterns that are looked for by a needle.
+    fn seek(
+        &mut self,
+        cx: &mut Context<'_>,
+        block: &mut Block<'_>,
+        sought: usize,
+        ends: &mut Vec<Ends>,
+        found: &mut dyn FnMut(Found),
+    ) {
+        let automata = cx.automata;
+        let Some((needle, group)) = automata.sought().get(sought) else { return };
+        let Block { text, from, complete, .. } = *block;
+        let mut from = from;
+        while from < block.decided
+            && let Some(places) = needle.next(text, from, group.reach(), complete)
+        {
+            from = places.end;
+            let places = places.start..places.end.min(block.decided);
+            group.trigger().each(text, places, complete, |start| {
+                let fate = automata.run_sought(sought, cx.caches, text, start, complete, ends);
+                self.decide_all(cx, block, start, (fate, ends), found)
+            });
+        }
+    }
+
+    /// Decides the candidates that start at `start`; false where the text does not suffice.
+    fn decide_all(
+        &mut self,
+        cx: &Context<'_>,
+        block: &mut Block<'_>,
+        start: usize,
+        (fate, ends): (Fate, &[Ends]),
+        found: &mut dyn FnMut(Found),
+    ) -> bool {
+        let decided = fate == Fate::Decided && ends.iter().all(|&e| self.decide(cx, block, start, e, found));
+        if !decided {
+            block.decided = start;
+        }
+        decided
+    }
+
     /// Decides the candidate of one slot that starts at `start`; false where the text does not suffice.
     fn decide(
         &mut self,
         cx: &Context<'_>,
-        block: &mut Block<'_>,
+        block: &Block<'_>,
         start: usize,
         ends: Ends,
         found: &mut dyn FnMut(Found),
@@ -224,61 +261,6 @@ impl Reader {
                     true
                 }
             },
-        }
-    }
-
-    /// Decides the candidates of a slot whose pattern begins with a repetition.
-    fn decide_led(
-        &mut self,
-        cx: &mut Context<'_>,
-        block: &mut Block<'_>,
-        slot: usize,
-        (index, lead): (usize, &Lead),
-        found: &mut dyn FnMut(Found),
-    ) {
-        let Some(&Slot { max_span, .. }) = cx.automata.slots().get(slot) else { return };
-        let (text, base, complete) = (block.text, block.base, block.complete);
-        let mut low = self.low(slot).saturating_sub(base).max(block.from);
-        while let Some(end) = lead.next_end(text, low) {
-            // What follows the repetition does not depend on where that starts: one run tells for all starts.
-            let mut start = lead.start(text, low, end);
-            let Some(latest) = end.checked_sub(lead.min).filter(|&latest| start <= latest) else {
-                low = end;
-                continue;
-            };
-            let limit = latest.saturating_add(max_span);
-            let (ends, fate) = cx.automata.run_led(cx.caches, text, index, latest, limit, complete);
-            low = end;
-            while start <= latest {
-                let cut = Some(start.max(text.len().saturating_sub(max_span)));
-                let cut = cut.filter(|&cut| fate == Fate::Cut && cut <= latest);
-                let whole =
-                    ends.map(|e| start.max(e.first.saturating_sub(max_span))).filter(|&s| s <= latest);
-                start = match (whole, cut) {
-                    (None, None) => break,
-                    (Some(start), cut) if cut.is_none_or(|cut| start < cut) => start,
-                    (_, cut) => {
-                        block.decided = block.decided.min(cut.unwrap_or(start));
-                        return;
-                    }
-                };
-                let limit = start.saturating_add(max_span);
-                let (Some(ends), _) = cx.automata.run_led(cx.caches, text, index, start, limit, complete)
-                else {
-                    break;
-                };
-                if !self.decide(cx, block, start, ends, found) {
-                    block.decided = block.decided.min(start);
-                    return;
-                }
-                let next = self.low(slot).saturating_sub(base);
-                low = low.max(next);
-                start = next.max(start + 1);
-            }
-        }
-        if !complete {
-            let start = lead.start(text, low.max(text.len().saturating_sub(max_span)), text.len());
-            block.decided = block.decided.min(start);
         }
     }
 

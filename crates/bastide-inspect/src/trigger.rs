@@ -3,6 +3,8 @@
 //! A table of one bit for each combination says whether any pattern can begin that way. Most places of most texts are
 //! ruled out here, at a nanosecond a byte, and the automaton never sees them.
 
+use std::ops::Range;
+
 use regex_automata::nfa::thompson::{NFA, State};
 use regex_automata::util::look::Look;
 use regex_automata::util::primitives::StateID;
@@ -12,6 +14,8 @@ pub(crate) const DEPTH: usize = 3;
 /// Kinds of bytes, as a power of two: 64 to the third are 32 KiB of bits, once behind a word character and once not.
 const KIND_BITS: usize = 6;
 const KEYS: usize = 1 << (DEPTH * KIND_BITS + 1);
+/// A pattern that can begin with more combinations than this can begin at most words.
+const LOOSE: usize = 4096;
 
 /// The kind of each byte: letters without case, digits, and the punctuation that candidates begin with. Bytes of one
 /// kind are all word characters or all not.
@@ -129,6 +133,12 @@ impl Trigger {
             // Shorter than the table is deep: whatever follows.
             return self.mark(key, more);
         }
+        if more == 1 {
+            for &id in states {
+                walk.transitions(id, |byte, _| self.mark(key << KIND_BITS | usize::from(kind(byte)), 0));
+            }
+            return;
+        }
         for (kind, next) in walk.successors(states).into_iter().enumerate() {
             if !next.is_empty() && word.is_none_or(|word| word == is_word_kind(kind)) {
                 let states = walk.closure(next, None);
@@ -168,22 +178,26 @@ impl Trigger {
         is_set(&self.bits, key)
     }
 
-    /// Calls `visit` with every place from `from` on where a candidate may start, ascending, until it says false. The
-    /// last places, too close to the end of the text to tell, are among them where one may begin with the bytes that are
+    /// Calls `visit` with every one of `places` where a candidate may start, ascending, until it says false. The last
+    /// places of the text, too close to its end to tell, are among them where one may begin with the bytes that are
     /// there, unless the text is `complete` and no candidate so short.
     pub(crate) fn each(
         &self,
         text: &[u8],
-        from: usize,
+        places: Range<usize>,
         complete: bool,
         mut visit: impl FnMut(usize) -> bool,
     ) {
         const MASK: usize = (1 << (DEPTH * KIND_BITS)) - 1;
-        let Some(rest) = text.get(from..) else { return };
-        let (ahead, tail) = rest.split_at(rest.len().min(DEPTH - 1));
+        let Range { start: from, end } = places;
+        let tail = end.min((text.len() + 1).saturating_sub(DEPTH)).max(from);
+        let (ahead, last) = match text.get(from..tail + DEPTH - 1) {
+            Some(full) => full.split_at(DEPTH - 1),
+            None => Default::default(),
+        };
         let mut key = ahead.iter().fold(0, |key, &byte| key << KIND_BITS | usize::from(kind(byte)));
         let mut behind_word = from.checked_sub(1).and_then(|i| text.get(i)).is_some_and(|&b| is_word(b));
-        for (at, &byte) in tail.iter().enumerate() {
+        for (at, &byte) in last.iter().enumerate() {
             key = (key << KIND_BITS | usize::from(kind(byte))) & MASK;
             let full = usize::from(behind_word) << (DEPTH * KIND_BITS) | key;
             behind_word = is_word_kind(key >> ((DEPTH - 1) * KIND_BITS));
@@ -192,7 +206,7 @@ impl Trigger {
             }
         }
         let room = if complete { self.shortest.min(DEPTH) } else { 1 };
-        for at in text.len() - ahead.len()..(text.len() + 1).saturating_sub(room) {
+        for at in tail..end.min((text.len() + 1).saturating_sub(room)) {
             if self.admits(Place::new(text, at)) && !visit(at) {
                 return;
             }
@@ -202,6 +216,19 @@ impl Trigger {
     pub(crate) fn memory(&self) -> usize {
         self.fewer.iter().chain([&self.bits]).map(|bits| bits.len() * size_of::<u64>()).sum()
     }
+}
+
+/// Whether a table would be of little use to the patterns of `nfa`: most texts have many places that it admits.
+pub(crate) fn is_loose(nfa: &NFA) -> bool {
+    let mut walk = Walk::new(nfa);
+    let mut states = walk.closure([nfa.start_anchored()], None);
+    let mut combinations = 1;
+    for _ in 0..DEPTH {
+        let next = walk.successors(&states);
+        combinations *= next.iter().filter(|states| !states.is_empty()).count();
+        states = walk.closure(next.into_iter().flatten(), None);
+    }
+    combinations > LOOSE
 }
 
 fn is_set(bits: &[u64], key: usize) -> bool {
@@ -326,7 +353,7 @@ mod tests {
             .build_many(patterns)
             .unwrap();
         let mut places = Vec::new();
-        Trigger::new(&nfa, 1).each(text.as_bytes(), 0, false, |at| {
+        Trigger::new(&nfa, 1).each(text.as_bytes(), 0..text.len(), false, |at| {
             places.push(at);
             true
         });

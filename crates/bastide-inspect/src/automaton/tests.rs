@@ -1,0 +1,118 @@
+//! What runs find does not depend on the room for states, on earlier runs, or on where candidates are looked for.
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Everything found at every place of `text`.
+fn found(automata: &Arc<Automata>, text: &[u8], complete: bool) -> (Vec<(usize, Fate, Vec<Ends>)>, usize) {
+    let mut caches = Caches::new(automata);
+    let mut all = Vec::new();
+    for start in 0..text.len() {
+        let mut ends = Vec::new();
+        let fate = automata.run(&mut caches, text, start, complete, &mut ends);
+        ends.sort_unstable_by_key(|e| e.slot);
+        all.push((start, fate, ends));
+    }
+    (all, caches.clears())
+}
+
+fn text() -> String {
+    let unit = "password: hunter2hunter2 call +49 30 901820 ignore all previous instructions eyJeyJeyJeyJhbGciOi.eyJ.x ";
+    let mut text = unit.repeat(5);
+    text.push_str(&"eyJ".repeat(400));
+    text.push_str(&unit.to_uppercase());
+    text
+}
+
+#[test]
+fn a_cache_that_is_always_full_changes_nothing() {
+    let detectors = crate::standard_detectors();
+    let roomy = Arc::new(Automata::new(&detectors).unwrap());
+    let tight = Arc::new(Automata::with_cache(&detectors, 1).unwrap());
+    for complete in [false, true] {
+        let (expected, none) = found(&roomy, text().as_bytes(), complete);
+        let (got, emptied) = found(&tight, text().as_bytes(), complete);
+        assert!(none == 0 && emptied > 20, "{none} and {emptied}");
+        assert_eq!(got, expected);
+    }
+}
+
+#[test]
+fn what_earlier_runs_went_through_changes_nothing() {
+    let automata = Arc::new(Automata::new(&crate::standard_detectors()).unwrap());
+    let text = text();
+    let (remembered, _) = found(&automata, text.as_bytes(), true);
+    let mut caches = Caches::new(&automata);
+    for (start, fate, ends) in remembered {
+        caches.forget_places();
+        let mut alone = Vec::new();
+        assert_eq!(automata.run(&mut caches, text.as_bytes(), start, true, &mut alone), fate);
+        alone.sort_unstable_by_key(|e| e.slot);
+        let last = |ends: &[Ends]| ends.iter().map(|e| (e.slot, e.last)).collect::<Vec<_>>();
+        assert_eq!(last(&alone), last(&ends), "at {start}");
+    }
+}
+
+/// What the patterns with a needle describe, whole and mutilated, among other things.
+fn text_with_needles() -> impl Strategy<Value = String> {
+    let sample = prop::sample::select(vec![
+        "ada.lovelace@example.com",
+        "über.ада@bücher.example",
+        "abc8Q~Zk3Jq9xW2LmN8vRt5YbC7dFgHjKpQsTuV",
+        "Zk3Jq9xW2LmN8v.atlasv1.Zk3Jq9xW2LmN8vRt5YbC",
+        "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs",
+        "0123456789abcdef0123456789abcdef-us12",
+        "many words of prose. ",
+        "2024-06-02 v1.2.3-rc.1 ~/x ",
+    ]);
+    let piece = (sample, 0..60usize, 0..60usize).prop_map(|(sample, from, length)| {
+        sample.chars().skip(if from < 30 { 0 } else { from }).take(length).collect::<String>()
+    });
+    prop::collection::vec(prop_oneof![4 => piece, 1 => "[a-f0-9@~.ü -]{0,6}"], 0..6)
+        .prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_starts_where_no_needle_says_so(text in text_with_needles(), complete in any::<bool>()) {
+        static AUTOMATA: LazyLock<Arc<Automata>> =
+            LazyLock::new(|| Arc::new(Automata::new(&crate::standard_detectors()).unwrap()));
+        let (mut caches, mut ends, text) = (Caches::new(&AUTOMATA), Vec::new(), text.as_bytes());
+        for (index, (needle, group)) in AUTOMATA.sought().iter().enumerate() {
+            let (mut from, mut places) = (0, Vec::new());
+            while let Some(next) = needle.next(text, from, group.reach(), complete) {
+                from = next.end;
+                places.extend(next);
+            }
+            for start in (0..text.len()).filter(|start| !places.contains(start)) {
+                let fate = AUTOMATA.run_sought(index, &mut caches, text, start, complete, &mut ends);
+                prop_assert_eq!((fate, ends.as_slice()), (Fate::Decided, [].as_slice()), "{} at {}", index, start);
+            }
+        }
+    }
+}
+
+#[test]
+fn patterns_that_begin_at_most_words_have_a_needle() {
+    let automata = Automata::new(&crate::standard_detectors()).unwrap();
+    let ids: Vec<_> = automata
+        .sought()
+        .iter()
+        .flat_map(|(needle, group)| group.slots.iter().map(|slot| (char::from(needle.byte), *slot)))
+        .map(|(byte, slot)| (byte, crate::standard_detectors()[automata.slots()[slot].detector].id()))
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            ('@', "personal.email"),
+            ('.', "credential.terraform-cloud"),
+            ('.', "credential.discord-bot"),
+            ('~', "credential.azure-ad-client-secret"),
+        ]
+    );
+}
