@@ -7,6 +7,7 @@
 //! makes it slower.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use regex_automata::hybrid::dfa::{Cache, DFA};
@@ -56,7 +57,7 @@ pub(crate) struct Slot {
 }
 
 /// Patterns of about the same length, run from one place all at once.
-pub(crate) struct Group {
+struct Group {
     dfa: DFA,
     /// The slot of each pattern.
     slots: Vec<usize>,
@@ -70,8 +71,8 @@ pub(crate) struct Automata {
     groups: Vec<Group>,
     /// Where any of these groups may find something.
     trigger: Trigger,
-    /// Groups of patterns that may begin nearly anywhere, and what to look for instead of their beginnings.
-    sought: Vec<(Needle, Group)>,
+    /// The group of patterns that may begin nearly anywhere, and what to look for instead of their beginnings.
+    sought: Option<(Needle, Group)>,
     slots: Vec<Slot>,
 }
 
@@ -79,7 +80,7 @@ pub(crate) struct Automata {
 pub(crate) struct Caches {
     owner: Arc<Automata>,
     groups: Vec<(Cache, Trail)>,
-    sought: Vec<(Cache, Trail)>,
+    sought: Option<(Cache, Trail)>,
 }
 
 impl Caches {
@@ -87,7 +88,7 @@ impl Caches {
         let new = |group: &Group| (group.dfa.create_cache(), Trail::default());
         Caches {
             groups: owner.groups.iter().map(new).collect(),
-            sought: owner.sought.iter().map(|(_, group)| new(group)).collect(),
+            sought: owner.sought.as_ref().map(|(_, group)| new(group)),
             owner: Arc::clone(owner),
         }
     }
@@ -159,18 +160,15 @@ impl Automata {
         for (index, (slot, expression)) in slots.iter().zip(expressions).enumerate() {
             // Markers are told by their beginnings, in the order in which they stand.
             let needle = if slot.role == Role::Whole { needle(&expression)? } else { None };
-            let bound = BOUNDS.partition_point(|&bound| bound < slot.max_span);
-            grouped
-                .entry((needle.as_ref().map(|n| n.byte), bound))
-                .or_default()
-                .add(index, expression, needle);
+            let bound = needle.is_none().then(|| BOUNDS.partition_point(|&bound| bound < slot.max_span));
+            grouped.entry(bound).or_default().add(index, expression, needle);
         }
         let mut compiled = Vec::new();
         for members in grouped.into_values() {
             compiled.push((compile(&members.expressions)?, members));
         }
         let states: usize = compiled.iter().map(|(nfa, ..)| nfa.states().len()).sum();
-        let (mut groups, mut sought) = (Vec::new(), Vec::new());
+        let (mut groups, mut sought) = (Vec::new(), None);
         for (nfa, Members { slots: members, expressions, needle }) in compiled {
             let cache = (cache * nfa.states().len() / states.max(1)).max(cache.min(LEAST_CACHE));
             let shortest = expressions.iter().filter_map(|e| e.properties().minimum_len()).min().unwrap_or(1);
@@ -182,11 +180,9 @@ impl Automata {
             };
             match needle {
                 None => groups.push(group),
-                Some(needle) => sought.push((needle, group)),
+                Some(needle) => sought = Some((needle, group)),
             }
         }
-        // What the longest leaves undecided the others need not look at.
-        sought.sort_by_key(|(_, group): &(Needle, Group)| std::cmp::Reverse(group.reach));
         Ok(Automata { trigger: Trigger::any(groups.iter().map(|g| &g.trigger)), groups, sought, slots })
     }
 
@@ -198,9 +194,15 @@ impl Automata {
         &self.trigger
     }
 
-    /// The groups of patterns with a needle.
-    pub(crate) fn sought(&self) -> &[(Needle, Group)] {
-        &self.sought
+    /// Where the patterns with a needle may find something, from `from` on.
+    pub(crate) fn next_sought(
+        &self,
+        text: &[u8],
+        from: usize,
+        complete: bool,
+    ) -> Option<(Range<usize>, &Trigger)> {
+        let (needle, group) = self.sought.as_ref()?;
+        Some((needle.next(text, from, group.reach, complete)?, &group.trigger))
     }
 
     pub(crate) fn memory(&self) -> usize {
@@ -261,10 +263,9 @@ impl Automata {
         fate
     }
 
-    /// The same for the patterns of the `index`th group with a needle.
+    /// The same for the patterns with a needle.
     pub(crate) fn run_sought(
         &self,
-        index: usize,
         caches: &mut Caches,
         text: &[u8],
         start: usize,
@@ -272,7 +273,7 @@ impl Automata {
         found: &mut Vec<Ends>,
     ) -> Fate {
         found.clear();
-        match (self.sought.get(index), caches.sought.get_mut(index)) {
+        match (&self.sought, &mut caches.sought) {
             (Some((_, group)), Some((cache, trail))) => {
                 self.run_group(group, cache, trail, text, start, complete, found)
             }
@@ -282,15 +283,6 @@ impl Automata {
 }
 
 impl Group {
-    pub(crate) fn trigger(&self) -> &Trigger {
-        &self.trigger
-    }
-
-    /// The largest `max_span`.
-    pub(crate) fn reach(&self) -> usize {
-        self.reach
-    }
-
     fn memory(&self) -> usize {
         self.dfa.memory_usage() + self.dfa.get_nfa().memory_usage() + self.trigger.memory()
     }

@@ -1,44 +1,44 @@
 //! Patterns that may begin nearly anywhere but must soon come to a rare byte: an address and its `@`.
 //!
-//! Every word may start one. Places are asked about only where the byte follows, and nothing before it that cannot
+//! Every word may start one. Places are asked about only where such a byte follows, and nothing before it that cannot
 //! precede it.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// The bytes that patterns may be told by, the rarest in texts first.
+/// The bytes that patterns may be told by.
 const BYTES: [u8; 3] = *b"~@.";
 
-/// A byte that every match contains, and what a match may hold before the first of it.
+/// Of patterns all matches of which contain one of these bytes: what a match may hold before the first of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Needle {
-    pub(crate) byte: u8,
     before: [bool; 256],
 }
 
 impl Needle {
-    /// The needle of a pattern that has one.
+    /// That of a pattern all matches of which contain one.
     pub(crate) fn of(expression: &Hir) -> Option<Needle> {
-        BYTES.into_iter().find_map(|byte| {
-            let mut needle = Needle { byte, before: [false; 256] };
-            let is_one = needle.read(expression);
-            // Ranges around it were noted with it.
+        let mut needle = Needle { before: [false; 256] };
+        if !needle.read(expression) {
+            return None;
+        }
+        for byte in BYTES {
             *needle.before.get_mut(usize::from(byte))? = false;
-            is_one.then_some(needle)
-        })
+        }
+        Some(needle)
     }
 
-    /// Notes what matches of `expression` may hold before the needle. Says whether all of them contain it; what stands
-    /// behind a part that does is not looked at, while every alternative is.
+    /// Notes what matches of `expression` may hold before the first needle. Says whether all of them contain one; what
+    /// stands behind a part that does is not looked at, while every alternative is.
     fn read(&mut self, expression: &Hir) -> bool {
         match expression.kind() {
             HirKind::Empty | HirKind::Look(_) => false,
-            HirKind::Literal(literal) => literal.0.iter().any(|&byte| self.read_range(byte, byte)),
+            HirKind::Literal(literal) => literal.0.iter().any(|&byte| self.note(byte..=byte)),
             HirKind::Class(Class::Bytes(class)) => {
-                class.iter().filter(|range| !self.read_range(range.start(), range.end())).count() == 0
+                class.iter().filter(|range| !self.note(range.start()..=range.end())).count() == 0
             }
-            HirKind::Class(Class::Unicode(_)) => self.read_range(0, u8::MAX),
+            HirKind::Class(Class::Unicode(_)) => self.note(0..=u8::MAX),
             HirKind::Repetition(repetition) => self.read(&repetition.sub) && repetition.min > 0,
             HirKind::Capture(capture) => self.read(&capture.sub),
             HirKind::Concat(parts) => parts.iter().any(|part| self.read(part)),
@@ -47,20 +47,20 @@ impl Needle {
     }
 
     /// The same for one byte of a range.
-    fn read_range(&mut self, start: u8, end: u8) -> bool {
-        if let Some(known) = self.before.get_mut(usize::from(start)..=usize::from(end)) {
+    fn note(&mut self, mut range: RangeInclusive<u8>) -> bool {
+        if let Some(known) = self.before.get_mut(usize::from(*range.start())..=usize::from(*range.end())) {
             known.fill(true);
         }
-        start == self.byte && end == self.byte
+        range.all(|byte| BYTES.contains(&byte))
     }
 
-    /// The needle of either pattern, where it is the same byte.
+    /// That of the patterns of both.
     pub(crate) fn join(&mut self, other: &Needle) {
         self.before.iter_mut().zip(&other.before).for_each(|(before, other)| *before |= other);
     }
 
-    /// The first places from `from` on where a match of at most `reach` bytes may start. Where more text is to come,
-    /// the needle may be in it.
+    /// The first places from `from` on where a match of at most `reach` bytes may start. Where more text is to come, a
+    /// needle may be in it.
     pub(crate) fn next(
         &self,
         text: &[u8],
@@ -69,7 +69,7 @@ impl Needle {
         complete: bool,
     ) -> Option<Range<usize>> {
         let rest = text.get(from..).filter(|rest| !rest.is_empty())?;
-        let (ahead, end) = match memchr::memchr(self.byte, rest) {
+        let (ahead, end) = match memchr::memchr3(BYTES[0], BYTES[1], BYTES[2], rest) {
             Some(at) => (at, from + at + 1),
             None if complete => return None,
             None => (rest.len(), text.len()),
@@ -106,27 +106,29 @@ mod tests {
 
     #[test]
     fn a_needle_is_in_every_match() {
-        let byte = |pattern| needle(pattern).map(|needle| char::from(needle.byte));
-        assert_eq!(byte(r"\b[a-z.]+@[a-z]+\.[a-z]+"), Some('@'), "the rarest");
-        assert_eq!(byte(r"[a-z]{3}Q[~][a-z]"), Some('~'));
-        assert_eq!(byte(r"(?:a|bc)+(?:d\.|\.e)"), Some('.'));
-        assert_eq!(byte(r"[a-z]+(?:@|#)x"), None, "one or the other");
-        assert_eq!(byte(r"[a-z]+@?x"), None);
-        assert_eq!(byte(r"(?:[a-z]\.)*x"), None);
-        assert_eq!(byte(r"[a-z@]+"), None);
+        let has = |pattern| needle(pattern).is_some();
+        assert!(has(r"\b[a-z.]+@[a-z]+\.[a-z]+"));
+        assert!(has(r"[a-z]{3}Q[~][a-z]"));
+        assert!(has(r"(?:a|bc)+(?:d\.|\.e)"));
+        assert!(has(r"[a-z]+(?:@|\.\.)x"), "one or the other");
+        assert!(!has(r"[a-z]+(?:@|#)x"));
+        assert!(!has(r"[a-z]+@?x"));
+        assert!(!has(r"(?:[a-z]\.)*x"));
+        assert!(!has(r"[a-z@]+"));
     }
 
     #[test]
     fn matches_start_not_far_before_the_needle() {
         let pattern = r"\b[a-z]+(?:-[a-z])?@[a-z]";
-        assert_eq!(places(pattern, "to ab-c@d.", true), [(3, 8)]);
-        assert_eq!(places(pattern, "to ab.c@d ef", true), [(6, 8)]);
+        assert_eq!(places(pattern, "to ab-c@d,", true), [(3, 8)]);
+        assert_eq!(places(pattern, "to ab,c@d ef", true), [(6, 8)]);
         assert_eq!(
             places(pattern, "abcdefghi@d@", true),
             [(3, 10), (10, 12)],
             "six before the needle at most"
         );
         assert_eq!(places(pattern, "@", true), [(0, 1)]);
+        assert_eq!(places(pattern, "a.b@c", true), [(0, 2), (2, 4)], "any of the bytes");
         assert!(places(pattern, "no needle", true).is_empty());
     }
 

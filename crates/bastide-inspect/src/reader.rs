@@ -146,9 +146,7 @@ impl Reader {
             let mut ends = std::mem::take(&mut cx.work.ends);
             let automata = cx.automata;
             // The kinds that begin at most words go first: where a word is cut, the others need not look at it.
-            for sought in 0..automata.sought().len() {
-                self.seek(cx, &mut block, sought, &mut ends, found);
-            }
+            self.seek(cx, &mut block, &mut ends, found);
             automata.trigger().each(text, from..block.decided, complete, |start| {
                 let fate = automata.run(cx.caches, text, start, complete, &mut ends);
                 self.decide_all(cx, &mut block, start, (fate, &ends), found)
@@ -175,21 +173,17 @@ impl Reader {
         &mut self,
         cx: &mut Context<'_>,
         block: &mut Block<'_>,
-        sought: usize,
         ends: &mut Vec<Ends>,
         found: &mut dyn FnMut(Found),
     ) {
         let automata = cx.automata;
-        let Some((needle, group)) = automata.sought().get(sought) else { return };
-        let Block { text, from, complete, .. } = *block;
-        let mut from = from;
+        let Block { text, mut from, complete, .. } = *block;
         while from < block.decided
-            && let Some(places) = needle.next(text, from, group.reach(), complete)
+            && let Some((places, trigger)) = automata.next_sought(text, from, complete)
         {
             from = places.end;
-            let places = places.start..places.end.min(block.decided);
-            group.trigger().each(text, places, complete, |start| {
-                let fate = automata.run_sought(sought, cx.caches, text, start, complete, ends);
+            trigger.each(text, places, complete, |start| {
+                let fate = automata.run_sought(cx.caches, text, start, complete, ends);
                 self.decide_all(cx, block, start, (fate, ends), found)
             });
         }
