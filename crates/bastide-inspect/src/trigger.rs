@@ -1,7 +1,7 @@
-//! Where candidates may start, by three bytes and what stands before them.
+//! Where candidates may start, by three bytes and what stands before them, and by the three behind the first.
 //!
-//! A table of one bit for each combination says whether any pattern can begin that way. Most places of most texts are
-//! ruled out here, at a nanosecond a byte, and the automaton never sees them.
+//! A table of one bit for each combination says whether any pattern can begin that way, a second whether any can go on
+//! that way. Most places of most texts are ruled out here, at a nanosecond a byte, and the automaton never sees them.
 
 use std::ops::Range;
 
@@ -84,7 +84,9 @@ impl Place {
 #[derive(Clone)]
 pub(crate) struct Trigger {
     bits: Vec<u64>,
-    /// The same by one byte and by two, for the end of a text.
+    /// By as many bytes behind the first, whatever that is.
+    second: Vec<u64>,
+    /// As `bits`, by one byte and by two, for the end of a text.
     fewer: [Vec<u64>; DEPTH - 1],
     /// Bytes in the shortest candidate.
     shortest: usize,
@@ -93,15 +95,35 @@ pub(crate) struct Trigger {
 impl Trigger {
     /// The table for every pattern of `nfa`, none of which matches fewer than `shortest` bytes.
     pub(crate) fn new(nfa: &NFA, shortest: usize) -> Trigger {
-        let mut trigger = Trigger { bits: vec![0; KEYS / 64], fewer: Default::default(), shortest };
+        let mut trigger = Trigger { shortest, ..Trigger::never() };
         let mut walk = Walk::new(nfa);
         for behind_word in [false, true] {
             for before_word in [false, true] {
                 let states = walk.closure([nfa.start_anchored()], Some((behind_word, before_word)));
-                trigger.extend(&mut walk, &states, Some(before_word), usize::from(behind_word), DEPTH);
+                extend(
+                    &mut trigger.bits,
+                    &mut walk,
+                    &states,
+                    Some(before_word),
+                    usize::from(behind_word),
+                    DEPTH,
+                );
             }
         }
+        let states = walk.closure([nfa.start_anchored()], None);
+        let behind_first = walk.successors(&states).into_iter().flatten();
+        let states = walk.closure(behind_first, None);
+        extend(&mut trigger.second, &mut walk, &states, None, 0, DEPTH);
         trigger.shorten()
+    }
+
+    fn never() -> Trigger {
+        Trigger {
+            bits: vec![0; KEYS / 64],
+            second: vec![0; KEYS / 2 / 64],
+            fewer: Default::default(),
+            shortest: usize::MAX,
+        }
     }
 
     /// With the tables of fewer bytes, made from that of all.
@@ -120,45 +142,11 @@ impl Trigger {
         self
     }
 
-    /// Marks every way to go on from `states` by `more` kinds, the first of them as `word` says where it says so.
-    fn extend(
-        &mut self,
-        walk: &mut Walk<'_>,
-        states: &[StateID],
-        word: Option<bool>,
-        key: usize,
-        more: usize,
-    ) {
-        if more == 0 || states.iter().any(|&id| matches!(walk.nfa.state(id), State::Match { .. })) {
-            // Shorter than the table is deep: whatever follows.
-            return self.mark(key, more);
-        }
-        if more == 1 {
-            for &id in states {
-                walk.transitions(id, |byte, _| self.mark(key << KIND_BITS | usize::from(kind(byte)), 0));
-            }
-            return;
-        }
-        for (kind, next) in walk.successors(states).into_iter().enumerate() {
-            if !next.is_empty() && word.is_none_or(|word| word == is_word_kind(kind)) {
-                let states = walk.closure(next, None);
-                self.extend(walk, &states, None, key << KIND_BITS | kind, more - 1);
-            }
-        }
-    }
-
-    /// Sets the bit of `key` followed by any `any` kinds.
-    fn mark(&mut self, key: usize, any: usize) {
-        let width = any * KIND_BITS;
-        for key in key << width..(key + 1) << width {
-            set(&mut self.bits, key);
-        }
-    }
-
     /// The table for what any of several tables is for.
     pub(crate) fn any<'a>(all: impl IntoIterator<Item = &'a Trigger>) -> Trigger {
-        let mut any = Trigger { bits: vec![0; KEYS / 64], fewer: Default::default(), shortest: usize::MAX };
+        let mut any = Trigger::never();
         for one in all {
+            any.second.iter_mut().zip(&one.second).for_each(|(any, one)| *any |= one);
             any.bits.iter_mut().zip(&one.bits).for_each(|(any, one)| *any |= one);
             any.shortest = any.shortest.min(one.shortest);
         }
@@ -188,20 +176,20 @@ impl Trigger {
         complete: bool,
         mut visit: impl FnMut(usize) -> bool,
     ) {
-        const MASK: usize = (1 << (DEPTH * KIND_BITS)) - 1;
+        const WIDTH: usize = DEPTH * KIND_BITS;
         let Range { start: from, end } = places;
-        let tail = end.min((text.len() + 1).saturating_sub(DEPTH)).max(from);
-        let (ahead, last) = match text.get(from..tail + DEPTH - 1) {
-            Some(full) => full.split_at(DEPTH - 1),
+        let tail = end.min(text.len().saturating_sub(DEPTH)).max(from);
+        let (ahead, last) = match text.get(from..tail + DEPTH) {
+            Some(full) => full.split_at(DEPTH),
             None => Default::default(),
         };
         let mut key = ahead.iter().fold(0, |key, &byte| key << KIND_BITS | usize::from(kind(byte)));
         let mut behind_word = from.checked_sub(1).and_then(|i| text.get(i)).is_some_and(|&b| is_word(b));
         for (at, &byte) in last.iter().enumerate() {
-            key = (key << KIND_BITS | usize::from(kind(byte))) & MASK;
-            let full = usize::from(behind_word) << (DEPTH * KIND_BITS) | key;
-            behind_word = is_word_kind(key >> ((DEPTH - 1) * KIND_BITS));
-            if self.has(full) && !visit(from + at) {
+            let first = usize::from(behind_word) << WIDTH | key;
+            behind_word = is_word_kind(key >> (WIDTH - KIND_BITS));
+            key = (key << KIND_BITS | usize::from(kind(byte))) & ((1 << WIDTH) - 1);
+            if self.has(first) && is_set(&self.second, key) && !visit(from + at) {
                 return;
             }
         }
@@ -214,7 +202,42 @@ impl Trigger {
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.fewer.iter().chain([&self.bits]).map(|bits| bits.len() * size_of::<u64>()).sum()
+        self.fewer.iter().chain([&self.bits, &self.second]).map(|bits| bits.len() * size_of::<u64>()).sum()
+    }
+}
+
+/// Marks every way to go on from `states` by `more` kinds, the first of them as `word` says where it says so.
+fn extend(
+    table: &mut [u64],
+    walk: &mut Walk<'_>,
+    states: &[StateID],
+    word: Option<bool>,
+    key: usize,
+    more: usize,
+) {
+    if more == 0 || states.iter().any(|&id| matches!(walk.nfa.state(id), State::Match { .. })) {
+        // Shorter than the table is deep: whatever follows.
+        return mark(table, key, more);
+    }
+    if more == 1 {
+        for &id in states {
+            walk.transitions(id, |byte, _| mark(table, key << KIND_BITS | usize::from(kind(byte)), 0));
+        }
+        return;
+    }
+    for (kind, next) in walk.successors(states).into_iter().enumerate() {
+        if !next.is_empty() && word.is_none_or(|word| word == is_word_kind(kind)) {
+            let states = walk.closure(next, None);
+            extend(table, walk, &states, None, key << KIND_BITS | kind, more - 1);
+        }
+    }
+}
+
+/// Sets the bit of `key` followed by any `any` kinds.
+fn mark(table: &mut [u64], key: usize, any: usize) {
+    let width = any * KIND_BITS;
+    for key in key << width..(key + 1) << width {
+        set(table, key);
     }
 }
 
@@ -374,6 +397,13 @@ mod tests {
         assert_eq!(places(&[r"\bsk-[a-z]+"], "ask-s"), [4]);
         assert_eq!(places(&[r"\bsk-[a-z]+"], "as"), []);
         assert_eq!(places(&["ab"], "xabx ab.."), [1, 5], "shorter than the table is deep");
+        assert_eq!(places(&["a"], "xa.. a"), [1, 5]);
+        assert_eq!(
+            places(&["sk-[a-z]+", "-xy9"], "sk-9 sk-a -sk-.."),
+            [5],
+            "and the fourth byte is looked at"
+        );
+        assert_eq!(places(&["sk-[a-z]+"], "sk-9 sk-"), [5], "where it is there");
         assert_eq!(places(&[r"\xE2\x80\x8B"], "a\u{200B}b\u{2014}c.."), [1, 5], "8B and 94 are of one kind");
     }
 
