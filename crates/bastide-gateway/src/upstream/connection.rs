@@ -18,7 +18,6 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
-use tokio::task::coop::unconstrained;
 use tokio::time::timeout;
 
 use super::idle::Idle;
@@ -104,12 +103,20 @@ impl Connection {
     }
 
     /// Whether an idle connection can carry a request: the other side has neither closed it nor said anything unasked,
-    /// which the next request would take for its answer.
-    pub(super) fn is_quiet(&mut self) -> bool {
-        let mut unasked = [0];
-        // Outside the budget of the task, which may be spent: a read that was put off for that would look like silence.
-        let reading = pin!(unconstrained(self.io.read(&mut unasked)));
-        reading.poll(&mut Context::from_waker(Waker::noop())).is_pending()
+    /// which the next request would take for its answer. Reads one byte at most, however much there is.
+    pub(super) fn is_quiet(&self) -> bool {
+        let (tcp, all_read) = match self.io.inner() {
+            MaybeHttpsStream::Http(tcp) => (tcp.inner(), true),
+            MaybeHttpsStream::Https(tls) => {
+                // What came with the last answer may be decrypted and unread. Whatever is in the socket counts as unasked:
+                // session tickets come ahead of the first answer, and of records without data there may be no end.
+                let (tcp, session) = tls.inner().get_ref();
+                (tcp.inner().inner(), session.wants_read())
+            }
+        };
+        // Not polled: where the budget of the task is spent, everything would look like silence.
+        let nothing = |read: io::Result<usize>| read.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
+        all_read && nothing(tcp.try_read(&mut [0]))
     }
 
     /// Sends a request, head and body, and reads the head of its answer; `true`: the whole request was sent.

@@ -1,5 +1,7 @@
 //! The client against servers that behave as they like.
 
+mod encrypted;
+
 use std::future::poll_fn;
 use std::time::Duration;
 
