@@ -51,7 +51,7 @@ pub struct Limits {
     pub header_time: Duration,
     /// Time for a client to send its body.
     pub body_time: Duration,
-    /// Time to connect to an upstream.
+    /// Time to connect to an upstream: to find its address, to reach it and to agree on TLS.
     pub connect_time: Duration,
     /// Time until an upstream's response headers. Reasoning models think for minutes before the first byte.
     pub first_byte_time: Duration,

@@ -102,6 +102,7 @@ type Connector = HttpsConnector<HttpConnector<Resolver>>;
 /// What makes connections, and a client of the library for everything but chat completions.
 pub(crate) struct Client {
     connector: Connector,
+    connect_time: Duration,
     inner: Transport,
 }
 
@@ -112,6 +113,7 @@ impl Client {
         http.enforce_http(false);
         // Without it small writes wait for the peer's delayed acknowledgement: 40 ms a stream.
         http.set_nodelay(true);
+        // Shared among the addresses of a name, so that one that is deaf leaves time for the next.
         http.set_connect_timeout(Some(connect_time));
         http.set_keepalive(Some(Duration::from_secs(60)));
         let provider = rustls::crypto::aws_lc_rs::default_provider();
@@ -128,7 +130,7 @@ impl Client {
             .pool_max_idle_per_host(MOST)
             .http1_max_buf_size(512 << 10)
             .build(connector.clone());
-        Ok(Client { connector, inner })
+        Ok(Client { connector, connect_time, inner })
     }
 
     /// Connections for other ends than chat completions.
@@ -181,11 +183,17 @@ impl Client {
         }
     }
 
+    /// A new connection. Name, address and TLS take no longer together than the time to connect: who is silent in any of
+    /// them is passed over for the next provider.
     async fn connect(&self, destination: &Destination) -> Result<Box<Connection>, SendError> {
         let mut connector = self.connector.clone();
-        poll_fn(|cx| connector.poll_ready(cx)).await.map_err(SendError::Connect)?;
-        let io = connector.call(destination.chat.clone()).await.map_err(SendError::Connect)?;
-        Ok(Box::new(Connection::new(io)))
+        let connecting = async {
+            poll_fn(|cx| connector.poll_ready(cx)).await?;
+            connector.call(destination.chat.clone()).await
+        };
+        let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "no connection in time").into());
+        let io = tokio::time::timeout(self.connect_time, connecting).await.unwrap_or_else(late);
+        Ok(Box::new(Connection::new(io.map_err(SendError::Connect)?)))
     }
 
     /// Asks a provider for its list of models; at most a megabyte.

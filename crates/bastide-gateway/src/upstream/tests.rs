@@ -25,11 +25,15 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
+        Bench::of("http", Duration::from_secs(5)).await
+    }
+
+    async fn of(scheme: &str, connect_time: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let base = format!("http://{}/v1", listener.local_addr().expect("bound"));
+        let base = format!("{scheme}://{}/v1", listener.local_addr().expect("bound"));
         let uri = |path: &str| format!("{base}{path}").parse().expect("a URI");
         let destination = Destination::new(uri("/chat/completions"), uri("/models"));
-        let client = Client::new(Duration::from_secs(5)).expect("a client");
+        let client = Client::new(connect_time).expect("a client");
         Bench { listener, destination, client }
     }
 

@@ -69,7 +69,7 @@ pub(crate) struct LimitsTable {
     /// Time for a client to send its body, seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub(super) body_seconds: Option<u64>,
-    /// Time to connect to a provider, seconds.
+    /// Time to connect to a provider, from its name to the end of the TLS handshake, seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub(super) connect_seconds: Option<u64>,
     /// Time until a provider's answer begins, seconds.

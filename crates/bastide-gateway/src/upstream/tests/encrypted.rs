@@ -1,4 +1,4 @@
-//! Connections behind TLS that wait.
+//! Connections behind TLS.
 
 use std::sync::Arc;
 
@@ -105,4 +105,13 @@ async fn what_was_decrypted_and_not_read_answers_nobody() {
         text(first).await.expect("whole");
         assert!(bench.destination.idle.take().is_none(), "{length}");
     }
+}
+
+#[tokio::test]
+async fn a_handshake_that_nobody_answers_is_no_connection() {
+    let bench = Bench::of("https", Duration::from_millis(200)).await;
+    let asking = tokio::time::timeout(Duration::from_secs(5), bench.ask(b"{}"));
+    let (asked, _silent) = tokio::join!(asking, bench.accept());
+    // And so no byte of the request has left, and the next provider may have it.
+    assert!(matches!(asked.expect("in time"), Err(SendError::Connect(_))));
 }
