@@ -153,16 +153,18 @@ impl Connection {
                     }
                 }
             }
-            // Some servers refuse a request in the middle of its body and read no more of it.
+            // Some servers refuse a request in the middle of its body and read no more of it. No other answer is one to
+            // half a request.
             let all_sent = outgoing.flushed;
             match answer.take() {
-                Some(said) if all_sent || broken.is_some() || said.is_refusal() => {
-                    Poll::Ready(Ok((said, all_sent)))
-                }
-                early => {
-                    answer = early;
-                    Poll::Pending
-                }
+                Some(said) if all_sent || said.is_refusal() => Poll::Ready(Ok((said, all_sent))),
+                early => match broken.take() {
+                    Some(error) => Poll::Ready(Err(Failure::Sent(error))),
+                    None => {
+                        answer = early;
+                        Poll::Pending
+                    }
+                },
             }
         })
         .await

@@ -220,6 +220,25 @@ async fn a_refusal_in_the_middle_of_a_request_is_the_answer() {
     assert!(read.is_ok() && rest.len() < body.len());
 }
 
+#[tokio::test]
+async fn only_a_refusal_answers_half_a_request() {
+    let body = Bytes::from(vec![b' '; 16 << 20]);
+    for (status, answers) in [("200 OK", false), ("302 Found", false), ("413 Content Too Large", true)] {
+        let bench = Bench::new().await;
+        let answering = async {
+            let mut server = bench.accept().await;
+            server.read_exact(&mut [0; 100]).await.expect("the beginning");
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\nok");
+            server.write_all(answer.as_bytes()).await.expect("writes");
+            // It arrives before the connection breaks.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        let (answer, ()) = tokio::join!(bench.ask(&body), answering);
+        assert_eq!(answer.is_ok(), answers, "{status}");
+        assert!(answers || matches!(answer, Err(SendError::Broken(_))), "{status}");
+    }
+}
+
 /// The last event of a stream, after which its body may have an end or not.
 const LAST: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n[DON]\r\n";
 
