@@ -109,7 +109,10 @@ impl ResponseHead {
         let both = said.chunked && (said.length.is_some() || version == 0);
         // Nor what follows a head that claims a body which it cannot have, or that leaves HTTP.
         let claimed = said.chunked || said.length.is_some_and(|length| length > 0);
-        let doubtful = both || status == 101 || bodiless && claimed;
+        // A lone line feed ends a line too (section 2.2), but not for every reader.
+        let mut feeds = memchr::memchr_iter(b'\n', head);
+        let lone = feeds.any(|at| at.checked_sub(1).and_then(|at| head.get(at)) != Some(&b'\r'));
+        let doubtful = both || lone || status == 101 || bodiless && claimed;
         let kept = !said.close && (version == 1 || said.keep_alive);
         let persistent = kept && !doubtful && framing != Framing::Close;
         Ok(ResponseHead { status, framing, persistent })
@@ -425,6 +428,19 @@ mod tests {
         }
         assert_eq!(persistent("HTTP/1.1 204 x\r\n\r\n"), Ok(true));
         assert_eq!(persistent("HTTP/1.1 101 x\r\n\r\n"), Ok(false));
+    }
+
+    #[test]
+    fn a_head_with_lone_line_feeds_is_read_and_what_follows_its_body_is_not_believed() {
+        for head in [
+            "HTTP/1.1 200 OK\ncontent-length: 5\n\n",
+            "HTTP/1.1 200 OK\ncontent-length: 5\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\n\r\n",
+        ] {
+            let read = parse(head).map(|h| (h.framing, h.persistent));
+            assert_eq!(read, Ok((Framing::Length(5), false)), "{head:?}");
+        }
     }
 
     #[test]

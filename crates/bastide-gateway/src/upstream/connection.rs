@@ -209,6 +209,8 @@ impl Answer {
 struct Heads {
     searched: usize,
     interim: u32,
+    /// An interim response said that nothing follows this answer, or left doubt about where it ends.
+    last: bool,
 }
 
 impl Heads {
@@ -216,7 +218,7 @@ impl Heads {
     fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Answer>, HttpError> {
         while let Some(end) = head_end(buffer, self.searched) {
             let mut headers = HeaderMap::new();
-            let head = ResponseHead::parse(buffer.get(..end).unwrap_or_default(), |name, value| {
+            let mut head = ResponseHead::parse(buffer.get(..end).unwrap_or_default(), |name, value| {
                 if is_read(name)
                     && let (Ok(name), Ok(value)) =
                         (HeaderName::try_from(name), HeaderValue::from_bytes(value))
@@ -229,9 +231,11 @@ impl Heads {
             // 101 is an answer to a question that we never ask, and not followed by HTTP.
             let interim = matches!(head.status, 100 | 102..=199);
             if !interim {
+                head.persistent &= !self.last;
                 let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::BAD_GATEWAY);
                 return Ok(Some(Answer { head, status, headers }));
             }
+            self.last |= !head.persistent;
             self.interim += 1;
             if self.interim > MOST_INTERIM {
                 return Err(HttpError::new("the upstream sends interim responses without end"));
