@@ -54,7 +54,7 @@ pub struct Parts {
 }
 
 /// The running gateway. What may change while it runs (settings, policies, providers, the guard) is swapped whole; an exchange
-/// works with what it began with, and a running stream is re-checked when [`Gateway::rights_changed`] says so.
+/// works with what it began with, and a running answer is re-checked when [`Gateway::rights_changed`] says so.
 pub struct Gateway {
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) identity: Arc<Identity>,
@@ -123,7 +123,7 @@ impl Gateway {
         })
     }
 
-    /// Uses other policies from now on; running streams are re-checked.
+    /// Uses other policies from now on; running answers are re-checked.
     pub fn set_policies(&self, policies: Arc<PolicySet>) {
         self.policies.store(policies);
         self.rights_changed();
@@ -136,7 +136,7 @@ impl Gateway {
     }
 
     /// Uses other settings and another guard from now on; `None`: the same guard. Exchanges that run keep theirs, and
-    /// streams are re-checked. What belongs to the listener and the collector (`listen`, `telemetry`,
+    /// their answers are re-checked. What belongs to the listener and the collector (`listen`, `telemetry`,
     /// `limits.connections`, `limits.connect_time`) is taken at the start only: whoever calls leaves it as it is.
     pub fn reconfigure(&self, settings: Settings, guard: Option<Arc<Guard>>) {
         self.settings.store(Arc::new(settings));
@@ -168,7 +168,7 @@ impl Gateway {
         self.keys.notify_one();
     }
 
-    /// A key was revoked or expired, or policies changed: every running stream checks at once whether it may go on.
+    /// A key was revoked or expired, or policies changed: every running answer checks at once whether it may go on.
     pub fn rights_changed(&self) {
         self.rights.send_modify(|epoch| *epoch = epoch.wrapping_add(1));
     }

@@ -1,8 +1,9 @@
 //! What comes back: whole answers, errors, and the beginning of streams.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -12,11 +13,14 @@ use bastide_wire::{ChatResponse, JsonDocument, Limits, Usage};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use tokio::sync::watch;
+use tokio::time::timeout_at;
 
 use crate::exchange::{self, End, Exchange, recorded};
 use crate::guard::Tally;
 use crate::problem::{self, raise};
 use crate::relay::{Body, Relay};
+use crate::settings;
 use crate::upstream::UpstreamBody;
 
 /// Headers of an upstream that callers act upon. Everything else stays behind: a header is text that nobody inspects.
@@ -47,6 +51,8 @@ pub(crate) async fn answer(
     response: Response<UpstreamBody>,
     vault: Box<Vault>,
 ) -> Response<Body> {
+    // From before the question on: no change of rights falls between it and the next one.
+    let rights = exchange.gateway.rights.subscribe();
     if !exchange.still_allowed() {
         // A model may think for minutes before its first byte.
         return exchange.fail(raise::revoked(), Ending::Blocked).await;
@@ -66,7 +72,7 @@ pub(crate) async fn answer(
             );
             exchange.fail(problem, Ending::UpstreamFailed).await
         }
-        StatusCode::OK => whole(exchange, kept, body, vault).await,
+        StatusCode::OK => whole(exchange, rights, kept, body, vault).await,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             tracing::error!(
                 provider = &*exchange.provider,
@@ -83,7 +89,7 @@ pub(crate) async fn answer(
             exchange.fail(problem, Ending::UpstreamError).await
         }
         status if status.is_client_error() || status.is_server_error() => {
-            error(exchange, status, kept, body, vault).await
+            error(exchange, rights, status, kept, body, vault).await
         }
         _ => {
             let problem = raise::upstream(
@@ -156,7 +162,10 @@ async fn stream(
 enum ReadError {
     Broken,
     Idle,
+    Slow,
     TooLarge,
+    /// Nothing is wrong with it, and the caller may not have it any more.
+    Revoked,
 }
 
 impl ReadError {
@@ -170,31 +179,81 @@ impl ReadError {
                 504,
                 "the upstream fell silent in the middle of its answer",
             ),
+            ReadError::Slow => {
+                raise::upstream("upstream.timeout", 504, "the upstream did not end its answer in time")
+            }
             ReadError::TooLarge => {
                 raise::upstream("upstream.too_large", 502, "the upstream's answer is too large")
             }
+            ReadError::Revoked => raise::revoked(),
+        }
+    }
+
+    const fn ending(&self) -> Ending {
+        match self {
+            ReadError::Revoked => Ending::Blocked,
+            _ => Ending::UpstreamFailed,
         }
     }
 }
 
-/// The next piece of a body. One that is there already takes no timer: most answers are there with their head.
-async fn piece(body: &mut UpstreamBody, idle: Duration) -> Result<Option<io::Result<Bytes>>, ReadError> {
-    let mut next = pin!(poll_fn(|cx| body.poll_data(cx)));
-    match poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await {
-        Poll::Ready(there) => Ok(there),
-        Poll::Pending => tokio::time::timeout(idle, next).await.map_err(|_| ReadError::Idle),
+/// Reads a body of at most `most` bytes for as long as the exchange may go on: as a stream does, it asks whenever rights
+/// change.
+async fn read(
+    exchange: &mut Exchange,
+    mut rights: watch::Receiver<u64>,
+    body: UpstreamBody,
+    most: usize,
+) -> Result<Bytes, ReadError> {
+    let settings = Arc::clone(&exchange.settings);
+    let revoked = async {
+        while rights.changed().await.is_ok() {
+            if !exchange.still_allowed() {
+                return;
+            }
+        }
+        // The gateway is gone; nothing changes any more.
+        pending().await
+    };
+    tokio::select! {
+        // A body that is there is still not given to who may not have it.
+        biased;
+        () = revoked => Err(ReadError::Revoked),
+        read = read_all(body, most, &settings.limits) => read,
     }
 }
 
-async fn read(mut body: UpstreamBody, limit: usize, idle: Duration) -> Result<Bytes, ReadError> {
+/// The next piece of a body, if it comes in its time and before the `end` of all. One that is there already takes no
+/// timer: most answers are there with their head.
+async fn piece(
+    body: &mut UpstreamBody,
+    idle: Duration,
+    end: tokio::time::Instant,
+) -> Result<Option<io::Result<Bytes>>, ReadError> {
+    let mut next = pin!(poll_fn(|cx| body.poll_data(cx)));
+    if let Poll::Ready(there) = poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await {
+        return Ok(there);
+    }
+    let silent = tokio::time::Instant::now() + idle;
+    let (until, late) = if silent < end { (silent, ReadError::Idle) } else { (end, ReadError::Slow) };
+    timeout_at(until, next).await.map_err(|_| late)
+}
+
+/// It may take as long in all as until its first byte: some upstreams send blanks while their model thinks.
+async fn read_all(
+    mut body: UpstreamBody,
+    most: usize,
+    limits: &settings::Limits,
+) -> Result<Bytes, ReadError> {
+    let end = tokio::time::Instant::now() + limits.first_byte_time;
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     loop {
-        match piece(&mut body, idle).await? {
+        match piece(&mut body, limits.idle_time, end).await? {
             None => break,
             Some(Err(_)) => return Err(ReadError::Broken),
             Some(Ok(data)) => {
-                if rest.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > limit {
+                if rest.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > most {
                     return Err(ReadError::TooLarge);
                 }
                 match first.take() {
@@ -279,14 +338,15 @@ fn without_stray_logprobs(
 
 async fn whole(
     mut exchange: Box<Exchange>,
+    rights: watch::Receiver<u64>,
     kept: HeaderMap,
     body: UpstreamBody,
     vault: Box<Vault>,
 ) -> Response<Body> {
-    let limits = &exchange.settings.limits;
-    let body = match read(body, limits.response_bytes, limits.idle_time).await {
+    let most = exchange.settings.limits.response_bytes;
+    let body = match read(&mut exchange, rights, body, most).await {
         Ok(body) => body,
-        Err(e) => return exchange.fail(e.problem(), Ending::UpstreamFailed).await,
+        Err(e) => return exchange.fail(e.problem(), e.ending()).await,
     };
     let own = Instant::now();
     let received = body;
@@ -347,14 +407,17 @@ async fn whole(
 /// An upstream's error, passed on with its status, its `retry-after` and its inspected body.
 async fn error(
     mut exchange: Box<Exchange>,
+    rights: watch::Receiver<u64>,
     status: StatusCode,
     kept: HeaderMap,
     body: UpstreamBody,
     vault: Box<Vault>,
 ) -> Response<Body> {
     const ERROR_BYTES: usize = 256 << 10;
-    let idle = exchange.settings.limits.idle_time;
-    let body = read(body, ERROR_BYTES, idle).await.unwrap_or_default();
+    let body = match read(&mut exchange, rights, body, ERROR_BYTES).await {
+        Err(e @ ReadError::Revoked) => return exchange.fail(e.problem(), e.ending()).await,
+        read => read.unwrap_or_default(),
+    };
     let code = if status == StatusCode::TOO_MANY_REQUESTS { "upstream.limited" } else { "upstream.error" };
     exchange.gateway.metrics.problem(code);
     exchange.trace.error(code, status.as_u16());

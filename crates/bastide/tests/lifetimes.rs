@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bastide_testkit::{ChatReply, Pieces, Step, temp_folder};
+use bastide_testkit::{ChatReply, Pieces, Reply, Step, temp_folder};
 use common::{Rig, bastide, wait_until};
 use serde_json::{Value, json};
 
@@ -67,6 +67,86 @@ fn an_answer_that_begins_after_its_key_ended_does_not_begin() {
         let outcome = rig.entries().into_iter().rev().find(|e| e["kind"] == "outcome").expect("recorded");
         assert_eq!(outcome["ending"], "blocked");
     }
+}
+
+/// A whole answer whose second half comes this much later than its first; it says `one two three`.
+fn halting(status: &str, wait: Duration) -> Reply {
+    let body = ChatReply::text("one two three").to_json();
+    let (begun, rest) = body.split_at(20);
+    let head =
+        format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}", body.len());
+    let begun = format!("{head}\r\n\r\n{begun}");
+    Reply::raw(vec![Step::Write(begun.into()), Step::Pause(wait), Step::Write(rest.to_owned().into())])
+}
+
+/// Asks for a whole answer, and does something once it has begun to arrive.
+fn while_it_arrives(rig: &Rig, key: &str, model: &str, act: impl FnOnce()) -> common::Answer {
+    let asked = rig.mock.requests();
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let body = json!({"model":model,"messages":[{"role":"user","content":"hi"}]}).to_string();
+            let bearer = format!("Bearer {key}");
+            let headers = [("authorization", bearer.as_str())];
+            common::send(rig.address(), "POST", "/v1/chat/completions", &headers, body.as_bytes())
+        });
+        wait_until("the upstream is asked", Duration::from_secs(5), || rig.mock.requests() > asked);
+        std::thread::sleep(Duration::from_millis(200));
+        act();
+        asking.join().expect("an answer")
+    })
+}
+
+#[test]
+fn an_answer_whose_key_ends_while_it_arrives_is_not_given() {
+    let rig = Rig::enforcing();
+    let wait = Duration::from_secs(20);
+    for (left, status) in [(1, "200 OK"), (2, "429 Too Many Requests")] {
+        rig.mock.answer("halting", halting(status, wait));
+        let name = format!("brief-{left}");
+        let key = rig.make_key(&name, &[]);
+        let begun = Instant::now();
+        let answer = while_it_arrives(&rig, &key, "halting", || {
+            assert!(rig.command(&["key", "revoke", &name]).status.success());
+        });
+        assert_eq!((answer.status, answer.code()), (401, "auth.revoked".to_owned()));
+        assert!(begun.elapsed() < wait, "at once, as a stream is cut");
+        wait_until("the upstream is left", Duration::from_secs(5), || rig.mock.abandoned() == left);
+        let outcome = rig.entries().into_iter().rev().find(|e| e["kind"] == "outcome").expect("recorded");
+        assert_eq!((&outcome["ending"], &outcome["status"]), (&json!("blocked"), &json!(401)));
+    }
+}
+
+#[test]
+fn an_answer_is_judged_by_the_policies_of_its_end() {
+    let rig = Rig::enforcing();
+    rig.mock.answer("halting", halting("200 OK", Duration::from_secs(3)));
+    let file = rig.folder.path().join("nothing.cedar");
+    let policies = r#"@id("all") @unscoped("test") permit (principal, action, resource);
+        @id("nothing-back") @unscoped("test")
+        forbid (principal, action == Bastide::Action::"receive", resource);"#;
+    std::fs::write(&file, policies).expect("written");
+    let answer = while_it_arrives(&rig, &rig.key, "halting", || {
+        assert!(rig.command(&["policy", "set", &file.display().to_string()]).status.success());
+    });
+    assert_eq!(answer.code(), "policy.denied");
+    let outcome = rig.entries().into_iter().rev().find(|e| e["kind"] == "outcome").expect("recorded");
+    assert_eq!(outcome["ending"], "blocked");
+}
+
+#[test]
+fn an_answer_that_never_falls_silent_has_an_end() {
+    let settings = temp_folder().expect("a folder");
+    let file = settings.path().join("settings.toml");
+    std::fs::write(&file, "[limits]\nfirst_byte_seconds = 2\n").expect("written");
+    let rig = Rig::with(&["--guard", "off", "--config", &file.display().to_string()]);
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n";
+    let blanks = (0..100).flat_map(|_| [Step::Write(" ".into()), Step::Pause(Duration::from_millis(200))]);
+    rig.mock.answer("blank", Reply::raw(std::iter::once(Step::Write(head.into())).chain(blanks).collect()));
+    let begun = Instant::now();
+    let answer = rig.chat(r#"{"model":"blank","messages":[{"role":"user","content":"hi"}]}"#);
+    assert_eq!((answer.status, answer.code()), (504, "upstream.timeout".to_owned()));
+    assert!(begun.elapsed() > Duration::from_millis(1_900), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 #[test]

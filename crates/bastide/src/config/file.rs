@@ -72,7 +72,7 @@ pub(crate) struct LimitsTable {
     /// Time to connect to a provider, from its name to the end of the TLS handshake, seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub(super) connect_seconds: Option<u64>,
-    /// Time until a provider's answer begins, seconds.
+    /// Time until a provider's answer begins, and again until one that is no stream ends, seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub(super) first_byte_seconds: Option<u64>,
     /// Longest silence inside a provider's answer, seconds.
