@@ -272,6 +272,7 @@ async fn read_all(
 }
 
 /// A parsed reply of either kind.
+#[expect(clippy::large_enum_variant, reason = "there is one for each answer, and most are the large one")]
 enum Document {
     Chat(ChatResponse),
     Other(JsonDocument),
