@@ -197,8 +197,8 @@ impl ReadError {
     }
 }
 
-/// Reads a body of at most `most` bytes for as long as the exchange may go on: as a stream does, it asks whenever rights
-/// change.
+/// Reads a body of at most `most` bytes for as long as the exchange may go on: as a stream does, it asks whenever
+/// rights change.
 async fn read(
     exchange: &mut Exchange,
     mut rights: watch::Receiver<u64>,
@@ -239,7 +239,7 @@ async fn piece(
     timeout_at(until, next).await.map_err(|_| late)
 }
 
-/// It may take as long in all as until its first byte: some upstreams send blanks while their model thinks.
+/// Reads all of it. That may take as long as its first byte may: some upstreams send blanks while their model thinks.
 async fn read_all(
     mut body: UpstreamBody,
     most: usize,

@@ -53,8 +53,8 @@ pub struct Limits {
     pub body_time: Duration,
     /// Time to connect to an upstream: to find its address, to reach it and to agree on TLS.
     pub connect_time: Duration,
-    /// Time until an upstream's response headers, and again for the body of one that is no stream. Reasoning models think
-    /// for minutes before the first byte of either.
+    /// Time until an upstream's response headers, and again for a body that is no stream. Reasoning models think for
+    /// minutes before the first byte of either.
     pub first_byte_time: Duration,
     /// Longest silence inside an upstream's body.
     pub idle_time: Duration,

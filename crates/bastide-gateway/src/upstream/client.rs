@@ -183,8 +183,8 @@ impl Client {
         }
     }
 
-    /// A new connection. Name, address and TLS take no longer together than the time to connect: who is silent in any of
-    /// them is passed over for the next provider.
+    /// A new connection. Name, address and TLS take no longer together than the time to connect: who is silent in any
+    /// of them is passed over for the next provider.
     async fn connect(&self, destination: &Destination) -> Result<Box<Connection>, SendError> {
         let mut connector = self.connector.clone();
         let connecting = async {

@@ -108,8 +108,8 @@ impl Connection {
         let (tcp, all_read) = match self.io.inner() {
             MaybeHttpsStream::Http(tcp) => (tcp.inner(), true),
             MaybeHttpsStream::Https(tls) => {
-                // What came with the last answer may be decrypted and unread. Whatever is in the socket counts as unasked:
-                // session tickets come ahead of the first answer, and of records without data there may be no end.
+                // What came with the last answer may be decrypted and unread. Whatever is in the socket counts as
+                // unasked: session tickets come ahead of the first answer, and records without data may have no end.
                 let (tcp, session) = tls.inner().get_ref();
                 (tcp.inner().inner(), session.wants_read())
             }
