@@ -152,15 +152,15 @@ fn check_national(candidate: &Candidate<'_>) -> Option<Match> {
         (Form::Usual(_), Near::Rival(_)) | (Form::Loose, _) => 0,
     };
     let (run, form) = groups.runs().find_map(|run| {
-        let cut = run.first + run.len() == total && !extension && continues_into(candidate.after);
-        if cut
-            || !run.detached(number)
-            || !(7..=15).contains(&run.digits.len())
-            || looks_like_other(&run, number)
-        {
+        // The cheapest first: single digits with spaces between have hundreds of runs.
+        if !(7..=15).contains(&run.digits.len()) {
             return None;
         }
         let form = form(&run, number)?;
+        let cut = run.first + run.len() == total && !extension && continues_into(candidate.after);
+        if cut || !run.detached(number) || looks_like_other(&run, number) {
+            return None;
+        }
         // Loose digits are judged as a whole: a part of a longer number (a card) always fits some plan.
         let apart = match form {
             Form::Unmistakable(_) => true,
@@ -190,13 +190,17 @@ fn form(run: &Run<'_>, number: &[u8]) -> Option<Form> {
     let opens = |at: usize| at > 0 && number.get(at - 1) == Some(&b'(');
     let bracket = opens(run.span.start) && number.get(run.span.start..run.span.end)?.contains(&b')');
     let digits = run.digits;
+    let trunk = digits.first() == Some(&0);
+    let nanp =
+        is_nanp(digits) || (digits.len() == 11 && digits.first() == Some(&1) && is_nanp(digits.get(1..)?));
+    // No other form has more groups.
+    if run.len() > 5 && !bracket && !nanp && !digits.starts_with(&[0, 0]) {
+        return None;
+    }
     let gaps: Vec<&[u8]> = run.gaps(number).collect();
     let one_kind =
         |kinds: &[u8]| gaps.iter().all(|g| g.len() == 1 && kinds.contains(g.first().unwrap_or(&0)));
     let even = run.evenly_written(number) && gaps.iter().all(|g| g.len() <= 3);
-    let trunk = digits.first() == Some(&0);
-    let nanp =
-        is_nanp(digits) || (digits.len() == 11 && digits.first() == Some(&1) && is_nanp(digits.get(1..)?));
     if bracket {
         return match digits.len() {
             10 if nanp && run.is(&[3, 3, 4]) => Some(Unmistakable("US and Canada do, area code in brackets")),
