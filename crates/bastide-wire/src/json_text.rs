@@ -9,7 +9,7 @@ use crate::Limits;
 use crate::scan::scan;
 use crate::splice::{Patch, replace_in};
 use crate::tape::{Kind, Node, Tape, wide};
-use crate::text::{escape_into, quoted, whole_escapes};
+use crate::text::{WholeEscapes, escape_into, quoted};
 
 /// A piece of one token of JSON text. When none of the three flags is set the text is no JSON and the span is to be
 /// replaced as it is.
@@ -32,7 +32,7 @@ pub struct JsonSite {
 #[must_use]
 pub fn json_text_sites(text: &str, span: Span) -> Vec<JsonSite> {
     match tokens(text) {
-        Some(tape) => sites(text, &tape, span).collect(),
+        Some(tape) => sites(text, &tape, span, &mut Clips::default()).collect(),
         None => vec![JsonSite { span, token: span, in_string: false, is_key: false, is_number: false }],
     }
 }
@@ -45,7 +45,12 @@ fn tokens(text: &str) -> Option<Tape> {
     scan(text, &limits, &mut tape).ok().map(|()| tape)
 }
 
-fn sites<'t>(text: &'t str, tape: &'t Tape, span: Span) -> impl Iterator<Item = JsonSite> + 't {
+fn sites<'s, 't>(
+    text: &'t str,
+    tape: &'t Tape,
+    span: Span,
+    clips: &'s mut Clips<'t>,
+) -> impl Iterator<Item = JsonSite> + use<'s, 't> {
     // Tokens are in order of their first byte. Only the last one that starts before the span can reach into it:
     // strings and numbers do not nest.
     let first = tape.nodes.partition_point(|n| wide(n.start) < span.start).saturating_sub(1);
@@ -54,33 +59,47 @@ fn sites<'t>(text: &'t str, tape: &'t Tape, span: Span) -> impl Iterator<Item = 
         .unwrap_or_default()
         .iter()
         .take_while(move |n| wide(n.start) < span.end.max(span.start + 1))
-        .filter_map(move |&node| clip(text, node, span))
+        .filter_map(move |&node| clips.clip(text, node, span))
 }
 
-fn clip(text: &str, node: Node, span: Span) -> Option<JsonSite> {
-    let token = Span::new(node.range().start, node.range().end);
-    let inside = match node.kind {
-        Kind::String | Kind::Key => Span::new(node.inner().start, node.inner().end),
-        Kind::Number => token,
-        Kind::Object | Kind::Array | Kind::True | Kind::False | Kind::Null => return None,
-    };
-    let start = span.start.max(inside.start);
-    let end = span.end.min(inside.end);
-    if start > end || (start == end && !span.is_empty()) {
-        return None;
+/// Clips spans to tokens. Those of one token that come in order cost one walk over it.
+#[derive(Default)]
+struct Clips<'t> {
+    /// Where the last token with a text begins, and how far the walk over its escapes has come.
+    last: Option<(usize, WholeEscapes<'t>)>,
+}
+
+impl<'t> Clips<'t> {
+    fn clip(&mut self, text: &'t str, node: Node, span: Span) -> Option<JsonSite> {
+        let token = Span::new(node.range().start, node.range().end);
+        let inside = match node.kind {
+            Kind::String | Kind::Key => Span::new(node.inner().start, node.inner().end),
+            Kind::Number => token,
+            Kind::Object | Kind::Array | Kind::True | Kind::False | Kind::Null => return None,
+        };
+        let start = span.start.max(inside.start);
+        let end = span.end.min(inside.end);
+        if start > end || (start == end && !span.is_empty()) {
+            return None;
+        }
+        let mut clipped = Span::new(start, end);
+        if node.kind != Kind::Number {
+            let local = Span::new(start - inside.start, end - inside.start);
+            let mut escapes = match self.last.take().filter(|(start, _)| *start == inside.start) {
+                Some((_, escapes)) => escapes,
+                None => WholeEscapes::new(text.get(inside.range())?),
+            };
+            clipped = escapes.round(local).shifted(inside.start);
+            self.last = Some((inside.start, escapes));
+        }
+        Some(JsonSite {
+            span: clipped,
+            token,
+            in_string: node.kind == Kind::String,
+            is_key: node.kind == Kind::Key,
+            is_number: node.kind == Kind::Number,
+        })
     }
-    let mut clipped = Span::new(start, end);
-    if node.kind != Kind::Number {
-        let local = Span::new(start - inside.start, end - inside.start);
-        clipped = whole_escapes(text.get(inside.range())?, local).shifted(inside.start);
-    }
-    Some(JsonSite {
-        span: clipped,
-        token,
-        in_string: node.kind == Kind::String,
-        is_key: node.kind == Kind::Key,
-        is_number: node.kind == Kind::Number,
-    })
 }
 
 /// The edits as patches of the JSON text: sorted, without overlap. Edits must be sorted and not overlap.
@@ -94,10 +113,11 @@ pub(crate) fn patches(text: &str, edits: &[(Span, &str)]) -> Result<Vec<Patch>, 
     };
     let mut out: Vec<Patch> = Vec::with_capacity(edits.len());
     let mut number: Option<NumberEdits<'_>> = None;
+    let mut clips = Clips::default();
     for &(span, replacement) in edits {
         // An edit over several tokens writes its replacement into the first and empties the others.
         let mut rest = Some(replacement);
-        for site in sites(text, &tape, span) {
+        for site in sites(text, &tape, span, &mut clips) {
             let write = rest.take().unwrap_or_default();
             if site.is_number {
                 match &mut number {

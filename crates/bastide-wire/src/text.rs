@@ -144,30 +144,43 @@ fn next_escape(raw: &str, at: usize) -> usize {
     memchr::memchr(b'\\', rest).map_or(raw.len(), |found| at + found)
 }
 
-/// Rounds a span of raw bytes outward so that it cuts neither a character nor an escape; an empty span moves to the
-/// start of what it would cut.
-pub(crate) fn whole_escapes(raw: &str, span: Span) -> Span {
-    let mut start = raw.floor_char_boundary(span.start);
-    let mut end = if span.is_empty() { start } else { raw.ceil_char_boundary(span.end) };
-    let mut at = 0;
-    while let Some(found) = raw.get(at..).and_then(|rest| memchr::memchr(b'\\', rest.as_bytes())) {
-        let escape = at + found;
-        if escape >= end.max(start + 1) {
-            break;
-        }
-        let after = escape + escape_at(raw.as_bytes(), escape).1;
-        if escape < start && start < after {
-            start = escape;
-            if span.is_empty() {
-                end = escape;
-            }
-        }
-        if escape < end && end < after {
-            end = after;
-        }
-        at = after;
+/// Rounds spans of raw bytes outward so that they cut neither a character nor an escape; an empty span moves to the start
+/// of what it would cut. Spans in order cost one walk over the string, as in [`Offsets`].
+pub(crate) struct WholeEscapes<'a> {
+    raw: &'a str,
+    /// No escape begins before and ends behind it.
+    from: usize,
+}
+
+impl<'a> WholeEscapes<'a> {
+    pub(crate) const fn new(raw: &'a str) -> Self {
+        WholeEscapes { raw, from: 0 }
     }
-    Span::new(start, end)
+
+    pub(crate) fn round(&mut self, span: Span) -> Span {
+        let raw = self.raw;
+        let mut start = raw.floor_char_boundary(span.start);
+        let mut end = if span.is_empty() { start } else { raw.ceil_char_boundary(span.end) };
+        let mut at = if self.from <= start { self.from } else { 0 };
+        self.from = start;
+        while let Some(run) = raw.as_bytes().get(at..end.max(start + 1).min(raw.len())) {
+            let Some(found) = memchr::memchr(b'\\', run) else { break };
+            let escape = at + found;
+            let after = escape + escape_at(raw.as_bytes(), escape).1;
+            if escape < start && start < after {
+                start = escape;
+                self.from = escape;
+                if span.is_empty() {
+                    end = escape;
+                }
+            }
+            if escape < end && end < after {
+                end = after;
+            }
+            at = after;
+        }
+        Span::new(start, end)
+    }
 }
 
 #[cfg(test)]
@@ -222,7 +235,20 @@ mod tests {
             ((9, 9), 4..4),
             ((16, 17), 16..17),
         ] {
-            assert_eq!(whole_escapes(raw, Span::new(span.0, span.1)).range(), want, "{span:?}");
+            assert_eq!(WholeEscapes::new(raw).round(Span::new(span.0, span.1)).range(), want, "{span:?}");
+        }
+    }
+
+    #[test]
+    fn spans_in_order_are_rounded_as_each_alone_is() {
+        let raw = r"aé\\n\ud83d\ude00bb\u0041c\tdd\\";
+        for length in 0..5 {
+            let mut rounding = WholeEscapes::new(raw);
+            // Also one that goes back.
+            for start in (0..=raw.len() - length).chain([3, 0]) {
+                let span = Span::new(start, start + length);
+                assert_eq!(rounding.round(span), WholeEscapes::new(raw).round(span), "{span:?}");
+            }
         }
     }
 
