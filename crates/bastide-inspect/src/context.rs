@@ -59,7 +59,14 @@ impl Vocabulary {
         };
         let whole = text.trim_end();
         let ends = std::iter::once(whole.len()).chain(whole.rmatch_indices(' ').map(|(at, _)| at));
-        let spaced = ends.filter_map(|end| Some((end, whole.get(..end)?))).find_map(|(end, head)| {
+        let heads = ends.filter_map(|end| Some((end, whole.get(..end)?)));
+        // Numbers stand beside numbers.
+        debug_assert!(
+            every().all(|(word, _)| !word.ends_with(|c: char| c.is_ascii_digit())),
+            "no word of ours is one"
+        );
+        let heads = heads.filter(|(_, head)| !head.ends_with(|c: char| c.is_ascii_digit()));
+        let spaced = heads.into_iter().find_map(|(end, head)| {
             best(
                 &mut every()
                     .filter(|(word, _)| ends_with_word(head, word))
@@ -78,8 +85,11 @@ impl Vocabulary {
     }
 }
 
-/// The cheap question first: few words are as long as one of the text's.
+/// The cheap questions first: few words end with the same letter, and few are as long as one of the text's.
 fn ends_with_word(head: &str, word: &str) -> bool {
+    if head.as_bytes().last() != word.as_bytes().last() {
+        return false;
+    }
     let Some(start) = head.len().checked_sub(word.len()) else { return false };
     let begins = start == 0 || head.as_bytes().get(start - 1) == Some(&b' ');
     begins && head.as_bytes().ends_with(word.as_bytes())

@@ -1,6 +1,7 @@
 //! From what the detectors vouch for to findings that do not overlap.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bastide_types::{Finding, Guarded, Span, View};
@@ -99,14 +100,13 @@ impl Resolver {
         kept.clear();
         // Sorted by start and free of overlaps, so that one neighbour on each side decides.
         let mut apart: Vec<Span> = Vec::new();
+        let mut attacks = BTreeSet::new();
         for &i in order.iter() {
             let Some(hit) = chain.get(i) else { continue };
             let span = hit.found.span;
             if attack(hit) {
-                let twin = |&(s, j): &(Span, usize)| {
-                    s == span && chain.get(j).is_some_and(|other| other.found.detector == hit.found.detector)
-                };
-                if !kept.iter().any(twin) {
+                // Two readings may show the same.
+                if attacks.insert((span, hit.found.detector)) {
                     kept.push((span, i));
                 }
                 continue;

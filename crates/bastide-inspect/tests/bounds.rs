@@ -175,3 +175,26 @@ fn what_the_gateway_moves_between_threads_can_be_moved() {
     send::<StreamInspector>();
     sync::<Engine>();
 }
+
+#[test]
+fn one_long_text_can_be_stopped() {
+    let engine = Engine::new(common::detectors()).unwrap();
+    let text = "write to ada@example.com, please. ".repeat(10_000);
+    let mut scratch = Scratch::default();
+    let mut stopped_after = |most: usize| {
+        let (mut out, mut asked) = (Vec::new(), 0);
+        let whole = engine.inspect_while(&text, Syntax::Plain, &mut scratch, &mut out, || {
+            asked += 1;
+            asked <= most
+        });
+        (whole, asked, out.len())
+    };
+    let (whole, asked, found) = stopped_after(usize::MAX);
+    assert!(whole && asked > 10, "{asked}");
+    assert_eq!(found, 10_000);
+    let (whole, _, part) = stopped_after(3);
+    assert!(!whole && part > 0 && part < found, "{part}");
+    assert!(!stopped_after(asked - 1).0);
+    // What was begun is forgotten.
+    assert_eq!(stopped_after(usize::MAX), (true, asked, found));
+}

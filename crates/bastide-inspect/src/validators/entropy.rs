@@ -18,8 +18,13 @@ pub(crate) fn entropy_millibits(bytes: &[u8]) -> u32 {
     let len = f64::from(len);
     let bits: f64 =
         counts.iter().filter(|n| **n > 0).map(|n| f64::from(*n) / len).map(|p| -p * p.log2() * 1000.0).sum();
-    // A sum of at most 8000 fits; the cast rounds towards zero.
-    (0..=8000).rev().find(|m| f64::from(*m) <= bits).unwrap_or(0)
+    // Rounded towards zero, without a cast: the largest that is not above.
+    let (mut low, mut high) = (0_u32, 8000_u32);
+    while low < high {
+        let middle = (low + high).div_ceil(2);
+        if f64::from(middle) <= bits { low = middle } else { high = middle - 1 }
+    }
+    low
 }
 
 /// How many different bytes occur.
@@ -42,9 +47,27 @@ const STAND_INS: &[&str] = &[
 
 /// Whether it stands for a secret rather than being one: a word of [`STAND_INS`], or one byte eight times in a row.
 pub(crate) fn looks_like_placeholder(bytes: &[u8]) -> bool {
-    let lower = bytes.to_ascii_lowercase();
-    let run = bytes.windows(8).any(|w| w.iter().all(|b| Some(b) == w.first()));
-    run || STAND_INS.iter().any(|s| lower.windows(s.len()).any(|w| w == s.as_bytes()))
+    let mut run = 0;
+    let mut last = None;
+    for (at, byte) in bytes.iter().enumerate() {
+        run = if last == Some(byte) { run + 1 } else { 1 };
+        last = Some(byte);
+        if run == 8 {
+            return true;
+        }
+        // Asked at every byte of every candidate: a comparison of one byte rules out almost all.
+        let first = byte.to_ascii_lowercase();
+        let begins = |word: &&&str| word.as_bytes().first() == Some(&first);
+        let rest = bytes.get(at..).unwrap_or_default();
+        if STAND_INS.iter().filter(begins).any(|word| starts_with(rest, word)) {
+            return true;
+        }
+    }
+    false
+}
+
+fn starts_with(bytes: &[u8], word: &str) -> bool {
+    bytes.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 #[cfg(test)]
