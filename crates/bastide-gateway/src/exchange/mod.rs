@@ -261,10 +261,10 @@ pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Runs the guard over a body. A long one takes milliseconds: another worker takes over this one's other connections
+/// Runs the guard over a body. A long one may take milliseconds: another worker takes over this one's other connections
 /// meanwhile.
 pub(crate) fn off_the_worker<R>(bytes: usize, run: impl FnOnce() -> R) -> R {
-    const LONG: usize = 128 << 10;
+    const LONG: usize = 16 << 10;
     let many =
         || tokio::runtime::Handle::current().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread;
     if bytes > LONG && many() { tokio::task::block_in_place(run) } else { run() }

@@ -132,7 +132,9 @@ impl Guard {
     #[must_use]
     pub fn find(&self, direction: Direction, text: &str) -> Vec<Finding> {
         let mut found = Vec::new();
-        self.inspect(direction, text, Syntax::Plain, &mut found);
+        self.with_engine(direction, |engine, scratch| {
+            engine.inspect(text, Syntax::Plain, scratch, &mut found);
+        });
         found
     }
 
@@ -157,8 +159,24 @@ impl Guard {
     }
 
     /// Inspects one text of one half.
-    fn inspect(&self, direction: Direction, text: &str, syntax: Syntax, out: &mut Vec<Finding>) {
-        self.with_engine(direction, |engine, scratch| engine.inspect(text, syntax, scratch, out));
+    ///
+    /// # Errors
+    /// When the deadline has passed before all of it is inspected.
+    fn inspect(
+        &self,
+        direction: Direction,
+        text: &str,
+        syntax: Syntax,
+        deadline: Instant,
+        out: &mut Vec<Finding>,
+    ) -> Result<(), Problem> {
+        let whole = self.with_engine(direction, |engine, scratch| {
+            engine.inspect_while(text, syntax, scratch, out, || Instant::now() <= deadline)
+        });
+        if whole {
+            return Ok(());
+        }
+        Err(raise::guard_failed("the guard did not finish in time; send less text at once"))
     }
 
     fn with_engine<R>(&self, direction: Direction, run: impl FnOnce(&Engine, &mut Scratch) -> R) -> R {
@@ -171,13 +189,6 @@ impl Guard {
     fn deadline(&self) -> Instant {
         Instant::now() + self.time
     }
-}
-
-fn check(deadline: Instant) -> Result<(), Problem> {
-    if Instant::now() > deadline {
-        return Err(raise::guard_failed("the guard did not finish in time; send less text at once"));
-    }
-    Ok(())
 }
 
 const fn syntax(kind: SegmentKind) -> Syntax {

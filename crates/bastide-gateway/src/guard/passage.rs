@@ -10,7 +10,7 @@ use std::time::Instant;
 use bastide_types::{Category, Direction, Finding, Problem, Segment, SegmentKind, Span, Verdict};
 use bastide_wire::{Edit, JoinedText};
 
-use super::{Action, Guard, Tally, check, plain, syntax};
+use super::{Action, Guard, Tally, plain, syntax};
 use crate::problem::raise;
 
 /// What the guard found in one half of an exchange and what it wants written instead.
@@ -52,10 +52,9 @@ impl Guard {
         let mut together: Vec<usize> = joined.iter().flatten().copied().collect();
         together.sort_unstable();
         for segment in segments.iter().filter(|s| together.binary_search(&s.index).is_err()) {
-            check(deadline)?;
             report.tally.segment(segment.text.len());
             findings.clear();
-            self.inspect(direction, &segment.text, syntax(segment.kind), &mut findings);
+            self.inspect(direction, &segment.text, syntax(segment.kind), deadline, &mut findings)?;
             if !findings.is_empty() {
                 report.settle(&Passage::single(segment), &findings, judge)?;
             }
@@ -93,20 +92,15 @@ impl Guard {
         passage: &Passage<'_>,
         deadline: Instant,
     ) -> Result<Vec<Finding>, Problem> {
-        let mut findings = Vec::new();
+        let (mut findings, mut found) = (Vec::new(), Vec::new());
         for (other, reading) in passage.text.readings().enumerate() {
-            check(deadline)?;
-            let known = findings.len();
-            self.inspect(direction, &reading.text, syntax(passage.first.kind), &mut findings);
-            findings.iter_mut().skip(known).for_each(|f| f.span = passage.text.place(&reading, f.span));
+            self.inspect(direction, &reading.text, syntax(passage.first.kind), deadline, &mut found)?;
+            found.iter_mut().for_each(|f| f.span = passage.text.place(&reading, f.span));
             if other > 0 {
                 // A value is put back where the whole text allows it: `.evil.example` may stand in the next part.
-                let mut at = 0;
-                findings.retain(|f| {
-                    at += 1;
-                    at <= known || (f.category != Category::Placeholder && !f.span.is_empty())
-                });
+                found.retain(|f| f.category != Category::Placeholder && !f.span.is_empty());
             }
+            findings.append(&mut found);
         }
         sort(&mut findings);
         Ok(findings)

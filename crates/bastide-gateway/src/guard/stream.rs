@@ -7,6 +7,7 @@
 //! `logprobs` repeats its text there, so it moves as one.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bastide_anonymize::Vault;
 use bastide_inspect::{StreamInspector, Syntax};
@@ -17,7 +18,7 @@ use super::calls::{Calls, name_of};
 use super::lane::{LABEL_BYTES, LaneState, is_by_position, is_label, is_word};
 use super::passage::{Judge, Passage, Replacements, Report};
 use super::queue::{Part, Queue, Queued};
-use super::{Action, Guard, MayRestore, Tally, check, plain, syntax, written};
+use super::{Action, Guard, MayRestore, Tally, plain, syntax, written};
 
 /// Lanes one stream may have at once: choices times fields, and each text in the lists of unknown fields. Those that are
 /// over make room for others; a hostile upstream that opens more is cut off.
@@ -205,7 +206,7 @@ impl StreamGuard {
         let mut plain = true;
         let mut passed = true;
         for segment in segments {
-            if check(deadline).is_err() {
+            if Instant::now() > deadline {
                 return self.refuse(StreamRefusal::Protocol(TOO_LONG));
             }
             let path = paths.of(segment.index).unwrap_or_default();
@@ -275,7 +276,11 @@ impl StreamGuard {
         self.tally.segment(segment.text.len());
         self.findings.clear();
         let mut findings = std::mem::take(&mut self.findings);
-        self.guard.inspect(Direction::Response, &segment.text, syntax(segment.kind), &mut findings);
+        let deadline = self.guard.deadline();
+        let syntax = syntax(segment.kind);
+        if self.guard.inspect(Direction::Response, &segment.text, syntax, deadline, &mut findings).is_err() {
+            return self.refuse(StreamRefusal::Protocol(TOO_LONG));
+        }
         let clean = repeats && findings.is_empty() && self.clean.len() < 16 && segment.text.len() <= 128;
         if clean {
             self.clean.push(segment.text.as_ref().to_owned());
@@ -330,9 +335,8 @@ impl StreamGuard {
         if lane.field != LaneField::Unknown || !is_word(text) {
             return false;
         }
-        let mut found = Vec::new();
-        self.guard.inspect(Direction::Response, text, Syntax::Plain, &mut found);
-        if !found.is_empty() {
+        // A word has 64 bytes at most.
+        if !self.guard.find(Direction::Response, text).is_empty() {
             state.said.clear();
             return false;
         }
@@ -419,8 +423,12 @@ impl StreamGuard {
             }
             if lane.field == LaneField::Unknown {
                 // Nobody knows whether its readers join it to what came before.
-                let mut shown = Vec::new();
-                self.guard.inspect(Direction::Response, &segment.text, Syntax::Plain, &mut shown);
+                let (deadline, mut shown) = (self.guard.deadline(), Vec::new());
+                let text = &segment.text;
+                if self.guard.inspect(Direction::Response, text, Syntax::Plain, deadline, &mut shown).is_err()
+                {
+                    return self.refuse(StreamRefusal::Protocol(TOO_LONG));
+                }
                 state.hear_alone(start, shown);
                 state.due_alone(&mut findings);
             }

@@ -1,6 +1,5 @@
 //! Text over several pieces of an unknown field of a stream says no more than in one.
 
-use bastide_inspect::Syntax;
 use bastide_types::{Category, Direction};
 use bastide_wire::SseDecoder;
 use serde_json::{Value, json};
@@ -29,9 +28,7 @@ fn streamed_at(deltas: &[Value], pointer: &str) -> Vec<String> {
 }
 
 fn shows_nothing(piece: &str) -> bool {
-    let mut found = Vec::new();
-    guard().inspect(Direction::Response, piece, Syntax::Plain, &mut found);
-    found.iter().all(|f| f.category == Category::Placeholder)
+    guard().find(Direction::Response, piece).iter().all(|f| f.category == Category::Placeholder)
 }
 
 fn said_at(out: &[u8], pointer: &str) -> String {
