@@ -14,7 +14,7 @@
 //! };
 //! let resource = Resource { model: "gpt-5", provider: "openai", project: Some(project) };
 //! let granted = PolicySet::starter().authorize::<Invoke>(&subject, &resource, &Facts::default()).unwrap();
-//! assert_eq!(granted.decision().policies, ["own-project-invoke"]);
+//! assert_eq!(*granted.decision().policies, ["own-project-invoke"]);
 //! ```
 //!
 //! # Fail closed
