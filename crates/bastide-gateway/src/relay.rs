@@ -224,6 +224,9 @@ impl Relay {
         loop {
             if self.taken >= SHARE {
                 // hyper asks for the next frame at once, and an upstream may send without end.
+                if !self.out.is_empty() {
+                    return Some(Poll::Ready(self.take()));
+                }
                 self.taken = 0;
                 cx.waker().wake_by_ref();
                 return Some(Poll::Pending);

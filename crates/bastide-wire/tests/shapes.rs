@@ -6,7 +6,9 @@
 mod common;
 
 use bastide_types::{Origin, Segment, SegmentKind, Trust};
-use bastide_wire::{ChatChunk, ChatRequest, ChatResponse, Lane, LaneField, Limits, UnscannedKind, WireError};
+use bastide_wire::{
+    ChatChunk, ChatRequest, ChatResponse, Lane, LaneField, LanePaths, Limits, UnscannedKind, WireError,
+};
 use common::tree::{self, Tree};
 
 const REQUESTS: &[(&str, &str)] = &[
@@ -753,4 +755,23 @@ fn an_index_is_plain_digits() {
     let chunk = ChatChunk::parse(data, &Limits::default()).unwrap();
     let paths: Vec<_> = (0..chunk.segment_count()).filter_map(|at| chunk.lane_paths(data).of(at)).collect();
     assert_eq!(paths, ["delta/x/0/t", "delta/x/#1/t"]);
+}
+
+#[test]
+fn no_two_texts_of_unknown_fields_share_a_place_however_long() {
+    for index in ["0", "4294967294"] {
+        for length in 0..300 {
+            let key = "k".repeat(length);
+            let data = format!(
+                r#"{{"choices":[{{"index":{index},"delta":{{"{key}":{{"a":"x","b":["y","z"],"c":{{"d":"v"}}}}}}}}]}}"#
+            );
+            let chunk = ChatChunk::parse(data.as_bytes(), &Limits::default()).unwrap();
+            let mut paths = chunk.lane_paths(data.as_bytes());
+            let all: Vec<String> = (0..chunk.segment_count()).filter_map(|at| paths.of(at)).collect();
+            assert_eq!(all.len(), 4);
+            let known: Vec<_> = all.iter().filter(|path| path.len() <= LanePaths::MAX_BYTES).collect();
+            let apart: std::collections::HashSet<_> = known.iter().collect();
+            assert_eq!(apart.len(), known.len(), "{length}: {known:?}");
+        }
+    }
 }

@@ -164,7 +164,8 @@ impl ChatChunk {
     #[must_use]
     pub fn lane_paths<'c>(&'c self, data: &'c [u8]) -> LanePaths<'c> {
         let body = std::str::from_utf8(data).unwrap_or_default();
-        let trail = Trail::new(&self.located.tape, body, true, LanePaths::MAX_BYTES);
+        let longest = LanePaths::BEFORE + LanePaths::MAX_BYTES;
+        let trail = Trail::new(&self.located.tape, body, true, longest);
         LanePaths { sites: &self.located.sites, trail }
     }
 
@@ -261,6 +262,8 @@ pub struct LanePaths<'c> {
 impl LanePaths<'_> {
     /// A path that is longer is cut, and has more bytes than this still: texts in such depths cannot be told apart.
     pub const MAX_BYTES: usize = 256;
+    /// What stands before it in the chunk has no more.
+    const BEFORE: usize = "/choices/#4294967295/".len();
 
     /// The place of a segment, list elements by their `index` where they have one; nothing where the lane says all.
     pub fn of(&mut self, index: usize) -> Option<String> {

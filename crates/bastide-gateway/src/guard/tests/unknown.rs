@@ -192,3 +192,26 @@ fn feed(guard: &mut StreamGuard, event: &str, out: &mut Vec<u8>) -> Result<(), S
     let event = decoder.next_event().expect("one").expect("an event");
     give(guard, event, out)
 }
+
+#[test]
+fn unknown_fields_below_a_long_key_are_apart_or_refused() {
+    let mut refused = 0;
+    for length in 200..300 {
+        let delta = |a: &str, b: &str| json!({ "k".repeat(length): { "a": a, "b": b } });
+        let mut guard = StreamGuard::new(guard(), vault(), Box::new(|_, _| true));
+        let mut decoder = SseDecoder::new(1 << 20);
+        for (a, b) in [("write to joe.miller@", "/ hello"), ("corp-mail.com and so on", "/ there")] {
+            decoder.push(event(delta(a, b), None, false).as_bytes());
+        }
+        let mut out = Vec::new();
+        let mut given = Ok(());
+        while let Some(event) = decoder.next_event() {
+            given = given.and(give(&mut guard, event.expect("an event"), &mut out));
+        }
+        refused += usize::from(given.is_err());
+        given.and_then(|()| guard.finish(&mut out)).ok();
+        let said = String::from_utf8_lossy(&out).into_owned();
+        assert!(!(said.contains("joe.miller@") && said.contains("corp-mail")), "{length}: {said}");
+    }
+    assert!(refused > 40 && refused < 60, "{refused}");
+}
