@@ -126,7 +126,7 @@ fn answers_and_streams_share_an_encrypted_connection() {
 }
 
 #[test]
-fn the_end_of_a_long_request_leaves_before_its_answer_is_awaited() {
+fn a_long_request_to_a_slow_reader_arrives_whole() {
     let rig = Rig::start();
     // More than both sockets and TLS hold between them, towards a server that does not read yet.
     let long = "word ".repeat(1 << 20);
