@@ -40,7 +40,7 @@ impl<'t> Trail<'t> {
             |step: &Step| (step.container + 1..self.tape.node(step.container).next).contains(&target);
         let kept = self.steps.iter().take_while(|step| within(step)).count();
         self.steps.truncate(kept);
-        // The last one goes on to another child, unless that holds the target as well.
+        // The last one goes on to the child that holds the target, most often a later one.
         let mut at = match kept.checked_sub(1) {
             None => self.enter(0, target, 0),
             Some(last) => self.steps.get(last).copied().and_then(|step| self.advance(step, target)),
@@ -67,13 +67,6 @@ impl<'t> Trail<'t> {
         if target < step.child {
             self.steps.pop();
             return self.enter(step.container, target, step.before);
-        }
-        if target < self.end(step) {
-            // The same child as before, and its part of the path stands; what comes behind it may not.
-            let value = self.value(step);
-            self.path.truncate(step.before);
-            self.name(step);
-            return (target > value).then_some(value);
         }
         self.arrive(target)
     }
