@@ -72,7 +72,7 @@ impl Node {
             tracing::info!(
                 entries = recovery.entries,
                 dropped_bytes = recovery.dropped_bytes,
-                "the log was cut at its last whole commit; nothing that was acknowledged is lost"
+                "the log was cut where it was not on disk; nothing that was promised to be there is lost"
             );
         }
         let subjects = Arc::new(Subjects::open(folder.dir().join("subjects"), &root).map_err(could_not)?);

@@ -61,7 +61,7 @@ pub use disk::{Disk, DiskFile, DiskTree, LocalDisk};
 pub use entry::{MAX_ENTRY_BYTES, encode};
 pub use error::AuditError;
 pub use log::Log;
-pub use options::LogOptions;
+pub use options::{Durability, LogOptions};
 pub use reader::{LogEntry, LogReader};
 pub use receipt::{Receipt, ReceiptError};
 pub use record::{Pending, Recorded};

@@ -15,7 +15,7 @@ use crate::disk::{Disk, DiskTree, LocalDisk};
 use crate::entry::encode;
 use crate::error::AuditError;
 use crate::keeper::{Keeper, remove_segment};
-use crate::options::LogOptions;
+use crate::options::{Durability, LogOptions};
 use crate::outlet::Outlet;
 use crate::publisher::Publisher;
 use crate::queue::Queue;
@@ -37,7 +37,7 @@ struct Handle {
     wakes: Arc<Wakes>,
     keeper: Arc<Keeper>,
     counters: Arc<Counters>,
-    durable: Arc<AtomicU64>,
+    recorded: Arc<AtomicU64>,
     key: NoteKey,
     threads: Mutex<Option<Threads>>,
 }
@@ -101,9 +101,9 @@ impl Log {
             protected,
             recovered.reserve_ready,
         ));
-        let outlet = Arc::new(Outlet::new(recovery.published, recovery.entries > 0));
+        let outlet = Arc::new(Outlet::new(recovery.published, recovery.entries));
         let tail = Arc::new(Tail::new(recovery.entries));
-        let durable = Arc::new(AtomicU64::new(recovery.entries));
+        let recorded = Arc::new(AtomicU64::new(recovery.entries));
         let counters = Arc::new(Counters::default());
         let wakes = Arc::new(Wakes::new());
         let publisher = Publisher::new(
@@ -128,8 +128,10 @@ impl Log {
             outlet: Arc::clone(&outlet),
             tail: Arc::clone(&tail),
             counters: Arc::clone(&counters),
-            durable: Arc::clone(&durable),
+            recorded: Arc::clone(&recorded),
             active: recovered.active,
+            unsynced: Vec::new(),
+            unsynced_since: None,
             buffer: Vec::new(),
             wakes: Arc::clone(&wakes),
             woken: Vec::new(),
@@ -155,7 +157,7 @@ impl Log {
                 wakes,
                 keeper,
                 counters,
-                durable,
+                recorded,
                 key: public,
                 threads,
             })),
@@ -163,27 +165,29 @@ impl Log {
         ))
     }
 
-    /// Hands an event to the writer. It gets its index at once and is durable when the [`Pending`] resolves; if that
+    /// Hands an event to the writer. It gets its index at once and is on disk when the [`Pending`] resolves; if that
     /// fails, the index goes to another event.
     ///
     /// # Errors
     /// When the queue is full, the event too large, or the log closed or poisoned.
     pub fn submit(&self, event: Event) -> Result<Pending, AuditError> {
-        self.push(event, None)
+        self.submit_as(Durability::Synced, event, None)
     }
 
-    /// As [`Log::submit`], for an event that names the index or the leaf of an `earlier` one: where it is recorded, so
-    /// is that one, under the index that it was promised.
+    /// As [`Log::submit`], for an event of which the [`Pending`] promises the given durability. One that names the index
+    /// or the leaf of an `earlier` event is recorded only where that one is, under the index that it was promised.
     ///
     /// # Errors
     /// As [`Log::submit`], and when the earlier event was not recorded.
-    pub fn submit_after(&self, event: Event, earlier: &Pending) -> Result<Pending, AuditError> {
-        self.push(event, Some(earlier))
-    }
-
-    fn push(&self, event: Event, earlier: Option<&Pending>) -> Result<Pending, AuditError> {
+    pub fn submit_as(
+        &self,
+        durability: Durability,
+        event: Event,
+        earlier: Option<&Pending>,
+    ) -> Result<Pending, AuditError> {
         // Encoded and hashed here, on as many cores as there are callers, not on the one writer.
-        let pushed = self.0.queue.push(Arc::new(Record::new(encode(&event)?)), earlier);
+        let record = Arc::new(Record::new(encode(&event)?));
+        let pushed = self.0.queue.push(record, durability, earlier);
         if matches!(pushed, Err(AuditError::Full)) {
             self.0.counters.refused();
         }
@@ -206,7 +210,7 @@ impl Log {
         Delivery::new(Arc::clone(&self.0.wakes))
     }
 
-    /// Publishes a checkpoint over everything that is on disk now, and waits for it on this thread.
+    /// Publishes a checkpoint over everything that is recorded now, and waits for it on this thread.
     ///
     /// # Errors
     /// When tiles or checkpoint could not be written.
@@ -214,10 +218,10 @@ impl Log {
         self.0.outlet.publish(self.size())
     }
 
-    /// Entries on disk.
+    /// Entries acknowledged, or about to be.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.0.durable.load(Ordering::Acquire)
+        self.0.recorded.load(Ordering::Acquire)
     }
 
     /// Up to `most` of the newest entries that are held in memory, from index `from` on, oldest first. What is older
@@ -233,7 +237,7 @@ impl Log {
         self.0.tail.first()
     }
 
-    /// Entries on disk, now and whenever there are more.
+    /// [`Log::size`], now and whenever it grows.
     #[must_use]
     pub fn grown(&self) -> watch::Receiver<u64> {
         self.0.tail.grown()
@@ -305,7 +309,7 @@ impl Handle {
         };
         if let Some(tree) = tree
             && self.keeper.reserve_ready()
-            && let Err(error) = settle(&writer, &segments, tree, self.durable.load(Ordering::Acquire))
+            && let Err(error) = settle(&writer, &segments, tree, self.recorded.load(Ordering::Acquire))
         {
             // The next start reads the segments instead.
             tracing::debug!(%error, "the log was closed without a fresh segment");

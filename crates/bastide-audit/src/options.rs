@@ -11,6 +11,16 @@ const MAX_WINDOW: Duration = Duration::from_millis(2);
 /// Origins stand in every receipt.
 const MAX_ORIGIN_BYTES: usize = 128;
 
+/// What an entry survives from the moment it is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the process: it is in the file, and on disk some 20 ms later. A power cut may take the entries of
+    /// that time, always from the end of the log.
+    Written,
+    /// A power cut as well: it is on disk.
+    Synced,
+}
+
 /// How a log is kept. Start from [`LogOptions::new`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -45,6 +45,12 @@ struct State {
     closing: bool,
     /// Entries under the newest checkpoint.
     published: u64,
+    /// Entries that came: published, waiting, or on the publisher's hands.
+    handed: u64,
+    /// Somebody waits for an entry that has not come.
+    wanted: bool,
+    /// Why no more come.
+    cut: Option<AuditError>,
     /// Whether what an earlier run published still has to be written anew.
     stale: bool,
     /// Rounds done, failed ones included.
@@ -76,13 +82,18 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
-    pub(crate) fn new(published: u64, stale: bool) -> Self {
+    /// After a start that found so many entries, so many of them under a checkpoint.
+    pub(crate) fn new(published: u64, entries: u64) -> Self {
+        let stale = entries > 0;
         let state = State {
             pending: Vec::new(),
             bytes: 0,
             now: stale,
             closing: false,
             published,
+            handed: entries,
+            wanted: false,
+            cut: None,
             stale,
             rounds: 0,
             failure: None,
@@ -105,12 +116,21 @@ impl Outlet {
             let waiting = Waiting { record, since };
             state.bytes += waiting.bytes();
             state.pending.push(waiting);
+            state.handed = state.handed.saturating_add(1);
         }
         let early = before < EARLY_BYTES && state.bytes >= EARLY_BYTES;
+        let wanted = std::mem::take(&mut state.wanted);
+        state.now |= wanted;
         drop(state);
-        if idle || early {
+        if idle || early || wanted {
             self.arrived.notify_one();
         }
+    }
+
+    /// No more records come.
+    pub(crate) fn cut(&self, error: &AuditError) {
+        self.lock().cut.get_or_insert_with(|| error.clone());
+        self.done.notify_all();
     }
 
     /// Waits while too much is unpublished.
@@ -150,8 +170,15 @@ impl Outlet {
             {
                 return Err(failure.clone());
             }
-            state.now = true;
-            self.arrived.notify_one();
+            if entries <= state.handed {
+                state.now = true;
+                self.arrived.notify_one();
+            } else if let Some(error) = &state.cut {
+                return Err(error.clone());
+            } else {
+                // Not on disk yet: a round would come too soon.
+                state.wanted = true;
+            }
             state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         Ok(())
@@ -253,7 +280,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
 
     fn outlet(waiting: usize) -> Outlet {
-        let outlet = Outlet::new(0, false);
+        let outlet = Outlet::new(0, 0);
         outlet.push((0..waiting).map(|_| Arc::new(Record::new(vec![7; 100]))));
         outlet
     }

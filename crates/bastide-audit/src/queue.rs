@@ -5,11 +5,13 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::error::AuditError;
+use crate::options::Durability;
 use crate::record::{Done, Pending, Record};
 
 /// A record whose answer is owed. Dropped without one, it says that the log ended.
 pub(crate) struct Item {
     pub(crate) record: Arc<Record>,
+    pub(crate) durability: Durability,
     owed: bool,
 }
 
@@ -85,9 +87,14 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the record its index and its place; one that speaks of an `earlier` record only while that is on disk or
-    /// before it in the queue.
-    pub(crate) fn push(&self, record: Arc<Record>, earlier: Option<&Pending>) -> Result<Pending, AuditError> {
+    /// Gives the record its index and its place; one that speaks of an `earlier` record only while that is in the file
+    /// or before it in the queue.
+    pub(crate) fn push(
+        &self,
+        record: Arc<Record>,
+        durability: Durability,
+        earlier: Option<&Pending>,
+    ) -> Result<Pending, AuditError> {
         let mut state = self.lock();
         // Between two failures nothing is refused. What was on disk before the last one was answered before it.
         if earlier.is_some_and(|earlier| !earlier.is_of(state.failures) && !earlier.is_recorded()) {
@@ -104,7 +111,7 @@ impl Queue {
         }
         let index = state.next;
         state.next = index.saturating_add(1);
-        state.items.push(Item { record: Arc::clone(&record), owed: true });
+        state.items.push(Item { record: Arc::clone(&record), durability, owed: true });
         let wake = state.wanted > 0 && state.items.len() >= state.wanted;
         let failures = state.failures;
         drop(state);

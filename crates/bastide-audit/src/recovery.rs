@@ -1,7 +1,8 @@
 //! Opening a log: what is on the disk, and whether a crash explains it.
 //!
-//! A crash leaves a torn last batch, which no one was told of: it is dropped. Everything else that does not fit is
-//! damage or tampering, and a log that went on over it would bury the evidence: it is refused, untouched.
+//! A crash leaves a torn last batch, and a power cut a hole among those that were not on disk: from there on all is
+//! dropped. No one was told that any of it is on disk. Everything else that does not fit is damage or tampering, and a
+//! log that went on over it would bury the evidence: it is refused, untouched.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -34,7 +35,8 @@ pub struct Recovery {
     pub entries: u64,
     /// Entries under the last checkpoint.
     pub published: u64,
-    /// Bytes of a batch that was being written when the power went; nobody was told that it was recorded.
+    /// Bytes of what was being written, or not on disk yet, when the power went. Nobody was told that it is
+    /// [`Synced`](crate::Durability::Synced).
     pub dropped_bytes: u64,
 }
 
@@ -66,7 +68,7 @@ pub(crate) fn recover(disk: &dyn Disk, options: &LogOptions, key: &NoteKey) -> R
     let base = base(disk, dir, first)?;
     let mut check = Check { expected: checkpoint.as_ref(), tiles: base.tiles.clone(), dir };
     check.compare()?;
-    let (mut headers, mut active, mut dropped_bytes, mut last_batch) = (Vec::new(), None, 0, 0);
+    let (mut headers, mut active, mut dropped_bytes) = (Vec::new(), None, 0);
     for (position, first) in segments.iter().enumerate() {
         let path = segment_path(&folder, *first);
         if check.tiles.size() != *first {
@@ -77,7 +79,7 @@ pub(crate) fn recover(disk: &dyn Disk, options: &LogOptions, key: &NoteKey) -> R
         let last = position + 1 == segments.len();
         let found = read_segment(disk, &path, *first, &options.origin, &mut check, last)?;
         headers.push(found.header);
-        (dropped_bytes, last_batch) = (found.dropped_bytes, found.last_batch);
+        dropped_bytes = found.dropped_bytes;
         active = Some(found.active);
     }
     let entries = check.tiles.size();
@@ -90,11 +92,11 @@ pub(crate) fn recover(disk: &dyn Disk, options: &LogOptions, key: &NoteKey) -> R
         return Err(AuditError::corrupt(dir, "the checkpoint is gone, though entries were published"));
     }
     let mut active = active.ok_or_else(|| AuditError::corrupt(&folder, "no segment"))?;
-    secure(&mut active, last_batch, dropped_bytes)
+    secure(&mut active, dropped_bytes)
         .and_then(|()| disk.sync_dir(&folder))
         .map_err(|e| AuditError::io("write", &folder, e))?;
     if dropped_bytes > 0 {
-        tracing::info!(dropped_bytes, "a batch that was never acknowledged was dropped from the log");
+        tracing::info!(dropped_bytes, "the end of the log, which was not on disk, was dropped");
     }
     // Only now that what replaces them was compared with the checkpoint.
     settled.into_iter().try_for_each(|old| remove_segment(disk, &folder, old))?;
@@ -263,7 +265,6 @@ impl Check<'_> {
 struct Found {
     header: SegmentHeader,
     active: Active,
-    last_batch: u64,
     dropped_bytes: u64,
 }
 
@@ -294,32 +295,34 @@ fn read_segment(
         ScanError::Caller(error) => error,
     })?;
     let rest = inspect_rest(file.as_ref(), &header, end).map_err(failed)?;
-    if let Some(later) = rest.later_batch {
+    if let Some(later) = rest.damage_before {
         let detail =
             format!("a batch at byte {} is damaged, and a later one at byte {later} is whole", end.offset);
         return Err(AuditError::corrupt(path, detail));
     }
     let dropped_bytes = rest.used.saturating_sub(end.offset);
-    let active = Active { file, header, offset: end.offset, size };
-    Ok(Found { header, active, last_batch: end.last_batch, dropped_bytes })
+    let active = Active { file, header, offset: end.offset, synced: end.synced, size };
+    Ok(Found { header, active, dropped_bytes })
 }
 
-/// Makes the end of the log what it reads as. The last batch is written again, because it may be in memory only: a
-/// process that died between write and sync, or whose sync failed, leaves pages that read well and are never written
-/// back, and what is appended behind them would later seem to follow a hole. A torn batch is overwritten with zeros.
-fn secure(active: &mut Active, last_batch: u64, dropped_bytes: u64) -> std::io::Result<()> {
-    let length = usize::try_from(active.offset.saturating_sub(last_batch)).unwrap_or(0);
-    let mut batch = vec![0; length];
+/// Makes the end of the log what it reads as. What may be in memory only is written again: a process that died between
+/// write and sync, or whose sync failed, leaves pages that read well and are never written back, and what is appended
+/// behind them would later seem to follow a hole. What is dropped is overwritten with zeros.
+fn secure(active: &mut Active, dropped_bytes: u64) -> std::io::Result<()> {
+    let length = usize::try_from(active.offset.saturating_sub(active.synced)).unwrap_or(0);
+    let mut batches = vec![0; length];
     let mut filled = 0;
-    while let Some(rest) = batch.get_mut(filled..).filter(|r| !r.is_empty()) {
-        let at = last_batch.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
+    while let Some(rest) = batches.get_mut(filled..).filter(|r| !r.is_empty()) {
+        let at = active.synced.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
         match active.file.read_at(at, rest)? {
             0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
             read => filled += read,
         }
     }
-    write_all(active.file.as_mut(), last_batch, &batch)?;
+    write_all(active.file.as_mut(), active.synced, &batches)?;
     let zeros = vec![0; usize::try_from(dropped_bytes).unwrap_or(0)];
     write_all(active.file.as_mut(), active.offset, &zeros)?;
-    active.file.sync()
+    active.file.sync()?;
+    active.synced = active.offset;
+    Ok(())
 }

@@ -19,11 +19,15 @@ const RECORD_HEADER: usize = 12;
 /// Most records and bytes of one group commit: bounds the memory of a commit and of recovery.
 pub(crate) const MAX_BATCH_RECORDS: usize = 4096;
 pub(crate) const MAX_BATCH_BYTES: usize = 4 << 20;
+/// Most bytes in a row that may be written and not on disk when the next batch is written.
+pub(crate) const MAX_OPEN_BYTES: u64 = 4 << 20;
 /// The header and a batch of one entry of the largest size, with room.
 pub(crate) const SMALLEST_SEGMENT: u64 = 32 * 1024;
 /// How far recovery looks behind the last valid batch: whatever was damaged there, the next batch begins within the
-/// largest size of one. Segments are mostly zeros after a start, and a start is quick.
+/// largest size of one, and no batch that a power cut left behind a hole ends further away than two of them. Segments
+/// are mostly zeros after a start, and a start is quick.
 const SEARCH_BYTES: u64 = 2 * (MAX_BATCH_BYTES as u64 + BATCH_HEADER as u64);
+const _: () = assert!(MAX_OPEN_BYTES <= MAX_BATCH_BYTES as u64, "the search would end too soon");
 /// How much recovery reads at once.
 const WINDOW_BYTES: usize = 1 << 20;
 
@@ -131,11 +135,15 @@ fn record_check(index: u64, leaf: Hash) -> [u8; 8] {
 /// Writes the batch of these records, the first of which has index `first`, into `out`.
 ///
 /// ```text
-/// magic 4 | count u32 | record bytes u32 | zero u32 | first u64 | head check 8 | digest 32 | records
+/// magic 4 | count u32 | record bytes u32 | open u32 | first u64 | head check 8 | digest 32 | records
 /// ```
+///
+/// `open` bytes before it are written and not known to be on disk: a power cut may leave a hole there, and nowhere
+/// else.
 pub(crate) fn encode_batch<'a>(
     salt: &[u8; 16],
     first: u64,
+    open: u64,
     records: impl Iterator<Item = &'a Record> + Clone,
     out: &mut Vec<u8>,
 ) {
@@ -145,7 +153,7 @@ pub(crate) fn encode_batch<'a>(
     out.extend_from_slice(&BATCH_MAGIC);
     out.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
     out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&u32::try_from(open).unwrap_or(u32::MAX).to_le_bytes());
     out.extend_from_slice(&first.to_le_bytes());
     let check = head_check(salt, out);
     let digest = batch_digest(salt, out, records.clone().map(|r| r.leaf));
@@ -161,6 +169,7 @@ pub(crate) fn encode_batch<'a>(
 struct Head {
     count: usize,
     length: usize,
+    open: u64,
     first: u64,
     digest: [u8; 32],
 }
@@ -176,11 +185,14 @@ fn decode_head(salt: &[u8; 16], bytes: &[u8]) -> Option<Head> {
     }
     let (count, body) = body.split_first_chunk::<4>()?;
     let (length, body) = body.split_first_chunk::<4>()?;
-    let first: [u8; 8] = body.get(4..)?.try_into().ok()?;
+    let (open, first) = body.split_first_chunk::<4>()?;
+    let open = u64::from(u32::from_le_bytes(*open));
+    let first: [u8; 8] = first.try_into().ok()?;
     let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-    let sane = (1..=MAX_BATCH_RECORDS).contains(&count) && length <= MAX_BATCH_BYTES;
-    sane.then_some(Head { count, length, first: u64::from_le_bytes(first), digest: *digest })
+    let sane =
+        (1..=MAX_BATCH_RECORDS).contains(&count) && length <= MAX_BATCH_BYTES && open <= MAX_OPEN_BYTES;
+    sane.then_some(Head { count, length, open, first: u64::from_le_bytes(first), digest: *digest })
 }
 
 /// Splits the bytes of a batch into entries with their leaf hashes; `None` when anything is not as it was written.
@@ -251,8 +263,8 @@ impl<'a> Window<'a> {
 /// Where the valid batches of a segment end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
-    /// Offset of the last valid batch; that of the end when there is none.
-    pub(crate) last_batch: u64,
+    /// Everything before this place was on disk when the last valid batch was written.
+    pub(crate) synced: u64,
     /// Offset after the last valid batch.
     pub(crate) offset: u64,
     /// Index of the entry that would come next.
@@ -275,7 +287,7 @@ pub(crate) fn scan<E>(
     mut each: impl FnMut(u64, &[u8], Hash) -> Result<(), E>,
 ) -> Result<End, ScanError<E>> {
     let mut window = Window::new(file);
-    let mut end = End { last_batch: HEADER_BYTES, offset: HEADER_BYTES, next: header.first };
+    let mut end = End { synced: HEADER_BYTES, offset: HEADER_BYTES, next: header.first };
     loop {
         let head = decode_head(&header.salt, window.get(end.offset, BATCH_HEADER).map_err(ScanError::Io)?);
         let Some(head) = head.filter(|h| h.first == end.next) else { return Ok(end) };
@@ -285,7 +297,7 @@ pub(crate) fn scan<E>(
         for (index, (entry, leaf)) in (head.first..).zip(&records) {
             each(index, entry, *leaf).map_err(ScanError::Caller)?;
         }
-        end.last_batch = end.offset;
+        end.synced = end.offset.saturating_sub(head.open).max(HEADER_BYTES);
         end.offset = end.offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
         end.next = end.next.saturating_add(u64::try_from(head.count).unwrap_or(u64::MAX));
     }
@@ -296,15 +308,15 @@ pub(crate) fn scan<E>(
 pub(crate) struct Rest {
     /// Offset after the last byte that is not zero, of those looked at; the end of the valid batches when there is none.
     pub(crate) used: u64,
-    /// Whether a later batch begins there. One batch is in flight at a time and starts where the valid ones end: a
-    /// head further on means that this place was once whole, so it was damaged, not torn.
-    pub(crate) later_batch: Option<u64>,
+    /// Where a later batch begins that was written when what stood at the end of the valid ones was on disk already:
+    /// that place was once whole, so it was damaged, not torn.
+    pub(crate) damage_before: Option<u64>,
 }
 
 /// Looks at what lies behind the last valid batch.
 pub(crate) fn inspect_rest(file: &dyn DiskFile, header: &SegmentHeader, end: End) -> io::Result<Rest> {
     let size = file.size()?.min(end.offset.saturating_add(SEARCH_BYTES));
-    let mut rest = Rest { used: end.offset, later_batch: None };
+    let mut rest = Rest { used: end.offset, damage_before: None };
     let mut window = Window::new(file);
     let mut offset = end.offset;
     while offset < size {
@@ -321,9 +333,9 @@ pub(crate) fn inspect_rest(file: &dyn DiskFile, header: &SegmentHeader, end: End
                     continue;
                 }
                 let place = offset.saturating_add(u64::try_from(at).unwrap_or(0));
-                let head = decode_head(&header.salt, candidate);
-                if place > end.offset && head.is_some_and(|h| h.first > end.next) {
-                    rest.later_batch = Some(place);
+                let head = decode_head(&header.salt, candidate).filter(|h| h.first > end.next);
+                if head.is_some_and(|h| place.saturating_sub(h.open) > end.offset) {
+                    rest.damage_before = Some(place);
                     return Ok(rest);
                 }
             }
@@ -348,12 +360,19 @@ mod tests {
     }
 
     fn segment(batches: &[usize]) -> (SegmentHeader, Vec<u8>, Vec<usize>) {
+        let synced: Vec<(usize, usize)> = batches.iter().map(|count| (*count, 0)).collect();
+        segment_of(&synced)
+    }
+
+    /// Of batches of so many records, each with so many whole batches before it that are not on disk.
+    fn segment_of(batches: &[(usize, usize)]) -> (SegmentHeader, Vec<u8>, Vec<usize>) {
         let header = SegmentHeader { first: 40, salt: [9; 16], origin: sha256(b"o"), settled: true };
         let (mut bytes, mut buffer, mut first) = (header.encode(), Vec::new(), 40);
         let mut starts = Vec::new();
-        for count in batches {
+        for (count, open) in batches {
             starts.push(bytes.len());
-            encode_batch(&header.salt, first, records(*count).iter(), &mut buffer);
+            let open = (bytes.len() - starts[starts.len() - 1 - open]) as u64;
+            encode_batch(&header.salt, first, open, records(*count).iter(), &mut buffer);
             bytes.extend_from_slice(&buffer);
             first += *count as u64;
         }
@@ -381,7 +400,7 @@ mod tests {
         assert_eq!((end.offset, end.next), (bytes.len() as u64 - 3000, 114));
         assert_eq!(seen.len(), 74);
         assert_eq!(seen[4], (44, 20));
-        assert_eq!(count(&header, bytes).1, Rest { used: end.offset, later_batch: None });
+        assert_eq!(count(&header, bytes).1, Rest { used: end.offset, damage_before: None });
     }
 
     #[test]
@@ -392,28 +411,62 @@ mod tests {
             let mut torn = bytes.clone();
             torn[at] ^= 0x40;
             let (entries, rest) = count(&header, torn);
-            assert_eq!((entries, rest.later_batch), (7, None), "byte {at}");
+            assert_eq!((entries, rest.damage_before), (7, None), "byte {at}");
         }
         for at in starts[1]..starts[2] {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x40;
             let (entries, rest) = count(&header, damaged);
-            assert_eq!((entries, rest.later_batch), (3, Some(starts[2] as u64)), "byte {at}");
+            assert_eq!((entries, rest.damage_before), (3, Some(starts[2] as u64)), "byte {at}");
         }
+    }
+
+    #[test]
+    fn a_hole_where_batches_were_open_is_a_power_cut_and_elsewhere_damage() {
+        // The third batch came while the second was open, the fourth when only itself was not on disk.
+        for (batches, explained) in [
+            (&[(3, 0), (4, 0), (5, 1)][..], true),
+            (&[(3, 0), (4, 0), (5, 1), (2, 2)], true),
+            (&[(3, 0), (4, 0), (5, 1), (2, 1)], false),
+            (&[(3, 0), (4, 0), (5, 1), (2, 0)], false),
+        ] {
+            let (header, bytes, starts) = segment_of(batches);
+            let (entries, rest) = count(&header, bytes.clone());
+            assert_eq!((entries, rest.damage_before), (batches.iter().map(|b| b.0 as u64).sum(), None));
+            for at in starts[1]..starts[2] {
+                let mut torn = bytes.clone();
+                torn[at] ^= 0x40;
+                let (entries, rest) = count(&header, torn);
+                assert_eq!((entries, rest.damage_before.is_none()), (3, explained), "{batches:?}, byte {at}");
+                if explained {
+                    assert_eq!(rest.used, bytes.len() as u64 - 3000, "all of it is dropped");
+                }
+            }
+            let mut damaged = bytes.clone();
+            damaged[starts[0] + 70] ^= 0x40;
+            assert!(count(&header, damaged).1.damage_before.is_some(), "the first was on disk");
+        }
+    }
+
+    #[test]
+    fn what_a_start_has_to_write_again_begins_where_the_last_batch_says() {
+        let (header, bytes, starts) = segment_of(&[(3, 0), (4, 1), (5, 1)]);
+        let end = scan(&MemoryFile(bytes), &header, |_, _, _| Ok::<(), ()>(())).unwrap();
+        assert_eq!(end.synced, starts[1] as u64);
     }
 
     #[test]
     fn an_entry_cannot_pose_as_a_batch() {
         let (header, _, _) = segment(&[]);
         let mut inner = Vec::new();
-        encode_batch(&[1; 16], 41, records(1).iter(), &mut inner);
+        encode_batch(&[1; 16], 41, 0, records(1).iter(), &mut inner);
         let record = Record::new(inner.clone());
         let (mut bytes, mut buffer) = (header.encode(), Vec::new());
-        encode_batch(&header.salt, 40, [&record].into_iter(), &mut buffer);
+        encode_batch(&header.salt, 40, 0, [&record].into_iter(), &mut buffer);
         // The head is lost, the entry stays.
         buffer[..64].fill(0);
         bytes.extend_from_slice(&buffer);
-        assert_eq!(count(&header, bytes).1.later_batch, None);
+        assert_eq!(count(&header, bytes).1.damage_before, None);
     }
 
     #[test]

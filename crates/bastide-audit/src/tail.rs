@@ -11,10 +11,10 @@ use crate::record::Record;
 /// Entries take some 600 bytes, so these are the newest two thousand.
 const MOST_BYTES: usize = 1 << 20;
 
-/// The newest durable entries.
+/// The newest entries.
 pub(crate) struct Tail {
     state: Mutex<State>,
-    /// Entries on disk.
+    /// Entries recorded.
     size: watch::Sender<u64>,
 }
 
@@ -35,7 +35,7 @@ impl Tail {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes records that are now durable, in order.
+    /// Takes records that are about to be acknowledged, in order.
     pub(crate) fn push(&self, records: impl Iterator<Item = Arc<Record>>) {
         let mut state = self.lock();
         for record in records {

@@ -1,13 +1,14 @@
 //! The one thread that writes: group commit.
 //!
-//! A commit is one write and one sync of all records that wait. Whatever arrives meanwhile is the next commit, so the
-//! disk's sync rate is the only limit. No record is acknowledged before the sync that covers it returned.
+//! A commit is one write of all records that wait, and one sync where one of them asks for it. Whatever arrives
+//! meanwhile is the next commit, so the disk's sync rate is the only limit. No record is acknowledged before it has the
+//! durability that was promised; what is only written is synced soon after, and published no sooner.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bastide_crypto::{SystemRandom, sha256};
 use bastide_types::Clock;
@@ -16,16 +17,19 @@ use crate::delivery::{PATIENCE, Wakes};
 use crate::disk::{Disk, DiskFile, write_all};
 use crate::error::{AuditError, is_full};
 use crate::keeper::{Keeper, reserve_path};
-use crate::options::LogOptions;
+use crate::options::{Durability, LogOptions};
 use crate::outlet::Outlet;
 use crate::queue::{Item, Queue, Taken};
-use crate::record::{Batch, Signer};
+use crate::record::{Batch, Record, Signer};
 use crate::segment::{
-    HEADER_BYTES, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, SegmentHeader, batch_overhead, encode_batch,
-    record_bytes, segment_path,
+    HEADER_BYTES, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_OPEN_BYTES, SegmentHeader, batch_overhead,
+    encode_batch, record_bytes, segment_path,
 };
 use crate::stats::Counters;
 use crate::tail::Tail;
+
+/// How long entries may be written and not on disk.
+const SYNC_WITHIN: Duration = Duration::from_millis(20);
 
 /// The segment being written.
 pub(crate) struct Active {
@@ -33,6 +37,8 @@ pub(crate) struct Active {
     pub(crate) header: SegmentHeader,
     /// Where the next batch goes.
     pub(crate) offset: u64,
+    /// Everything before this place is on disk.
+    pub(crate) synced: u64,
     pub(crate) size: u64,
 }
 
@@ -55,7 +61,7 @@ pub(crate) fn begin_segment(
         // The name must be durable before an entry behind it is acknowledged.
         disk.sync_dir(segments)?;
         let size = file.size()?;
-        Ok(Active { file, header, offset: HEADER_BYTES, size })
+        Ok(Active { file, header, offset: HEADER_BYTES, synced: HEADER_BYTES, size })
     })();
     opened.map_err(|e| AuditError::io("write", &path, e))
 }
@@ -72,9 +78,13 @@ pub(crate) struct Writer {
     pub(crate) outlet: Arc<Outlet>,
     pub(crate) tail: Arc<Tail>,
     pub(crate) counters: Arc<Counters>,
-    /// Entries on disk.
-    pub(crate) durable: Arc<AtomicU64>,
+    /// Entries acknowledged, or about to be.
+    pub(crate) recorded: Arc<AtomicU64>,
     pub(crate) active: Active,
+    /// Written and not known to be on disk, oldest first.
+    pub(crate) unsynced: Vec<Arc<Record>>,
+    /// When the oldest of those was written.
+    pub(crate) unsynced_since: Option<Instant>,
     pub(crate) buffer: Vec<u8>,
     pub(crate) wakes: Arc<Wakes>,
     /// The tasks that a commit answered; empty between commits.
@@ -84,27 +94,38 @@ pub(crate) struct Writer {
 impl Writer {
     /// Until the queue is closed and empty, or the log poisoned.
     pub(crate) fn run(mut self) -> Writer {
-        let mut guard =
-            EndOnDrop { queue: Arc::clone(&self.queue), wakes: Arc::clone(&self.wakes), panics: true };
+        let mut guard = EndOnDrop {
+            queue: Arc::clone(&self.queue),
+            outlet: Arc::clone(&self.outlet),
+            wakes: Arc::clone(&self.wakes),
+            panics: true,
+        };
         let mut items = Vec::new();
         // How many records a commit may expect: the most of late, forgotten by an eighth with each commit.
         let mut expected: usize = 0;
         loop {
-            // While tasks wait for a delivery that was called, this thread does not sleep for good.
-            let patience = self.wakes.is_called().then_some(PATIENCE);
+            // While tasks wait for a delivery that was called, or records for their sync, this thread does not sleep
+            // for good.
+            let called = self.wakes.is_called();
+            let sync_in = self.unsynced_since.map(|since| SYNC_WITHIN.saturating_sub(since.elapsed()));
+            let patience = called.then_some(PATIENCE).into_iter().chain(sync_in).min();
             match self.queue.take(&mut items, expected, self.options.window, patience) {
                 Taken::Some => {
                     expected = items.len().max(expected - expected.div_ceil(8));
                     self.commit_all(&mut items);
-                    // Also while single records keep coming, whose tasks are woken without a delivery.
-                    if patience.is_some() {
-                        self.wakes.overdue(Instant::now());
-                    }
                 }
-                Taken::None => self.wakes.overdue(Instant::now()),
+                Taken::None => {}
                 Taken::End => break,
             }
+            // Also while single records keep coming, whose tasks are woken without a delivery.
+            if called {
+                self.wakes.overdue(Instant::now());
+            }
+            if self.unsynced_since.is_some_and(|since| since.elapsed() >= SYNC_WITHIN) {
+                self.sync_or_stop();
+            }
         }
+        self.sync_or_stop();
         guard.panics = false;
         self
     }
@@ -143,14 +164,14 @@ impl Writer {
 
     /// Writes, syncs, hands on and acknowledges one batch; gives its items back on failure.
     fn commit(&mut self, items: Vec<Item>) -> Result<(), (AuditError, Vec<Item>)> {
-        let first = self.durable.load(Ordering::Acquire);
+        let first = self.recorded.load(Ordering::Acquire);
         if let Err(error) = self.outlet.wait_for_room().and_then(|()| self.write(first, &items)) {
             return Err((error, items));
         }
         let count = u64::try_from(items.len()).unwrap_or(u64::MAX);
-        self.durable.store(first.saturating_add(count), Ordering::Release);
+        self.recorded.store(first.saturating_add(count), Ordering::Release);
         self.queue.succeeded();
-        self.outlet.push(items.iter().map(|item| Arc::clone(&item.record)));
+        self.hand_on();
         self.tail.push(items.iter().map(|item| Arc::clone(&item.record)));
         let leaves = items.iter().map(|item| item.record.leaf).collect();
         let batch = Arc::new(Batch::new(first, leaves, Arc::clone(&self.signer)));
@@ -165,24 +186,65 @@ impl Writer {
         let length: usize = items.iter().map(|item| record_bytes(item.record.entry.len())).sum();
         let length = u64::try_from(length + batch_overhead()).unwrap_or(u64::MAX);
         // INVARIANT: an empty segment has room for the batch, so none is ever begun over one of the same name.
-        if self.active.offset.saturating_add(length) > self.active.size && self.active.header.first < first {
+        let full = self.active.offset.saturating_add(length) > self.active.size;
+        if full && self.active.header.first < first {
             self.keeper.reserve()?;
+            // Only in the last segment may anything be missing.
+            self.sync()?;
             self.active =
                 begin_segment(self.disk.as_ref(), &self.segments, &self.options.origin, first, false)
                     .map_err(poisonous)?;
             self.keeper.took_reserve(first);
         }
+        if self.active.offset - self.active.synced > MAX_OPEN_BYTES {
+            self.sync()?;
+        }
+        let open = self.active.offset - self.active.synced;
         let records = items.iter().map(|item| item.record.as_ref());
-        encode_batch(&self.active.header.salt, first, records, &mut self.buffer);
+        encode_batch(&self.active.header.salt, first, open, records, &mut self.buffer);
         let began = self.clock.monotonic();
         if let Err(e) = write_all(self.active.file.as_mut(), self.active.offset, &self.buffer) {
             // Of a full disk we know that nothing else happened: the next commit overwrites what was begun.
             return Err(if is_full(&e) { self.no_space() } else { AuditError::Poisoned(Arc::new(e)) });
         }
-        self.active.file.sync().map_err(|e| AuditError::Poisoned(Arc::new(e)))?;
         self.active.offset = self.active.offset.saturating_add(length);
+        self.unsynced.extend(items.iter().map(|item| Arc::clone(&item.record)));
+        self.unsynced_since.get_or_insert_with(Instant::now);
+        if items.iter().any(|item| item.durability == Durability::Synced) {
+            self.sync()?;
+        }
         self.counters.committed(items.len(), self.buffer.len(), self.clock.monotonic().saturating_sub(began));
         Ok(())
+    }
+
+    /// Makes everything that was written durable.
+    fn sync(&mut self) -> Result<(), AuditError> {
+        self.unsynced_since = None;
+        if self.active.synced < self.active.offset {
+            self.active.file.sync().map_err(|e| {
+                // After one failure no later success says anything of these.
+                self.unsynced.clear();
+                AuditError::Poisoned(Arc::new(e))
+            })?;
+            self.active.synced = self.active.offset;
+        }
+        Ok(())
+    }
+
+    /// Gives what is on disk to the publisher: a checkpoint over anything else would, after a power cut, cover entries
+    /// that are gone.
+    fn hand_on(&mut self) {
+        if self.unsynced_since.is_none() {
+            self.outlet.push(self.unsynced.drain(..));
+        }
+    }
+
+    /// Syncs what was promised to be on disk by now. A log that cannot stops: what it acknowledged may be gone.
+    fn sync_or_stop(&mut self) {
+        if let Err(error) = self.sync() {
+            self.refuse(&error).into_iter().for_each(|item| item.refuse(&error));
+        }
+        self.hand_on();
     }
 
     fn no_space(&self) -> AuditError {
@@ -193,10 +255,11 @@ impl Writer {
     fn refuse(&self, error: &AuditError) -> Vec<Item> {
         if matches!(error, AuditError::Poisoned(_)) {
             tracing::error!(%error, "the log stopped");
+            self.outlet.cut(error);
             self.queue.poison(error)
         } else {
             tracing::warn!(%error, "a commit of the log failed");
-            self.queue.failed(error, self.durable.load(Ordering::Acquire))
+            self.queue.failed(error, self.recorded.load(Ordering::Acquire))
         }
     }
 }
@@ -212,6 +275,7 @@ fn poisonous(error: AuditError) -> AuditError {
 /// A writer that ends, or panics, must not leave callers waiting for a log that no one writes.
 struct EndOnDrop {
     queue: Arc<Queue>,
+    outlet: Arc<Outlet>,
     wakes: Arc<Wakes>,
     panics: bool,
 }
@@ -220,6 +284,7 @@ impl Drop for EndOnDrop {
     fn drop(&mut self) {
         if self.panics {
             let error = AuditError::Poisoned(Arc::new(std::io::Error::other("the log's writer failed")));
+            self.outlet.cut(&error);
             self.queue.poison(&error).into_iter().for_each(|item| item.refuse(&error));
         }
         self.wakes.end();

@@ -8,8 +8,9 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bastide_audit::{AuditError, Log, LogReader, Pending};
+use bastide_audit::{AuditError, Durability, Log, LogReader, Pending};
 use bastide_tlog::{Frontier, Hash};
 use support::fault::{FaultDisk, Faults, Rng};
 use support::{TestClock, event, key, options};
@@ -19,8 +20,13 @@ const DIR: &str = "/data/log";
 /// What a witness outside has seen, and what must hold for ever.
 #[derive(Default)]
 struct Promises {
-    /// Acknowledged: index to entry.
+    /// Acknowledged as synced: index to entry.
     acknowledged: BTreeMap<u64, Vec<u8>>,
+    /// Acknowledged as written: what a power cut may take, from the end.
+    written: BTreeMap<u64, Vec<u8>>,
+    power_cut: bool,
+    /// How many of those power cuts took.
+    taken: u32,
     /// Every checkpoint that was read: size to root.
     seen: BTreeMap<u64, Hash>,
     crashes: u32,
@@ -48,17 +54,24 @@ fn work(log: &Log, disk: &FaultDisk, rng: &mut Rng, promises: &mut Promises, ser
     for _ in 0..1 + rng.below(12) {
         let most = if rng.chance(100) { 300 } else { 25 };
         let burst = 1 + rng.below(most);
-        let pending: Vec<Result<Pending, AuditError>> = (0..burst)
+        // Mostly of one kind, as an operator chooses; single ones of the other are in between.
+        let share = if rng.chance(500) { 990 } else { 5 };
+        let pending: Vec<(Durability, Result<Pending, AuditError>)> = (0..burst)
             .map(|_| {
                 *serial += 1;
-                log.submit(event(*serial))
+                let durability = if rng.chance(share) { Durability::Written } else { Durability::Synced };
+                (durability, log.submit_as(durability, event(*serial), None))
             })
             .collect();
         let mut failed = false;
-        for one in pending {
+        for (durability, one) in pending {
             match one.and_then(Pending::wait) {
                 Ok(recorded) => {
-                    let before = promises.acknowledged.insert(recorded.index(), recorded.entry().to_vec());
+                    let (index, entry) = (recorded.index(), recorded.entry().to_vec());
+                    let before = match durability {
+                        Durability::Synced => promises.acknowledged.insert(index, entry),
+                        Durability::Written => promises.written.insert(index, entry),
+                    };
                     assert_eq!(before, None, "an index given twice");
                     if rng.chance(20) {
                         recorded.receipt().verify(log.key()).unwrap();
@@ -71,6 +84,10 @@ fn work(log: &Log, disk: &FaultDisk, rng: &mut Rng, promises: &mut Promises, ser
             promises.errors += 1;
             return;
         }
+        if rng.chance(20) {
+            // Long enough for what is only written to be synced.
+            std::thread::sleep(Duration::from_millis(30));
+        }
         if rng.chance(300) {
             let _ = log.publish_now();
             look(disk, promises);
@@ -79,7 +96,7 @@ fn work(log: &Log, disk: &FaultDisk, rng: &mut Rng, promises: &mut Promises, ser
 }
 
 /// Reads everything and compares it with what was promised.
-fn check(disk: &FaultDisk, log: &Log, promises: &Promises) {
+fn check(disk: &FaultDisk, log: &Log, promises: &mut Promises) {
     let size = log.size();
     let past = promises.acknowledged.last_key_value().map_or(0, |(index, _)| index + 1);
     assert!(size >= past, "{past} entries were acknowledged, {size} are there");
@@ -91,6 +108,19 @@ fn check(disk: &FaultDisk, log: &Log, promises: &Promises) {
         let more = reader.entries(entries.len() as u64, 256).unwrap();
         assert!(!more.is_empty());
         entries.extend(more);
+    }
+    let mut gone = None;
+    for (index, bytes) in std::mem::take(&mut promises.written) {
+        let there = entries.get(usize::try_from(index).unwrap()).is_some_and(|entry| entry.bytes == bytes);
+        assert!(there || promises.power_cut, "only a power cut takes entry {index}");
+        assert!(!(there && gone.is_some()), "entry {index} is there, but not {gone:?} before it");
+        if there {
+            // The start has made it durable.
+            assert_eq!(promises.acknowledged.insert(index, bytes), None, "an index given twice");
+        } else {
+            gone.get_or_insert(index);
+            promises.taken += 1;
+        }
     }
     for (index, bytes) in &promises.acknowledged {
         assert_eq!(&entries[usize::try_from(*index).unwrap()].bytes, bytes, "entry {index}");
@@ -121,6 +151,7 @@ fn life(seed: u64) -> Promises {
             ..Faults::default()
         };
         disk.set_faults(faults);
+        promises.power_cut = false;
         let ended = match open(&disk) {
             Ok(log) => {
                 work(&log, &disk, &mut rng, &mut promises, &mut serial);
@@ -138,7 +169,8 @@ fn life(seed: u64) -> Promises {
         look(&disk, &mut promises);
         promises.crashes += u32::from(!ended);
         disk.stop();
-        disk = disk.restarted(rng.chance(700), Faults::default());
+        promises.power_cut = rng.chance(700);
+        disk = disk.restarted(promises.power_cut, Faults::default());
         // Sometimes the machine fails again while it recovers.
         if rng.chance(300) {
             disk.set_faults(Faults { stop_at: Some(1 + rng.below(30)), ..Faults::default() });
@@ -148,13 +180,15 @@ fn life(seed: u64) -> Promises {
                 _ => {}
             }
             disk.stop();
-            disk = disk.restarted(rng.chance(700), Faults::default());
+            let again = rng.chance(700);
+            promises.power_cut |= again;
+            disk = disk.restarted(again, Faults::default());
         }
         let (log, recovery) =
             Log::open_on(Arc::new(disk.clone()), options(Path::new(DIR)), key(), TestClock::shared())
                 .unwrap();
         promises.dropped += recovery.dropped_bytes;
-        check(&disk, &log, &promises);
+        check(&disk, &log, &mut promises);
         if rng.chance(500) {
             log.close().unwrap();
             let oldest = disk.files().into_iter().find(|p| p.extension().is_some_and(|e| e == "seg"));
@@ -165,7 +199,7 @@ fn life(seed: u64) -> Promises {
         disk.set_faults(Faults::default());
     }
     let log = open(&disk).unwrap();
-    check(&disk, &log, &promises);
+    check(&disk, &log, &mut promises);
     log.close().unwrap();
     promises
 }
@@ -196,6 +230,7 @@ fn nothing_acknowledged_is_lost() {
                         total.crashes += lived.crashes;
                         total.errors += lived.errors;
                         total.dropped += u64::from(lived.dropped > 0);
+                        total.taken += u32::from(lived.taken > 0);
                         total.removed_segments += u32::from(lived.removed_segments > 0);
                     }
                 })
@@ -206,13 +241,16 @@ fn nothing_acknowledged_is_lost() {
     let crashes: u32 = totals.iter().map(|t| t.crashes).sum();
     let errors: u32 = totals.iter().map(|t| t.errors).sum();
     let dropped: u64 = totals.iter().map(|t| t.dropped).sum();
+    let taken: u32 = totals.iter().map(|t| t.taken).sum();
     let removed: u32 = totals.iter().map(|t| t.removed_segments).sum();
     eprintln!(
-        "{lives} lives: {crashes} crashes, {errors} with errors, {dropped} with torn batches, {removed} with removed segments"
+        "{lives} lives: {crashes} crashes, {errors} with errors, {dropped} with torn batches, {taken} with \
+         entries that were only written and are gone, {removed} with removed segments"
     );
     // A test of faults in which nothing fails would prove nothing.
     if lives >= 100 {
         assert!(u64::from(crashes) > lives && u64::from(errors) > lives / 2);
+        assert!(u64::from(taken) > lives / 20);
         assert!(dropped > lives / 20 && u64::from(removed) > lives / 20);
     }
 }

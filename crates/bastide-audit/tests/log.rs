@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bastide_audit::{AuditError, Log, LogOptions, LogReader, Receipt};
+use bastide_audit::{AuditError, Durability, Log, LogOptions, LogReader, Receipt};
 use bastide_crypto::SigningKey;
 use support::fault::{FaultDisk, Faults};
 use support::{ORIGIN, TestClock, event, every_event, key, open, options};
@@ -359,16 +359,16 @@ fn what_speaks_of_a_refused_entry_is_refused_too() {
     // Refused as well, and nobody has asked yet what became of it.
     let last = log.submit(event(n)).unwrap();
     assert!(log.submit(event(n)).unwrap().wait().is_err());
-    assert!(matches!(log.submit_after(event(n), &last), Err(AuditError::Unfounded)));
+    assert!(matches!(log.submit_as(Durability::Synced, event(n), Some(&last)), Err(AuditError::Unfounded)));
     disk.set_faults(Faults::default());
     // Its index is another event's now.
     let other = log.submit(event(n)).unwrap().wait().unwrap();
     assert!(other.index() <= last.index());
-    assert!(matches!(log.submit_after(event(n), &last), Err(AuditError::Unfounded)));
+    assert!(matches!(log.submit_as(Durability::Synced, event(n), Some(&last)), Err(AuditError::Unfounded)));
     // What was on disk before the failure is there, and what came after it too.
-    log.submit_after(event(n), &before).unwrap().wait().unwrap();
+    log.submit_as(Durability::Synced, event(n), Some(&before)).unwrap().wait().unwrap();
     let next = log.submit(event(n)).unwrap();
-    let after = log.submit_after(event(n), &next).unwrap();
+    let after = log.submit_as(Durability::Synced, event(n), Some(&next)).unwrap();
     assert_eq!(after.index(), next.index() + 1);
     after.wait().unwrap();
     log.close().unwrap();
@@ -394,4 +394,39 @@ fn a_failed_sync_poisons_until_restart() {
     assert!(recovery.entries >= 1);
     log.submit(event(2)).unwrap().wait().unwrap();
     log.close().unwrap();
+}
+
+#[test]
+fn what_is_only_written_is_acknowledged_before_the_disk_has_it_and_synced_soon_after() {
+    let options = || options(Path::new("/data/log")).publish_within(Duration::from_secs(3600));
+    let open = |disk: &FaultDisk| {
+        Log::open_on(Arc::new(disk.clone()), options(), key(), TestClock::shared()).unwrap()
+    };
+    let disk = FaultDisk::new(1, Faults::default());
+    let (log, _) = open(&disk);
+    let written = |n| log.submit_as(Durability::Written, event(n), None).unwrap().wait();
+    written(0).unwrap();
+    while !log.stats().reserve_ready {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Published no sooner than it is on disk: the checkpoint holds after a power cut.
+    log.publish_now().unwrap();
+    assert_eq!(open(&disk.copy().restarted(true, Faults::default())).1.entries, 1);
+    // The sync that follows these writes fails, some of them reach the disk and some never will.
+    disk.set_faults(Faults { error_at: Some(9), ..Faults::default() });
+    let acknowledged = (1..9).take_while(|n| written(*n).is_ok()).count() as u64 + 1;
+    while log.healthy().is_ok() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(matches!(log.submit(event(9)), Err(AuditError::Poisoned(_))));
+    assert!(matches!(log.publish_now(), Err(AuditError::Poisoned(_))), "they will never be on disk");
+    assert_eq!(log.published(), 1);
+    assert!(matches!(log.close(), Err(AuditError::Poisoned(_))));
+    // The end of the process takes nothing, and what the next start found stays.
+    let disk = disk.restarted(false, Faults::default());
+    let (log, recovery) = open(&disk);
+    assert!(recovery.entries >= acknowledged);
+    let disk = disk.restarted(true, Faults::default());
+    drop(log);
+    assert_eq!(open(&disk).1.entries, recovery.entries);
 }

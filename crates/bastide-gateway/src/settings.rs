@@ -3,19 +3,32 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bastide_audit::Durability;
 use bastide_inspect::GuardProfile;
 use bastide_types::GuardMode;
 
 use crate::trace::Telemetry;
 
-/// Whether a request may leave before the log holds its decision.
+/// Whether exchanges wait for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum AuditMode {
     /// The decision is on disk before a byte leaves, and the outcome before the receipt is given.
     #[default]
     Strict,
-    /// The decision is handed to the log; it is on disk a moment later. Receipts still wait for the disk.
+    /// The decision is handed to the log, and the outcome is in its file before the receipt is given. Both are on disk
+    /// some 20 ms later: a power cut may take the exchanges of that time out of the log, the end of the process none that
+    /// was answered.
     Relaxed,
+}
+
+impl AuditMode {
+    /// What the entries of an exchange survive once they are acknowledged.
+    pub(crate) const fn durability(self) -> Durability {
+        match self {
+            AuditMode::Strict => Durability::Synced,
+            AuditMode::Relaxed => Durability::Written,
+        }
+    }
 }
 
 /// Settings of the data plane.

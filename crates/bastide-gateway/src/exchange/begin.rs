@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bastide_anonymize::{ConversationKey, Vault};
-use bastide_audit::Pending;
+use bastide_audit::{Durability, Pending};
 use bastide_identity::Principal;
 use bastide_policy::{Facts, Invoke, Refusal, Release, Resource};
 use bastide_types::{
@@ -70,6 +70,7 @@ pub(super) async fn begin(
             verdict: Verdict::Allow,
         }),
         gateway: &gateway,
+        durability: settings.audit.durability(),
         id,
         kept: Kept::begin(&gateway, id, keys.body, &body),
         trace: &mut *trace,
@@ -198,6 +199,7 @@ fn log_failed(error: bastide_audit::AuditError) -> Problem {
 struct Draft<'a> {
     record: Box<ExchangeRequest>,
     gateway: &'a Gateway,
+    durability: Durability,
     id: ExchangeId,
     kept: Kept,
     trace: &'a mut Trace,
@@ -207,7 +209,7 @@ impl Draft<'_> {
     /// Hands the decision to the log.
     fn submit(self) -> Result<Pending, Problem> {
         self.trace.decided(&self.record);
-        self.gateway.log.submit(Event::Request(self.record)).map_err(log_failed)
+        self.gateway.log.submit_as(self.durability, Event::Request(self.record), None).map_err(log_failed)
     }
 
     /// Records a refusal by policy.

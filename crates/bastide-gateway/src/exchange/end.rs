@@ -74,7 +74,7 @@ impl Exchange {
         );
         let request = self.request_leaf.take();
         let named = match &request {
-            Some(Ticket::Durable(recorded)) => Some((recorded.index(), recorded.leaf())),
+            Some(Ticket::Recorded(recorded)) => Some((recorded.index(), recorded.leaf())),
             Some(Ticket::OnItsWay(pending)) => Some((pending.index(), pending.leaf())),
             None => None,
         };
@@ -108,10 +108,11 @@ impl Exchange {
             own_micros,
             total_micros,
         }));
-        match &request {
-            Some(Ticket::OnItsWay(pending)) => self.gateway.log.submit_after(outcome, pending),
-            _ => self.gateway.log.submit(outcome),
-        }
+        let earlier = match &request {
+            Some(Ticket::OnItsWay(pending)) => Some(pending),
+            _ => None,
+        };
+        self.gateway.log.submit_as(self.settings.audit.durability(), outcome, earlier)
     }
 
     /// Ends an exchange that has no reply of its own.

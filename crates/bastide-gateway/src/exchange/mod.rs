@@ -54,9 +54,9 @@ impl Refused {
     }
 }
 
-/// The record of a request's decision: on disk, or on its way there when the operator chose `relaxed`.
+/// The record of a request's decision: in the log, or on its way there when the operator chose `relaxed`.
 pub(crate) enum Ticket {
-    Durable(Recorded),
+    Recorded(Recorded),
     OnItsWay(Pending),
 }
 
@@ -181,7 +181,7 @@ impl Exchange {
         self.digest_key.digest(body)
     }
 
-    /// Waits until the request's record is on disk; at once when it was waited for before sending.
+    /// Waits until the request's record is in the log; at once when it was waited for before sending.
     pub(crate) async fn recorded(&mut self) -> Result<(), bastide_audit::AuditError> {
         // Polled in place: a caller that leaves meanwhile leaves the ticket here, and with it the outcome's link.
         let waited = match &mut self.request_leaf {
@@ -191,7 +191,7 @@ impl Exchange {
         match waited {
             None => Ok(()),
             Some(Ok(recorded)) => {
-                self.request_leaf = Some(Ticket::Durable(recorded));
+                self.request_leaf = Some(Ticket::Recorded(recorded));
                 Ok(())
             }
             Some(Err(error)) => {
