@@ -6,6 +6,7 @@ use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::net::TcpSocket;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -18,10 +19,7 @@ impl Bench {
         let (client, server) = configs();
         let asking = async {
             let tcp = TcpStream::connect(self.listener.local_addr().expect("bound")).await.expect("connects");
-            let name = ServerName::try_from("localhost").expect("a name");
-            let connecting = TlsConnector::from(client).connect(name, TokioIo::new(TokioIo::new(tcp)));
-            let tls = TokioIo::new(connecting.await.expect("a handshake"));
-            let mut connection = Box::new(Connection::new(MaybeHttpsStream::Https(tls)));
+            let mut connection = Box::new(encrypted(tcp, client).await);
             let (answer, sent) = connection.ask(HEAD.as_bytes(), b"{}").await.expect("an answer");
             NetworkBody::response(connection, answer, sent, &self.destination.idle)
         };
@@ -34,6 +32,13 @@ impl Bench {
         let (response, server) = tokio::join!(asking, answering);
         (server, response)
     }
+}
+
+/// A connection behind TLS to a server whose name is `localhost`.
+async fn encrypted(tcp: TcpStream, config: Arc<ClientConfig>) -> Connection {
+    let name = ServerName::try_from("localhost").expect("a name");
+    let connecting = TlsConnector::from(config).connect(name, TokioIo::new(TokioIo::new(tcp)));
+    Connection::new(MaybeHttpsStream::Https(TokioIo::new(connecting.await.expect("a handshake"))))
 }
 
 /// Two sides that trust each other.
@@ -74,6 +79,39 @@ async fn an_encrypted_connection_carries_one_request_after_another() {
         let (answer, ()) = tokio::join!(bench.ask(b"{}"), serve(&mut server, ANSWER.as_bytes()));
         assert_eq!(text(answer.expect("on the same connection")).await.expect("whole"), "ok");
     }
+}
+
+#[tokio::test]
+async fn what_tls_holds_when_all_is_written_is_sent_too() {
+    // Less than TLS holds of what it has taken, so that the socket is full when the last byte is taken.
+    const ROOM: u32 = 8 << 10;
+    let body = vec![b'.'; 256 << 10];
+    let socket = || {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_send_buffer_size(ROOM).expect("set");
+        socket.set_recv_buffer_size(ROOM).expect("set");
+        socket
+    };
+    let server = socket();
+    server.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let listener = server.listen(1).expect("listens");
+    let address = listener.local_addr().expect("bound");
+    let (client, server) = configs();
+    let asking = async {
+        let tcp = socket().connect(address).await.expect("connects");
+        encrypted(tcp, client).await.ask(HEAD.as_bytes(), &body).await.map(|(_, sent)| sent)
+    };
+    let answering = async {
+        let (tcp, _) = listener.accept().await.expect("accepts");
+        let mut server = TlsAcceptor::from(server).accept(tcp).await.expect("a handshake");
+        let mut bytes = vec![0; HEAD.len() + body.len()];
+        server.read_exact(&mut bytes).await.expect("the whole request");
+        server.write_all(ANSWER.as_bytes()).await.expect("writes");
+        assert!(bytes.starts_with(HEAD.as_bytes()) && bytes.ends_with(&body));
+    };
+    let both = async { tokio::join!(asking, answering) };
+    let (sent, ()) = tokio::time::timeout(Duration::from_secs(10), both).await.expect("nothing is held back");
+    assert!(sent.expect("an answer"));
 }
 
 #[tokio::test]
