@@ -5,6 +5,12 @@ use regex_automata::{Anchored, Input};
 
 use crate::trail::Trail;
 
+#[cfg(test)]
+thread_local! {
+    /// Bytes that runs went through: what a text costs.
+    pub(crate) static PASSED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// What became of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -76,6 +82,8 @@ impl Run<'_> {
                 }
             }
             at += 1;
+            #[cfg(test)]
+            PASSED.set(PASSED.get() + 1);
             if let Some(trail) = &mut trail
                 && Trail::is_mark(start, at)
             {

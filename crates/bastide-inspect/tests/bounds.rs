@@ -62,6 +62,10 @@ fn hostile() -> Vec<String> {
         long("DE89"),
         long("ignore all "),
         long("pin 1234 "),
+        long("pwd:"),
+        long("pwd: x7 "),
+        long("+49 30 "),
+        long("(555) 0"),
         long("qz"),
         long("-----BEGIN PRIVATE KEY-----"),
         long("-----BEGIN "),
@@ -102,21 +106,23 @@ fn what_is_held_does_not_grow_with_the_text() {
 #[test]
 fn what_is_tried_grows_no_faster_than_the_text() {
     let asked = Arc::new(AtomicUsize::new(0));
-    let counted = common::detectors()
-        .into_iter()
-        .map(|inner| Arc::new(Counted { inner, asked: asked.clone() }) as Arc<dyn Detector>);
-    let engine = Engine::new(counted.collect()).unwrap();
     let mut scratch = Scratch::default();
-    for text in hostile() {
-        asked.store(0, Ordering::Relaxed);
-        engine.inspect(&text, Syntax::Plain, &mut scratch, &mut Vec::new());
-        let asked = asked.load(Ordering::Relaxed);
-        let start: String = text.chars().take(20).collect();
-        assert!(
-            asked <= 300 * text.len(),
-            "{asked} bytes were shown to detectors for {} of `{start}...`",
-            text.len()
-        );
+    for detectors in [common::detectors(), standard_detectors()] {
+        let counted = detectors
+            .into_iter()
+            .map(|inner| Arc::new(Counted { inner, asked: asked.clone() }) as Arc<dyn Detector>);
+        let engine = Engine::new(counted.collect()).unwrap();
+        for text in hostile() {
+            asked.store(0, Ordering::Relaxed);
+            engine.inspect(&text, Syntax::Plain, &mut scratch, &mut Vec::new());
+            let asked = asked.load(Ordering::Relaxed);
+            let start: String = text.chars().take(20).collect();
+            assert!(
+                asked <= 150 * text.len(),
+                "{asked} bytes were shown to detectors for {} of `{start}...`",
+                text.len()
+            );
+        }
     }
 }
 

@@ -5,11 +5,11 @@
 
 use bastide_types::Span;
 
-use crate::Limits;
 use crate::scan::scan;
 use crate::splice::{Patch, replace_in};
 use crate::tape::{Kind, Node, Tape, wide};
 use crate::text::{WholeEscapes, escape_into, quoted};
+use crate::{Limits, cost};
 
 /// A piece of one token of JSON text. When none of the three flags is set the text is no JSON and the span is to be
 /// replaced as it is.
@@ -71,6 +71,7 @@ struct Clips<'t> {
 
 impl<'t> Clips<'t> {
     fn clip(&mut self, text: &'t str, node: Node, span: Span) -> Option<JsonSite> {
+        cost::count(1);
         let token = Span::new(node.range().start, node.range().end);
         let inside = match node.kind {
             Kind::String | Kind::Key => Span::new(node.inner().start, node.inner().end),

@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use crate::text;
 use crate::trail::Trail;
+use crate::{cost, text};
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,7 @@ pub(crate) struct Tape {
 impl Tape {
     #[inline]
     pub(crate) fn node(&self, index: u32) -> Node {
+        cost::count(1);
         self.nodes.get(wide(index)).copied().unwrap_or(ABSENT)
     }
 

@@ -5,10 +5,19 @@
 
 use bastide_types::Span;
 
+use crate::cost;
+
 /// Four hexadecimal digits at `at`.
 pub(crate) fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
     let digits: &[u8; 4] = bytes.get(at..)?.first_chunk()?;
     digits.iter().try_fold(0, |value, &digit| Some(value * 16 + char::from(digit).to_digit(16)?))
+}
+
+/// Where the first escape in them begins.
+fn find_escape(bytes: &[u8]) -> Option<usize> {
+    let found = memchr::memchr(b'\\', bytes);
+    cost::count(found.map_or(bytes.len(), |at| at + 1));
+    found
 }
 
 /// The character that the escape at `at` stands for, and the escape's length in bytes.
@@ -40,7 +49,7 @@ pub(crate) fn decode(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut at = 0;
     while let Some(run) = raw.get(at..).filter(|rest| !rest.is_empty()) {
-        let plain = memchr::memchr(b'\\', run.as_bytes()).unwrap_or(run.len());
+        let plain = find_escape(run.as_bytes()).unwrap_or(run.len());
         text.push_str(run.get(..plain).unwrap_or_default());
         at += plain;
         if at < raw.len() {
@@ -141,7 +150,7 @@ impl<'a> Offsets<'a> {
 /// Where the first escape from `at` on begins, or the end.
 fn next_escape(raw: &str, at: usize) -> usize {
     let rest = raw.as_bytes().get(at..).unwrap_or_default();
-    memchr::memchr(b'\\', rest).map_or(raw.len(), |found| at + found)
+    find_escape(rest).map_or(raw.len(), |found| at + found)
 }
 
 /// Rounds spans of raw bytes outward so that they cut neither a character nor an escape; an empty span moves to the start
@@ -164,7 +173,7 @@ impl<'a> WholeEscapes<'a> {
         let mut at = if self.from <= start { self.from } else { 0 };
         self.from = start;
         while let Some(run) = raw.as_bytes().get(at..end.max(start + 1).min(raw.len())) {
-            let Some(found) = memchr::memchr(b'\\', run) else { break };
+            let Some(found) = find_escape(run) else { break };
             let escape = at + found;
             let after = escape + escape_at(raw.as_bytes(), escape).1;
             if escape < start && start < after {

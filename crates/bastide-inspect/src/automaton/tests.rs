@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::*;
+use crate::run::PASSED;
+use crate::{Engine, Scratch, Syntax};
 
 /// Everything found at every place of `text`.
 fn found(automata: &Arc<Automata>, text: &[u8], complete: bool) -> (Vec<(usize, Fate, Vec<Ends>)>, usize) {
@@ -53,6 +55,24 @@ fn what_earlier_runs_went_through_changes_nothing() {
         alone.sort_unstable_by_key(|e| e.slot);
         let last = |ends: &[Ends]| ends.iter().map(|e| (e.slot, e.last)).collect::<Vec<_>>();
         assert_eq!(last(&alone), last(&ends), "at {start}");
+    }
+}
+
+#[test]
+fn runs_from_many_places_of_a_text_are_few_walks() {
+    let engine = Engine::new(crate::standard_detectors()).unwrap();
+    let mut scratch = Scratch::default();
+    for unit in ["eyJ", "eyJaaaaaaaa.", "pwd:", "sk-", "a@b.", "1 ", "(555) 0", "ignore all ", "a\u{200B}"] {
+        let mut cost = |bytes| {
+            PASSED.set(0);
+            let text = unit.repeat(bytes / unit.len());
+            engine.inspect(&text, Syntax::Plain, &mut scratch, &mut Vec::new());
+            PASSED.get()
+        };
+        // The longest candidates of the densest kinds are a few hundred bytes.
+        let (few, many) = (cost(4_000), cost(16_000));
+        assert!(few >= 1_000, "the work is not counted: {few} of `{unit}`");
+        assert!(many <= 5 * few, "{few} for 4 kB, {many} for 16 kB of `{unit}`");
     }
 }
 
