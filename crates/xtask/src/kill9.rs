@@ -15,6 +15,9 @@ pub(crate) struct Arguments {
     /// Varies the moments of the kills
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
+    /// Whether the server waits for the disk: `strict` or `relaxed`
+    #[arg(long, default_value = "strict", value_name = "MODE")]
+    audit: String,
     /// Use release builds
     #[arg(long)]
     release: bool,
@@ -33,5 +36,6 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<Outcome> {
     let mut kill = Command::new(folder.join("kill9"));
     kill.arg("--binary").arg(folder.join("bastide"));
     kill.args(["--rounds", &arguments.rounds.to_string(), "--seed", &arguments.seed.to_string()]);
+    kill.args(["--audit", &arguments.audit]);
     Ok(if run_command(&mut kill)? { Outcome::Fine } else { Outcome::Findings })
 }

@@ -30,6 +30,9 @@ struct Arguments {
     /// The binary under test [default: `bastide` beside this program]
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
+    /// Whether the server waits for the disk: `strict` or `relaxed`
+    #[arg(long, default_value = "strict", value_name = "MODE")]
+    audit: String,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -59,6 +62,7 @@ fn kill(arguments: Arguments) -> Result<bool, Box<dyn Error>> {
         binary: arguments.binary,
         connections: arguments.connections,
         seed: arguments.seed,
+        arguments: vec!["--audit".to_owned(), arguments.audit],
         ..Kill9::new(&data, arguments.rounds)
     };
     let report = run.run(|round, so_far| {
