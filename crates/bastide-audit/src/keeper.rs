@@ -1,5 +1,5 @@
 //! Housekeeping off the hot path: the next segment is ready before it is needed, and segments whose entries are safe
-//! in bundles are removed.
+//! in bundles are removed. Under load the one becomes the other: a file of zeros costs as much as the log itself.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,6 +15,8 @@ use crate::segment::segment_path;
 
 /// How much is zeroed between two syncs: a burst of 64 MiB would hold up the commits that run beside it.
 const ZERO_CHUNK: usize = 1 << 20;
+/// How long the reserve may be missing while a segment that could become it is in use still.
+const RECYCLE_WITHIN: Duration = Duration::from_secs(2);
 /// After a failure to make the reserve.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -75,6 +77,8 @@ impl Reserve {
 
 struct State {
     reserve: Reserve,
+    /// The writer waits for it, or it was missing for long enough.
+    hurried: bool,
     /// First entries of the segments that exist, oldest first; the last is being written.
     segments: VecDeque<u64>,
     /// Entries that are in full bundles under a published checkpoint.
@@ -103,7 +107,8 @@ impl Keeper {
         reserve_ready: bool,
     ) -> Self {
         let reserve = if reserve_ready { Reserve::Ready } else { Reserve::WANTED };
-        let state = State { reserve, segments: existing, bundled: 0, protected, closing: false };
+        let state =
+            State { reserve, hurried: false, segments: existing, bundled: 0, protected, closing: false };
         Keeper {
             disk,
             dir: dir.to_owned(),
@@ -133,7 +138,10 @@ impl Keeper {
                     self.changed.notify_all();
                 }
                 Reserve::Wanted { .. } if state.closing => return Err(AuditError::Closed),
-                Reserve::Wanted { .. } => {}
+                Reserve::Wanted { .. } => {
+                    state.hurried = true;
+                    self.changed.notify_all();
+                }
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -151,7 +159,7 @@ impl Keeper {
     /// The reserve became the segment that begins with `first`.
     pub(crate) fn took_reserve(&self, first: u64) {
         let mut state = self.lock();
-        state.reserve = Reserve::WANTED;
+        (state.reserve, state.hurried) = (Reserve::WANTED, false);
         // INVARIANT: ascending, so that the one being written is never taken for one that is done.
         debug_assert!(state.segments.back().is_none_or(|last| *last < first));
         state.segments.push_back(first);
@@ -184,7 +192,11 @@ impl Keeper {
         let mut tree = Some(tree);
         loop {
             let mut state = self.lock();
-            let wanted = loop {
+            let prepares = loop {
+                // Before a reserve is made, and before the end, which needs one: what is removed may become it.
+                if tree.is_some() && deletable(&state) {
+                    break false;
+                }
                 if state.closing {
                     if matches!(state.reserve, Reserve::Wanted { .. }) {
                         state.reserve = Reserve::Failed(AuditError::Closed);
@@ -192,25 +204,30 @@ impl Keeper {
                     }
                     return (std::mem::take(&mut state.segments), tree);
                 }
-                if matches!(state.reserve, Reserve::Wanted { .. }) {
-                    break true;
-                }
-                if tree.is_some() && deletable(&state) {
-                    break false;
-                }
-                if matches!(state.reserve, Reserve::Failed(_)) {
-                    let (next, timeout) =
-                        self.changed.wait_timeout(state, RETRY).unwrap_or_else(PoisonError::into_inner);
-                    state = next;
-                    if timeout.timed_out() && matches!(state.reserve, Reserve::Failed(_)) {
-                        state.reserve = Reserve::Wanted { again: true };
-                    }
-                } else {
+                let older = tree.is_some() && state.segments.len() > 1;
+                let patience = match state.reserve {
+                    Reserve::Ready => None,
+                    Reserve::Failed(_) => Some(RETRY),
+                    Reserve::Wanted { again: false } if older && !state.hurried => Some(RECYCLE_WITHIN),
+                    Reserve::Wanted { .. } => break true,
+                };
+                let Some(patience) = patience else {
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    continue;
+                };
+                let (next, timeout) =
+                    self.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+                state = next;
+                if timeout.timed_out() {
+                    match state.reserve {
+                        Reserve::Failed(_) => state.reserve = Reserve::Wanted { again: true },
+                        Reserve::Wanted { .. } => state.hurried = true,
+                        Reserve::Ready => {}
+                    }
                 }
             };
             drop(state);
-            if wanted {
+            if prepares {
                 let closing = || self.lock().closing;
                 let made =
                     prepare(self.disk.as_ref(), &reserve_path(&self.segments), self.segment_bytes, closing);
@@ -233,7 +250,7 @@ impl Keeper {
         }
     }
 
-    /// Makes the tiles durable, then removes the segments that they replace.
+    /// Makes the tiles durable, then removes the segments that they replace, or makes one the reserve that is missing.
     fn remove_bundled(&self, tree: &mut dyn DiskTree) -> Result<(), AuditError> {
         // What is bundled while the sync runs may not be covered by it: only this much is removed.
         let bundled = self.lock().bundled;
@@ -249,14 +266,35 @@ impl Keeper {
             }
             let Some(oldest) = state.segments.front().copied() else { return Ok(()) };
             state.segments.pop_front();
+            let missing = !matches!(state.reserve, Reserve::Ready);
             drop(state);
-            remove_segment(self.disk.as_ref(), &self.segments, oldest)?;
+            if missing && recycle(self.disk.as_ref(), &self.segments, oldest, self.segment_bytes)? {
+                self.lock().reserve = Reserve::Ready;
+                self.changed.notify_all();
+            } else {
+                remove_segment(self.disk.as_ref(), &self.segments, oldest)?;
+            }
         }
     }
 }
 
 fn deletable(state: &State) -> bool {
     state.segments.get(1).is_some_and(|next| *next <= state.bundled)
+}
+
+/// Makes a segment whose entries are safe the reserve, for good, unless its size is another. What stands in it is nothing
+/// under the salt of the segment that it will be.
+fn recycle(disk: &dyn Disk, segments: &Path, first: u64, segment_bytes: u64) -> Result<bool, AuditError> {
+    let path = segment_path(segments, first);
+    let recycled = || {
+        if disk.open(&path, false)?.size()? != segment_bytes {
+            return Ok(false);
+        }
+        disk.rename(&path, &reserve_path(segments))?;
+        disk.sync_dir(segments)?;
+        Ok(true)
+    };
+    recycled().map_err(|e| AuditError::io("rename", &path, e))
 }
 
 /// Removes a segment for good before the next one is: recovery takes a gap for damage.

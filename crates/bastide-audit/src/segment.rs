@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bastide_crypto::{Sha256, sha256};
 use bastide_tlog::{Hash, leaf_hash};
+use memchr::memmem::Finder;
 
 use crate::disk::DiskFile;
 use crate::entry::MAX_ENTRY_BYTES;
@@ -306,8 +307,9 @@ pub(crate) fn scan<E>(
 /// What lies behind the last valid batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rest {
-    /// Offset after the last byte that is not zero, of those looked at; the end of the valid batches when there is none.
-    pub(crate) used: u64,
+    /// Offset after the last batch that was begun there; the end of the valid ones when none was. Whatever else is there
+    /// is of no segment, or of the one that this file was before.
+    pub(crate) begun: u64,
     /// Where a later batch begins that was written when what stood at the end of the valid ones was on disk already:
     /// that place was once whole, so it was damaged, not torn.
     pub(crate) damage_before: Option<u64>,
@@ -315,29 +317,31 @@ pub(crate) struct Rest {
 
 /// Looks at what lies behind the last valid batch.
 pub(crate) fn inspect_rest(file: &dyn DiskFile, header: &SegmentHeader, end: End) -> io::Result<Rest> {
-    let size = file.size()?.min(end.offset.saturating_add(SEARCH_BYTES));
-    let mut rest = Rest { used: end.offset, damage_before: None };
+    let size = file.size()?;
+    let last = size.min(end.offset.saturating_add(SEARCH_BYTES));
+    let magic = Finder::new(&BATCH_MAGIC);
+    let mut rest = Rest { begun: end.offset, damage_before: None };
     let mut window = Window::new(file);
     let mut offset = end.offset;
-    while offset < size {
+    while offset < last {
         // One head more than the stride, so that a head across two strides is seen.
         let bytes = window.get(offset, WINDOW_BYTES / 2 + BATCH_HEADER)?;
         let stride = bytes.len().min(WINDOW_BYTES / 2);
         if stride == 0 {
             break;
         }
-        if let Some(last) = bytes.iter().take(stride).rposition(|b| *b != 0) {
-            rest.used = offset.saturating_add(u64::try_from(last).unwrap_or(0)).saturating_add(1);
-            for (at, candidate) in bytes.windows(BATCH_HEADER).enumerate() {
-                if !candidate.starts_with(&BATCH_MAGIC) {
-                    continue;
-                }
-                let place = offset.saturating_add(u64::try_from(at).unwrap_or(0));
-                let head = decode_head(&header.salt, candidate).filter(|h| h.first > end.next);
-                if head.is_some_and(|h| place.saturating_sub(h.open) > end.offset) {
-                    rest.damage_before = Some(place);
-                    return Ok(rest);
-                }
+        for at in magic.find_iter(bytes) {
+            let place = offset.saturating_add(u64::try_from(at).unwrap_or(0));
+            let Some(head) = decode_head(&header.salt, bytes.get(at..).unwrap_or_default()) else { continue };
+            let torn = place == end.offset && head.first == end.next;
+            let later = place > end.offset && head.first > end.next;
+            if torn || later {
+                let length = u64::try_from(BATCH_HEADER + head.length).unwrap_or(u64::MAX);
+                rest.begun = rest.begun.max(place.saturating_add(length).min(size));
+            }
+            if later && place.saturating_sub(head.open) > end.offset {
+                rest.damage_before = Some(place);
+                return Ok(rest);
             }
         }
         offset = offset.saturating_add(u64::try_from(stride).unwrap_or(u64::MAX));
@@ -400,7 +404,7 @@ mod tests {
         assert_eq!((end.offset, end.next), (bytes.len() as u64 - 3000, 114));
         assert_eq!(seen.len(), 74);
         assert_eq!(seen[4], (44, 20));
-        assert_eq!(count(&header, bytes).1, Rest { used: end.offset, damage_before: None });
+        assert_eq!(count(&header, bytes).1, Rest { begun: end.offset, damage_before: None });
     }
 
     #[test]
@@ -439,7 +443,7 @@ mod tests {
                 let (entries, rest) = count(&header, torn);
                 assert_eq!((entries, rest.damage_before.is_none()), (3, explained), "{batches:?}, byte {at}");
                 if explained {
-                    assert_eq!(rest.used, bytes.len() as u64 - 3000, "all of it is dropped");
+                    assert_eq!(rest.begun, bytes.len() as u64 - 3000, "all of it is dropped");
                 }
             }
             let mut damaged = bytes.clone();

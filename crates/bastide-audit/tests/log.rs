@@ -430,3 +430,41 @@ fn what_is_only_written_is_acknowledged_before_the_disk_has_it_and_synced_soon_a
     drop(log);
     assert_eq!(open(&disk).1.entries, recovery.entries);
 }
+
+#[test]
+fn a_segment_whose_entries_are_published_becomes_the_reserve() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("log");
+    let segments = dir.join("segments");
+    let inode = |name: &str| std::fs::metadata(segments.join(name)).ok().map(|m| m.ino());
+    let (log, _) = open(&dir);
+    let mut were_segments = std::collections::BTreeSet::new();
+    let mut recycled = false;
+    for n in 0..20_000 {
+        log.submit(event(n)).unwrap().wait().unwrap();
+        if n % 50 == 0 {
+            log.publish_now().unwrap();
+            // Made of zeros only where no segment comes free.
+            while !log.stats().reserve_ready {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            recycled = inode("reserve").is_some_and(|reserve| were_segments.contains(&reserve));
+            if recycled {
+                break;
+            }
+            let names =
+                std::fs::read_dir(&segments).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+            were_segments.extend(names.filter(|name| name.ends_with(".seg")).filter_map(|name| inode(&name)));
+        }
+    }
+    assert!(recycled);
+    // Its old entries are not found in it.
+    let size = log.size();
+    (0..3).for_each(|n| drop(log.submit(event(n)).unwrap().wait().unwrap()));
+    log.close().unwrap();
+    let (log, recovery) = open(&dir);
+    assert_eq!(recovery.entries, size + 3);
+    assert_eq!(LogReader::open(&dir).unwrap().verify().unwrap(), size + 3);
+    log.close().unwrap();
+}

@@ -55,6 +55,9 @@ struct Inode {
     durable: Vec<u8>,
     /// Written since the last sync: offset and bytes.
     pending: Vec<(usize, Vec<u8>)>,
+    /// A sync of the whole tree lost some of it. Whoever has the file open learns of that with the next sync of it, as
+    /// on Linux, where the error belongs to the file.
+    broken: bool,
 }
 
 impl Inode {
@@ -454,7 +457,7 @@ impl DiskFile for FaultFile {
         }
         let (fails, mut rng) = (state.fails_now(), state.rng.clone());
         let inode = &mut state.inodes[self.inode];
-        if fails {
+        if fails || std::mem::take(&mut inode.broken) {
             // Some of it is written, the rest is marked clean and never will be: the trap of a second sync.
             inode.settle(&mut rng);
             state.rng = rng;
@@ -475,7 +478,10 @@ impl DiskTree for FaultTree {
         }
         if state.fails_now() {
             let mut rng = state.rng.clone();
-            state.inodes.iter_mut().for_each(|inode| inode.settle(&mut rng));
+            for inode in &mut state.inodes {
+                inode.broken |= !inode.pending.is_empty();
+                inode.settle(&mut rng);
+            }
             state.rng = rng;
             return Err(eio());
         }
