@@ -487,6 +487,23 @@ fn what_is_wrong_is_named_by_its_path() {
 }
 
 #[test]
+fn a_models_name_has_a_limit() {
+    let parse = |name: &str| {
+        let body = format!(r#"{{"model":"{name}","messages":[]}}"#);
+        ChatRequest::parse(body.as_bytes(), &Limits::default()).map(|request| request.model)
+    };
+    for name in [format!("org/{}:tag", "m".repeat(248)), "é".repeat(128), r"\u0041".repeat(256)] {
+        assert_eq!(parse(&name).unwrap().len(), 256);
+    }
+    for name in ["m".repeat(257), "é".repeat(129), r"\u0041".repeat(257), "m".repeat(3_000_000)] {
+        let problem = parse(&name).unwrap_err().to_problem();
+        assert_eq!((problem.code, problem.status), (WireError::LIMIT, 400));
+        assert_eq!(problem.field.as_deref(), Some("/model"));
+        assert!(problem.detail.contains("256 bytes") && !problem.detail.contains("mm"), "{}", problem.detail);
+    }
+}
+
+#[test]
 fn free_form_objects_may_repeat_keys() {
     let body =
         br#"{"model":"m","messages":[],"metadata":{"a":"1","A":"2","a":"3"},"x":{"model":1,"Model":2}}"#;

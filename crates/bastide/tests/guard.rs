@@ -340,6 +340,23 @@ fn double_readings_of_a_request_are_refused() {
 }
 
 #[test]
+fn a_models_name_that_the_log_has_no_room_for_is_the_callers_mistake() {
+    let rig = Rig::enforcing();
+    let longest = format!("org/{}:tag", "m".repeat(248));
+    for (model, status) in [(longest, 200), ("m".repeat(20_000), 400)] {
+        let body = json!({"model": model, "messages": [{"role": "user", "content": "hi"}]}).to_string();
+        let answer = rig.chat(&body);
+        assert_eq!(answer.status, status, "{}", answer.text());
+        if status == 400 {
+            let error = &response_json(&answer)["error"];
+            assert_eq!((&error["code"], &error["param"]), (&json!("wire.limit"), &json!("/model")));
+            let denied = rig.entries().pop().expect("an entry");
+            assert_eq!((&denied["kind"], &denied["code"]), (&json!("denied"), &json!("wire.limit")));
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_scanned_needs_a_grant() {
     let rig = Rig::enforcing();
     let body =

@@ -131,7 +131,11 @@ pub(super) const CODES: &[Code] = &[
     code("wire.missing_field", &[400], "A required field is missing."),
     code("wire.type", &[400], "A field has another type than the protocol gives it."),
     code("wire.value", &[400], "A field has a value that the protocol does not know."),
-    code("wire.limit", &[400], "The body is too deep or has too many values."),
+    code(
+        "wire.limit",
+        &[400],
+        "The body is too deep or has too many values, or the name of its model is longer than 256 bytes.",
+    ),
     code(
         "wire.edit",
         &[500],

@@ -41,6 +41,9 @@ pub struct ChatRequest {
 
 /// Most answers of one request; OpenAI's own limit.
 const MAX_N: u64 = 128;
+/// Bytes of a model's name. The longest in use are paths and resource names of some 150; and the name goes into the
+/// exchange's entry of the log, which has no room for more than names.
+const MAX_MODEL_BYTES: usize = 256;
 
 #[derive(Default)]
 struct Head {
@@ -197,8 +200,13 @@ impl Walker<'_> {
             let value = field.value;
             match field.name {
                 Some(Request::Model) => {
-                    if self.string(value)?.is_empty() {
-                        return Err(self.error(WireError::VALUE, value, "the model's name is empty"));
+                    match self.string(value)?.len() {
+                        0 => return Err(self.error(WireError::VALUE, value, "the model's name is empty")),
+                        1..=MAX_MODEL_BYTES => {}
+                        _ => {
+                            let detail = "the model's name is longer than 256 bytes";
+                            return Err(self.error(WireError::LIMIT, value, detail));
+                        }
                     }
                     head.model = Some((value, self.sites.len()));
                     self.free(value, Origin::Other)?;
