@@ -104,7 +104,7 @@ pub struct GuardRecord {
     pub bytes: u64,
     /// Parts that could not be inspected and passed by grant (images, audio).
     pub unscanned: u32,
-    /// What was found, in order; at most [`GuardRecord::MAX_FINDINGS`].
+    /// What was found, in order; at most [`GuardRecord::MAX_FINDINGS`], of which the sternest.
     pub findings: Vec<FindingRecord>,
     /// How many findings there were in all.
     pub findings_total: u32,

@@ -69,7 +69,7 @@ impl Tally {
             }
         }
         self.revision += u64::from(news);
-        if self.findings.len() < GuardRecord::MAX_FINDINGS {
+        if self.findings.len() < GuardRecord::MAX_FINDINGS || self.leave_out_a_milder(verdict) {
             self.findings.push(FindingRecord {
                 category: finding.category,
                 origin,
@@ -82,6 +82,14 @@ impl Tally {
                 verdict,
             });
         }
+    }
+
+    /// Leaves out the last of the mildest listed findings, if that is milder than `verdict`: whoever fills the list with
+    /// trifles does not keep out of it why a request was refused.
+    fn leave_out_a_milder(&mut self, verdict: Verdict) -> bool {
+        let mildest = self.findings.iter().enumerate().rev().min_by_key(|(_, finding)| finding.verdict);
+        let at = mildest.filter(|(_, finding)| finding.verdict < verdict).map(|(at, _)| at);
+        at.map(|at| self.findings.remove(at)).is_some()
     }
 
     /// The sternest verdict so far.
@@ -190,6 +198,35 @@ mod tests {
         ]
     }
 
+    fn finding(category: Category, score: u16) -> Finding {
+        Finding {
+            category,
+            span: Span::new(0, 1),
+            score: Score::per_mille(score),
+            severity: Severity::Low,
+            detector: "test",
+            reason: "".into(),
+            view: View::Raw,
+        }
+    }
+
+    #[test]
+    fn trifles_do_not_keep_a_stern_finding_out_of_the_list() {
+        let mut tally = Tally::default();
+        let mut find = |category, segment, verdict| {
+            tally.found(&finding(category, 900), Origin::ToolResult, segment, verdict);
+        };
+        find(Category::Secret, 0, Verdict::Redact);
+        (1..150).for_each(|segment| find(Category::EmailAddress, segment, Verdict::Flag));
+        find(Category::PromptInjection, 150, Verdict::Block);
+        find(Category::CreditCard, 151, Verdict::Redact);
+        (152..200).for_each(|segment| find(Category::EmailAddress, segment, Verdict::Flag));
+        let listed: Vec<u32> = tally.findings().iter().map(|f| f.segment).collect();
+        assert_eq!(listed, (0..98).chain([150, 151]).collect::<Vec<_>>());
+        assert_eq!(tally.named(Verdict::Hold), Category::PromptInjection.as_str());
+        assert_eq!(tally.total, 200);
+    }
+
     fn seen(tally: &Tally) -> impl PartialEq + std::fmt::Debug + use<> {
         (tally.scores(), tally.verdict(), tally.unscanned(), tally.origins(), tally.tools().to_vec())
     }
@@ -202,16 +239,7 @@ mod tests {
                 let (before, revision) = (seen(&tally), tally.revision());
                 match step {
                     Step::Found(category, score, origin, verdict) => {
-                        let finding = Finding {
-                            category,
-                            span: Span::new(0, 1),
-                            score: Score::per_mille(score),
-                            severity: Severity::Low,
-                            detector: "test",
-                            reason: "".into(),
-                            view: View::Raw,
-                        };
-                        tally.found(&finding, origin, 0, verdict);
+                        tally.found(&finding(category, score), origin, 0, verdict);
                     }
                     Step::Unscanned(parts) => tally.pass_unscanned(parts),
                     Step::Calls(tool) => tally.calls(tool),
