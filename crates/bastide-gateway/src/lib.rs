@@ -12,6 +12,7 @@
 mod auth;
 mod bodies;
 mod certificate;
+mod choices;
 mod digests;
 mod exchange;
 mod expiry;

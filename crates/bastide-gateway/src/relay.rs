@@ -20,6 +20,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
+use crate::choices::Choices;
 use crate::digests::Digests;
 use crate::exchange::{End, Exchange, off_the_worker};
 use crate::guard::{StreamGuard, StreamRefusal, Tally};
@@ -32,8 +33,6 @@ const YIELDS: u8 = 2;
 const FRAME_BYTES: usize = 64 << 10;
 /// After so much from the upstream other tasks have their turn, whatever became of it.
 const SHARE: usize = 64 << 10;
-/// Answers of one stream that are followed; the OpenAI API allows 128.
-const MAX_CHOICES: usize = 256;
 
 /// The body of any response of the gateway.
 #[derive(Debug)]
@@ -113,9 +112,7 @@ pub(crate) struct Relay {
     digests: Digests,
     output_bytes: u64,
     usage: Option<Usage>,
-    finished: bool,
-    speaking: Vec<u32>,
-    ended: Vec<u32>,
+    choices: Choices,
     /// The revision of the tally that the policies were last asked about; `None` when they changed since.
     judged: Option<u64>,
     decisions: Vec<DecisionRecord>,
@@ -179,9 +176,7 @@ impl Relay {
             digests: Digests::new(exchange.digest()),
             output_bytes: 0,
             usage: None,
-            finished: false,
-            speaking: Vec::new(),
-            ended: Vec::new(),
+            choices: Choices::default(),
             judged: Some(Tally::default().revision()),
             decisions: vec![decision],
             first: true,
@@ -312,7 +307,7 @@ impl Relay {
                 Pulled::Ended
             }
             Poll::Ready(None) => {
-                if self.finished {
+                if self.choices.are_over() {
                     // Some servers end without `[DONE]`; every choice has finished, so the answer is whole.
                     self.complete(false);
                 } else {
@@ -431,15 +426,12 @@ impl Relay {
         for index in 0..chunk.segment_count() {
             let Some(lane) = chunk.lane(index) else { continue };
             self.output_bytes += u64::try_from(chunk.written_len(index)).unwrap_or(0);
-            if !self.speaking.contains(&lane.choice) && self.speaking.len() < MAX_CHOICES {
-                self.speaking.push(lane.choice);
-            }
+            self.choices.speaks(lane.choice);
         }
         if !chunk.finish.is_empty() {
             self.exchange.trace.finish_reasons(data);
         }
-        self.ended.extend(chunk.finish.iter().take(MAX_CHOICES.saturating_sub(self.ended.len())));
-        self.finished = !self.ended.is_empty() && self.speaking.iter().all(|c| self.ended.contains(c));
+        chunk.finish.iter().for_each(|choice| self.choices.ends(*choice));
     }
 
     /// A category that had not been found before, and the name of a tool that is called, asks the policies again.

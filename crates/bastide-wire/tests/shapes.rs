@@ -548,6 +548,14 @@ fn lanes_name_the_text_that_a_delta_continues() {
 }
 
 #[test]
+fn answers_that_end_are_told_in_order_and_once() {
+    let ends = [7, 0, 7, 3].map(|index| format!(r#"{{"index":{index},"finish_reason":"stop"}}"#)).join(",");
+    let chunk =
+        ChatChunk::parse(format!(r#"{{"choices":[{ends}]}}"#).as_bytes(), &Limits::default()).unwrap();
+    assert_eq!(chunk.finish, [0, 3, 7]);
+}
+
+#[test]
 fn held_text_comes_in_a_chunk_of_the_same_answer() {
     let template = CHUNKS[0].1.as_bytes();
     let chunk = ChatChunk::parse(template, &Limits::default()).unwrap();

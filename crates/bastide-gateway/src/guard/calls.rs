@@ -24,6 +24,8 @@ struct Call {
     joined: String,
     /// Its arguments have begun.
     began: bool,
+    /// How long `joined` was when the policies last heard of it: neither name ever gets shorter.
+    noted: Option<usize>,
 }
 
 /// Calls whose names are on their way at once; who opens more calls the tool with no name.
@@ -65,8 +67,9 @@ impl Calls {
                 }
             }
         }
-        for choice in &chunk.finish {
-            self.open.iter().filter(|call| call.lane.choice == *choice).for_each(|call| call.note(tally));
+        if !chunk.finish.is_empty() {
+            let ended = |call: &&mut Call| chunk.finish.binary_search(&call.lane.choice).is_ok();
+            self.open.iter_mut().filter(ended).for_each(|call| call.note(tally));
         }
     }
 
@@ -85,7 +88,7 @@ impl Calls {
             }
             None if open < MAX_OPEN && piece.len() <= LABEL_BYTES => {
                 let (once, joined) = (piece.to_owned(), piece.to_owned());
-                self.open.push(Call { lane, once, joined, began: false });
+                self.open.push(Call { lane, once, joined, began: false, noted: None });
             }
             None => tally.calls(""),
         }
@@ -93,7 +96,7 @@ impl Calls {
 
     /// The reply has ended.
     pub(super) fn finish(&mut self, tally: &mut Tally) {
-        self.open.iter().for_each(|call| call.note(tally));
+        self.open.iter_mut().for_each(|call| call.note(tally));
     }
 }
 
@@ -114,9 +117,13 @@ impl Call {
         fits
     }
 
-    fn note(&self, tally: &mut Tally) {
-        tally.calls(&self.once);
-        tally.calls(&self.joined);
+    /// Has the policies hear of it, unless they have already.
+    fn note(&mut self, tally: &mut Tally) {
+        let now = Some(self.joined.len());
+        if std::mem::replace(&mut self.noted, now) != now {
+            tally.calls(&self.once);
+            tally.calls(&self.joined);
+        }
     }
 }
 
@@ -135,5 +142,29 @@ pub(super) const fn name_of(field: LaneField) -> Option<LaneField> {
         LaneField::ToolArguments(n) | LaneField::ToolInput(n) => Some(LaneField::ToolName(n)),
         LaneField::FunctionArguments => Some(LaneField::FunctionName),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policies_hear_of_a_name_once_as_it_is() {
+        let lane = Lane { choice: 0, field: LaneField::ToolName(0) };
+        let (once, joined) = ("send".to_owned(), "send".to_owned());
+        let mut call = Call { lane, once, joined, began: true, noted: None };
+        let heard = |call: &mut Call| {
+            let mut tally = Tally::default();
+            call.note(&mut tally);
+            tally.tools().to_vec()
+        };
+        assert_eq!(heard(&mut call), ["send"]);
+        assert!(heard(&mut call).is_empty(), "an upstream may end its answer with every event");
+        assert!(call.hear("send"));
+        assert_eq!(heard(&mut call), ["send", "sendsend"]);
+        assert!(call.hear("_all"));
+        assert_eq!(heard(&mut call), ["send_all", "sendsend_all"]);
+        assert!(heard(&mut call).is_empty());
     }
 }

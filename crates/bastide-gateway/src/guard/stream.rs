@@ -240,9 +240,9 @@ impl StreamGuard {
                 self.close(at)?;
             }
         }
-        for choice in &chunk.finish {
+        if !chunk.finish.is_empty() {
             for at in 0..self.lanes.len() {
-                if self.lanes.get(at).is_some_and(|l| l.lane.choice == *choice) {
+                if self.lanes.get(at).is_some_and(|l| chunk.finish.binary_search(&l.lane.choice).is_ok()) {
                     self.end_lane(at)?;
                 }
             }

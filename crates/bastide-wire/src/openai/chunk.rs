@@ -21,7 +21,7 @@ use crate::{Edit, Lane, LaneField, Limits, Paths, Site, Unscanned, WireError};
 pub struct ChatChunk {
     /// What it cost, if the upstream says; usually only in the last chunk.
     pub usage: Option<Usage>,
-    /// The answers that end with this chunk.
+    /// The answers that end with this chunk, ascending, each once.
     pub finish: Vec<u32>,
     /// Content that text inspection cannot read.
     pub unscanned: Vec<Unscanned>,
@@ -75,6 +75,8 @@ impl ChatChunk {
         let read = self.read(data, limits, sites);
         self.usage = self.answers.usage;
         self.finish.extend_from_slice(&self.answers.finish);
+        self.finish.sort_unstable();
+        self.finish.dedup();
         self.has_logprobs = !self.answers.logprobs.is_empty();
         self.logprobs_diverge = self.answers.diverge;
         match read {
