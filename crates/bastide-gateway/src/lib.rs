@@ -21,6 +21,7 @@ mod guard;
 mod limits;
 mod metrics;
 mod models;
+mod offload;
 mod problem;
 mod relay;
 mod reply;

@@ -22,8 +22,9 @@ use tokio::time::Sleep;
 
 use crate::choices::Choices;
 use crate::digests::Digests;
-use crate::exchange::{End, Exchange, off_the_worker};
+use crate::exchange::{End, Exchange};
 use crate::guard::{StreamGuard, StreamRefusal, Tally};
+use crate::offload::in_place;
 use crate::problem::{self, raise};
 use crate::upstream::UpstreamBody;
 
@@ -357,7 +358,7 @@ impl Relay {
                 }
             };
             let length = event.raw.len();
-            if off_the_worker(length, || self.event(event)) {
+            if in_place(length, || self.event(event)) {
                 return true;
             }
         }

@@ -16,8 +16,9 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
-use crate::exchange::{self, End, Exchange, recorded};
-use crate::guard::Tally;
+use crate::exchange::{End, Exchange, recorded};
+use crate::guard::{Guard, MayRestore, Report, Tally};
+use crate::offload::off_the_worker;
 use crate::problem::{self, raise};
 use crate::relay::{Body, Relay};
 use crate::settings;
@@ -310,6 +311,21 @@ impl Document {
             Document::Other(_) => 0,
         }
     }
+    fn inspect(
+        &self,
+        guard: &Guard,
+        body: &[u8],
+        vault: &Vault,
+        may_restore: &MayRestore,
+        awaited: &dyn Fn() -> bool,
+    ) -> Result<Report, Problem> {
+        let segments = match guard.mode() {
+            GuardMode::Off => Vec::new(),
+            GuardMode::Observe | GuardMode::Enforce => self.segments(body),
+        };
+        let tool_of = |index| self.tool_of(body, index);
+        guard.inspect_response(&segments, self.joined(), vault, &tool_of, may_restore, awaited)
+    }
     /// The name of the tool whose arguments a segment holds.
     fn tool_of(&self, body: &[u8], index: usize) -> String {
         let Document::Chat(d) = self else { return String::new() };
@@ -365,7 +381,8 @@ async fn whole(
         }
     };
     exchange.first_byte(own);
-    let checked = check(&exchange, &document, &body, &vault);
+    let usage = document.usage();
+    let checked = check(&mut exchange, document, &body, vault).await;
     exchange.own += own.elapsed();
     exchange.trace.guarded_response(own);
     exchange.trace.finish_reasons(&body);
@@ -382,25 +399,15 @@ async fn whole(
                 sent: exchange.digest_of(&text),
                 tally: Some(&tally),
                 decisions,
-                usage: document.usage(),
+                usage,
                 output_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
             });
             let recorded = recorded(pending).await;
             problem::response(&problem, Some(exchange.id), recorded.as_ref())
         }
         Ok(Checked::Passed { tally, sent, decisions }) => {
-            finish(
-                exchange,
-                StatusCode::OK,
-                Ending::Complete,
-                kept,
-                &received,
-                sent,
-                tally,
-                decisions,
-                document.usage(),
-            )
-            .await
+            finish(exchange, StatusCode::OK, Ending::Complete, kept, &received, sent, tally, decisions, usage)
+                .await
         }
     }
 }
@@ -431,7 +438,7 @@ async fn error(
     // A page of HTML or a refused body becomes a problem of the same status: what cannot be read is not passed on.
     let (tally, sent, decisions) = match JsonDocument::parse(&body, &Limits::default()) {
         Err(_) => (Tally::default(), Bytes::from(problem::body(&stand_in())), Vec::new()),
-        Ok(document) => match check(&exchange, &Document::Other(document), &body, &vault) {
+        Ok(document) => match check(&mut exchange, Document::Other(document), &body, vault).await {
             Ok(Checked::Passed { tally, sent, decisions }) => (tally, sent, decisions),
             Ok(Checked::Refused { tally, decisions, .. }) => {
                 (tally, Bytes::from(problem::body(&stand_in())), decisions)
@@ -448,16 +455,19 @@ enum Checked {
     Refused { tally: Tally, problem: Problem, decisions: Vec<DecisionRecord> },
 }
 
-fn check(exchange: &Exchange, document: &Document, body: &Bytes, vault: &Vault) -> Result<Checked, Problem> {
+async fn check(
+    exchange: &mut Exchange,
+    document: Document,
+    body: &Bytes,
+    vault: Box<Vault>,
+) -> Result<Checked, Problem> {
     let began = Instant::now();
-    let segments = match exchange.guard.mode() {
-        GuardMode::Off => Vec::new(),
-        GuardMode::Observe | GuardMode::Enforce => document.segments(body),
-    };
-    let tool_of = |index| document.tool_of(body, index);
-    let (joined, may_restore) = (document.joined(), exchange.may_restore());
-    let inspect = || exchange.guard.inspect_response(&segments, joined, vault, &tool_of, &may_restore);
-    let report = exchange::off_the_worker(body.len(), inspect)?;
+    let (report, document) = off_the_worker(body.len(), {
+        let (guard, body, may_restore) = (Arc::clone(&exchange.guard), body.clone(), exchange.may_restore());
+        move |awaited| (document.inspect(&guard, &body, &vault, &may_restore, awaited), document)
+    })
+    .await?;
+    let report = report?;
     exchange.gateway.metrics.guard(began.elapsed());
     let mut tally = report.tally;
     tally.pass_unscanned(document.unscanned());

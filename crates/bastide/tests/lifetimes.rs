@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bastide_testkit::{ChatReply, Pieces, Reply, Step, temp_folder};
+use bastide_testkit::{ChatReply, Pieces, Reply, Step, cpu_time, temp_folder};
 use common::{Rig, bastide, wait_until};
 use serde_json::{Value, json};
 
@@ -147,6 +147,43 @@ fn an_answer_that_never_falls_silent_has_an_end() {
     assert_eq!((answer.status, answer.code()), (504, "upstream.timeout".to_owned()));
     assert!(begun.elapsed() > Duration::from_millis(1_900), "{:?}", begun.elapsed());
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn an_inspection_ends_when_its_caller_leaves() {
+    let settings = temp_folder().expect("a folder");
+    let file = settings.path().join("settings.toml");
+    std::fs::write(&file, "[limits]\nguard_seconds = 60\n").expect("written");
+    let rig = Rig::with(&["--guard", "enforce", "--config", &file.display().to_string()]);
+    // Each digit may begin a number of a card or a telephone, and none does: seconds of work.
+    let long = "1 ".repeat(14 << 20);
+    rig.mock.answer("long", ChatReply::text(&long).whole());
+    for (model, says) in [("mock", long.as_str()), ("long", "hi")] {
+        let asked = rig.mock.requests();
+        let body = json!({"model":model,"messages":[{"role":"user","content":says}]}).to_string();
+        let mut stream = TcpStream::connect(rig.address()).expect("connects");
+        let (address, key, length) = (rig.address(), &rig.key, body.len());
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\
+             content-length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("sent");
+        if model == "long" {
+            wait_until("the upstream is asked", Duration::from_secs(5), || rig.mock.requests() > asked);
+        }
+        std::thread::sleep(Duration::from_millis(700));
+        drop(stream);
+        let used = || cpu_time(rig.server.pid()).expect("it runs");
+        wait_until("nothing is done for it", Duration::from_secs(3), || {
+            let before = used();
+            std::thread::sleep(Duration::from_millis(300));
+            used() == before
+        });
+    }
+    let entries = rig.entries();
+    let count = |kind: &str| entries.iter().filter(|e| e["kind"] == kind).count();
+    assert_eq!((count("request"), count("outcome")), (1, 1), "nothing was decided about the first");
+    assert_eq!(entries.last().expect("an outcome")["ending"], "client_left");
 }
 
 #[test]

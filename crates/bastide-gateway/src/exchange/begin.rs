@@ -14,9 +14,10 @@ use bastide_types::{
 use bastide_wire::ChatRequest;
 use bytes::Bytes;
 
-use super::{Exchange, Refused, Ticket, micros, off_the_worker, standing, subject};
+use super::{Exchange, Refused, Ticket, micros, standing, subject};
 use crate::bodies::Kept;
 use crate::gateway::Gateway;
+use crate::offload::off_the_worker;
 use crate::problem::raise;
 use crate::settings::{AuditMode, Settings};
 use crate::trace::Trace;
@@ -96,7 +97,12 @@ pub(super) async fn begin(
         Box::new(Vault::new(move || ConversationKey::derive(&root, project, key.as_bytes())))
     };
     let inspected = Instant::now();
-    let report = off_the_worker(body.len(), || guard.inspect_request(&request, &body, &mut vault))?;
+    let (report, request, vault) = off_the_worker(body.len(), {
+        let (guard, body) = (Arc::clone(&guard), body.clone());
+        move |awaited| (guard.inspect_request(&request, &body, &mut vault, awaited), request, vault)
+    })
+    .await?;
+    let report = report?;
     gateway.metrics.guard(inspected.elapsed());
     draft.trace.guarded_request(inspected, &report.tally);
     for finding in report.tally.findings() {
@@ -109,6 +115,7 @@ pub(super) async fn begin(
         let problem = raise::blocked(&report.tally.named(Verdict::Hold), "request");
         return Err(draft.block(problem).await);
     }
+    let invoking = facts(&request, &principal, &[], &[], Verdict::Allow);
     let (scores, origins) = (report.tally.scores(), report.tally.origins());
     let facts = facts(&request, &principal, &scores, &origins, standing(&guard, report.verdict()));
     match policies.authorize::<Release>(&subject, &resource, &facts) {

@@ -261,15 +261,6 @@ pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Runs the guard over a body. A long one may take milliseconds: another worker takes over this one's other connections
-/// meanwhile.
-pub(crate) fn off_the_worker<R>(bytes: usize, run: impl FnOnce() -> R) -> R {
-    const LONG: usize = 16 << 10;
-    let many =
-        || tokio::runtime::Handle::current().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread;
-    if bytes > LONG && many() { tokio::task::block_in_place(run) } else { run() }
-}
-
 /// The verdict that policies hear of: a guard that only looks on has let everything through, and what it would have done
 /// is for the log.
 fn standing(guard: &Guard, verdict: Verdict) -> Verdict {

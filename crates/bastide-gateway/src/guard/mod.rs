@@ -4,6 +4,7 @@
 //! INVARIANT: [`Inspected`] is made here only, and only from text that went through this pipeline (or from an
 //! operator's explicit `off`, which it then says). The upstream client takes nothing else.
 
+mod bounds;
 mod calls;
 mod lane;
 mod passage;
@@ -18,7 +19,7 @@ mod tests;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bastide_anonymize::{PlaceholderDetector, Placement, Vault, escape_json, redaction, unescape_json};
 use bastide_crypto::sha256;
@@ -30,6 +31,8 @@ use bastide_types::{
     Category, Digest, Direction, Finding, GuardMode, Guarded, Origin, Problem, SegmentKind, Trust, Verdict,
 };
 
+use bounds::Bounds;
+pub(crate) use passage::Report;
 pub(crate) use stream::{StreamGuard, StreamRefusal};
 pub(crate) use tally::Tally;
 
@@ -161,17 +164,17 @@ impl Guard {
     /// Inspects one text of one half.
     ///
     /// # Errors
-    /// When the deadline has passed before all of it is inspected.
+    /// When the bounds are reached before all of it is inspected.
     fn inspect(
         &self,
         direction: Direction,
         text: &str,
         syntax: Syntax,
-        deadline: Instant,
+        bounds: &mut Bounds<'_>,
         out: &mut Vec<Finding>,
     ) -> Result<(), Problem> {
         let whole = self.with_engine(direction, |engine, scratch| {
-            engine.inspect_while(text, syntax, scratch, out, || Instant::now() <= deadline)
+            engine.inspect_while(text, syntax, scratch, out, || bounds.allow())
         });
         if whole {
             return Ok(());
@@ -186,8 +189,9 @@ impl Guard {
         })
     }
 
-    fn deadline(&self) -> Instant {
-        Instant::now() + self.time
+    /// Bounds of a run that begins now; `awaited` says whether anybody waits for its end.
+    fn bounds<'r>(&self, awaited: &'r dyn Fn() -> bool) -> Bounds<'r> {
+        Bounds::new(self.time, awaited)
     }
 }
 

@@ -5,11 +5,11 @@
 //! apart from the next.
 
 use std::cmp::Reverse;
-use std::time::Instant;
 
 use bastide_types::{Category, Direction, Finding, Problem, Segment, SegmentKind, Span, Verdict};
 use bastide_wire::{Edit, JoinedText};
 
+use super::bounds::Bounds;
 use super::{Action, Guard, Tally, plain, syntax};
 use crate::problem::raise;
 
@@ -45,8 +45,8 @@ impl Guard {
         segments: &'s [Segment<'s>],
         joined: &[Vec<usize>],
         judge: &mut impl Judge,
+        mut bounds: Bounds<'_>,
     ) -> Result<Report, Problem> {
-        let deadline = self.deadline();
         let mut report = Report::default();
         let mut findings = Vec::new();
         let mut together: Vec<usize> = joined.iter().flatten().copied().collect();
@@ -54,12 +54,12 @@ impl Guard {
         for segment in segments.iter().filter(|s| together.binary_search(&s.index).is_err()) {
             report.tally.segment(segment.text.len());
             findings.clear();
-            self.inspect(direction, &segment.text, syntax(segment.kind), deadline, &mut findings)?;
+            self.inspect(direction, &segment.text, syntax(segment.kind), &mut bounds, &mut findings)?;
             if !findings.is_empty() {
                 report.settle(&Passage::single(segment), &findings, judge)?;
             }
         }
-        self.inspect_joined(direction, segments, joined, judge, &mut report)?;
+        self.inspect_joined(direction, segments, joined, judge, &mut bounds, &mut report)?;
         Ok(report)
     }
 
@@ -70,16 +70,13 @@ impl Guard {
         segments: &'s [Segment<'s>],
         joined: &[Vec<usize>],
         judge: &mut impl Judge,
+        bounds: &mut Bounds<'_>,
         report: &mut Report,
     ) -> Result<(), Problem> {
-        if joined.is_empty() {
-            return Ok(());
-        }
-        let deadline = self.deadline();
         for list in joined {
             let Some(passage) = Passage::joined(segments, list) else { continue };
             passage.parts.iter().for_each(|part| report.tally.segment(part.text.len()));
-            let findings = self.read(direction, &passage, deadline)?;
+            let findings = self.read(direction, &passage, bounds)?;
             report.settle(&passage, &findings, judge)?;
         }
         Ok(())
@@ -90,11 +87,11 @@ impl Guard {
         &self,
         direction: Direction,
         passage: &Passage<'_>,
-        deadline: Instant,
+        bounds: &mut Bounds<'_>,
     ) -> Result<Vec<Finding>, Problem> {
         let (mut findings, mut found) = (Vec::new(), Vec::new());
         for (other, reading) in passage.text.readings().enumerate() {
-            self.inspect(direction, &reading.text, syntax(passage.first.kind), deadline, &mut found)?;
+            self.inspect(direction, &reading.text, syntax(passage.first.kind), bounds, &mut found)?;
             found.iter_mut().for_each(|f| f.span = passage.text.place(&reading, f.span));
             if other > 0 {
                 // A value is put back where the whole text allows it: `.evil.example` may stand in the next part.

@@ -10,18 +10,20 @@ use super::{Action, Guard, Inspected};
 use crate::problem::raise;
 
 impl Guard {
-    /// Inspects every segment of a request.
+    /// Inspects every segment of a request, for as long as that is `awaited`.
     pub(crate) fn inspect_request(
         &self,
         request: &ChatRequest,
         body: &[u8],
         vault: &mut Vault,
+        awaited: &dyn Fn() -> bool,
     ) -> Result<Report, Problem> {
         if self.mode == GuardMode::Off {
             return Ok(Report::default());
         }
         let segments = request.segments(body);
-        self.inspect_all(Direction::Request, &segments, &request.joined, &mut Outgoing { guard: self, vault })
+        let (mut outgoing, bounds) = (Outgoing { guard: self, vault }, self.bounds(awaited));
+        self.inspect_all(Direction::Request, &segments, &request.joined, &mut outgoing, bounds)
     }
 
     /// Writes the edits into the original bytes: what was checked is what is sent.

@@ -7,7 +7,8 @@ use super::passage::{Judge, Passage, Report};
 use super::{Action, Guard, MayRestore, placement, written};
 
 impl Guard {
-    /// Inspects every segment of a whole reply, and puts values back for tokens of this exchange.
+    /// Inspects every segment of a whole reply, for as long as that is `awaited`, and puts values back for tokens of this
+    /// exchange.
     pub(crate) fn inspect_response(
         &self,
         segments: &[Segment<'_>],
@@ -15,13 +16,14 @@ impl Guard {
         vault: &Vault,
         tool_of: &dyn Fn(usize) -> String,
         may_restore: &MayRestore,
+        awaited: &dyn Fn() -> bool,
     ) -> Result<Report, Problem> {
         if self.mode == GuardMode::Off {
             return Ok(Report::default());
         }
         let mut incoming =
             Incoming { guard: self, vault, tool_of, may_restore, readers: Vec::new(), placed: 0 };
-        self.inspect_all(Direction::Response, segments, joined, &mut incoming)
+        self.inspect_all(Direction::Response, segments, joined, &mut incoming, self.bounds(awaited))
     }
 }
 

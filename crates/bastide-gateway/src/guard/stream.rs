@@ -188,7 +188,7 @@ impl StreamGuard {
     }
 
     fn inspect_all(&mut self, data: &[u8], event: &mut Queued) -> Result<(), StreamRefusal> {
-        let deadline = self.guard.deadline();
+        let deadline = Instant::now() + self.guard.time;
         let Queued { chunk, parts, edits, splittable, .. } = event;
         let mut segments = chunk.segments(data);
         *edits = self.joined_texts(chunk, &segments)?;
@@ -276,9 +276,10 @@ impl StreamGuard {
         self.tally.segment(segment.text.len());
         self.findings.clear();
         let mut findings = std::mem::take(&mut self.findings);
-        let deadline = self.guard.deadline();
+        let (half, mut bounds) = (Direction::Response, self.guard.bounds(&|| true));
         let syntax = syntax(segment.kind);
-        if self.guard.inspect(Direction::Response, &segment.text, syntax, deadline, &mut findings).is_err() {
+        let read = self.guard.inspect(half, &segment.text, syntax, &mut bounds, &mut findings);
+        if read.is_err() {
             return self.refuse(StreamRefusal::Protocol(TOO_LONG));
         }
         let clean = repeats && findings.is_empty() && self.clean.len() < 16 && segment.text.len() <= 128;
@@ -313,8 +314,9 @@ impl StreamGuard {
         }
         let mut report = Report { tally: std::mem::take(&mut self.tally), ..Report::default() };
         let mut judge = Beside { guard: &self.guard, vault: &self.vault };
-        let read =
-            self.guard.inspect_joined(Direction::Response, segments, &chunk.joined, &mut judge, &mut report);
+        let (guard, mut bounds) = (&self.guard, self.guard.bounds(&|| true));
+        let (half, joined) = (Direction::Response, &chunk.joined);
+        let read = guard.inspect_joined(half, segments, joined, &mut judge, &mut bounds, &mut report);
         self.tally = report.tally;
         if read.is_err() {
             return self.refuse(StreamRefusal::Protocol(TOO_LONG));
@@ -423,10 +425,9 @@ impl StreamGuard {
             }
             if lane.field == LaneField::Unknown {
                 // Nobody knows whether its readers join it to what came before.
-                let (deadline, mut shown) = (self.guard.deadline(), Vec::new());
-                let text = &segment.text;
-                if self.guard.inspect(Direction::Response, text, Syntax::Plain, deadline, &mut shown).is_err()
-                {
+                let (mut bounds, mut shown) = (self.guard.bounds(&|| true), Vec::new());
+                let (half, text) = (Direction::Response, &segment.text);
+                if self.guard.inspect(half, text, Syntax::Plain, &mut bounds, &mut shown).is_err() {
                     return self.refuse(StreamRefusal::Protocol(TOO_LONG));
                 }
                 state.hear_alone(start, shown);

@@ -1,5 +1,6 @@
 //! A stream cut anywhere says what the whole would say, and no prefix of it says more.
 
+mod bounds;
 mod calls;
 mod joined;
 mod queue;
@@ -72,6 +73,7 @@ fn whole(text: &str, restore: bool) -> String {
             &vault,
             &|_| String::new(),
             &move |_, _| restore,
+            &|| true,
         )
         .expect("in time");
     let spliced = document.splice(body.as_bytes(), &report.edits).expect("edits fit");

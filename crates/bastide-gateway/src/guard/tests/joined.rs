@@ -22,7 +22,7 @@ fn sent(pieces: &[&str]) -> Vec<String> {
     .to_string();
     let request = ChatRequest::parse(body.as_bytes(), &Limits::default()).expect("a request");
     let (guard, mut vault) = (guard(), vault());
-    let report = guard.inspect_request(&request, body.as_bytes(), &mut vault).expect("in time");
+    let report = guard.inspect_request(&request, body.as_bytes(), &mut vault, &|| true).expect("in time");
     let sealed = guard.seal_request(&report, &request, &body.into(), None).expect("edits fit");
     let value: Value = serde_json::from_slice(sealed.value()).expect("still JSON");
     parts_of(&value["messages"][0]["content"])
@@ -66,7 +66,7 @@ fn received(pieces: &[&str]) -> Vec<String> {
     let document = ChatResponse::parse(body.as_bytes(), &Limits::default()).expect("a reply");
     let segments = document.segments(body.as_bytes());
     let report = guard()
-        .inspect_response(&segments, &document.joined, &vault, &|_| String::new(), &|_, _| true)
+        .inspect_response(&segments, &document.joined, &vault, &|_| String::new(), &|_, _| true, &|| true)
         .expect("in time");
     let spliced = document.splice(body.as_bytes(), &report.edits).expect("edits fit");
     let value: Value = serde_json::from_slice(&spliced).expect("still JSON");
