@@ -10,10 +10,6 @@ use bastide_types::{Category, ProjectId, Secret};
 use crate::known::normalise;
 use crate::token::{self, Tail};
 
-/// The most values one exchange can have replaced and the most it can remember: a request body of some megabytes
-/// holds fewer. Beyond it, values are still replaced, and not put back.
-const MAX_VALUES: usize = 65_536;
-
 /// Separates the two uses of a conversation key; no category's name contains such a byte.
 const FOR_TOKENS: &[u8] = &[0];
 const FOR_KNOWLEDGE: &[u8] = &[1];
@@ -57,6 +53,10 @@ impl fmt::Debug for Vault {
 }
 
 impl Vault {
+    /// The most values it holds and the most it remembers. Beyond it, values are still replaced, and not put back. So
+    /// many tokens are more than a million and a half of a model's own, which few contexts hold.
+    pub const MAX_VALUES: usize = 100_000;
+
     /// An empty vault. `key` gives the conversation's key, when it is first needed.
     #[must_use]
     pub fn new(key: impl FnOnce() -> ConversationKey + Send + 'static) -> Self {
@@ -67,7 +67,7 @@ impl Vault {
     /// what was there.
     pub fn tokenise(&mut self, category: Category, value: &str) -> String {
         let tail = token::tail(&self.key.mac(category, FOR_TOKENS, value));
-        if self.values.len() < MAX_VALUES {
+        if self.values.len() < Self::MAX_VALUES {
             self.values.entry((category, tail)).or_insert_with(|| Secret::new(value.to_owned()));
         }
         token::write(category, &tail)
@@ -83,7 +83,7 @@ impl Vault {
 
     /// Notes that the request contained this value.
     pub fn remember(&mut self, category: Category, value: &str) {
-        if self.known.len() < MAX_VALUES {
+        if self.known.len() < Self::MAX_VALUES {
             let normal = Secret::new(normalise(category, value));
             self.known.insert(self.key.mac(category, FOR_KNOWLEDGE, normal.expose()));
         }

@@ -87,6 +87,9 @@ pub(crate) mod raise {
     use super::{Fault, Problem, Retry};
     use std::time::Duration;
 
+    use bastide_anonymize::Vault;
+    use bastide_types::Direction;
+
     pub(crate) fn no_credential() -> Problem {
         Problem::new(
             "auth.missing",
@@ -270,6 +273,17 @@ pub(crate) mod raise {
 
     pub(crate) fn guard_failed(detail: &'static str) -> Problem {
         Problem::new("guard.failed", 503, Fault::Us, Retry::Later, detail)
+    }
+
+    /// More was found in one half of an exchange than is held at once.
+    pub(crate) fn too_many(direction: Direction) -> Problem {
+        let (status, fault, half) = match direction {
+            Direction::Request => (413, Fault::Client, "this request"),
+            Direction::Response => (502, Fault::Upstream, "this answer"),
+        };
+        let most = Vault::MAX_VALUES;
+        let what = format!("the guard found more than {most} values in {half}; send less text at once");
+        Problem::new("guard.too_many", status, fault, Retry::Never, what)
     }
 
     pub(crate) fn log_failed() -> Problem {

@@ -96,12 +96,12 @@ impl Engine {
     /// A [`crate::StreamInspector`] finds the same, however the text is cut. Only a finding of an open-ended kind that
     /// is longer than 4 KiB is one finding here and several adjacent ones there.
     pub fn inspect(&self, text: &str, syntax: Syntax, scratch: &mut Scratch, out: &mut Vec<Finding>) {
-        let whole = self.inspect_while(text, syntax, scratch, out, || true);
+        let whole = self.inspect_while(text, syntax, scratch, out, |_| true);
         debug_assert!(whole, "nothing stops it");
     }
 
-    /// As [`Engine::inspect`], while `may_go_on` says so, which is asked for every few kilobytes. False when it did not and
-    /// text is left: `out` has something of it then.
+    /// As [`Engine::inspect`], while `may_go_on` says so, which is asked for every few kilobytes and shown what was found so
+    /// far. False when it did not and text is left: `out` has something of it then.
     #[must_use = "what was not inspected may hold anything"]
     pub fn inspect_while(
         &self,
@@ -109,14 +109,14 @@ impl Engine {
         syntax: Syntax,
         scratch: &mut Scratch,
         out: &mut Vec<Finding>,
-        mut may_go_on: impl FnMut() -> bool,
+        mut may_go_on: impl FnMut(&[Finding]) -> bool,
     ) -> bool {
         let mut session = std::mem::take(&mut scratch.session);
         session.reset();
         let first = out.len();
         let mut at = 0;
         let mut whole = false;
-        while !whole && may_go_on() {
+        while !whole && may_go_on(out.get(first..).unwrap_or_default()) {
             let end = block_end(text, syntax, at, &session);
             let window =
                 Window { text: text.get(..end).unwrap_or(text), base: 0, complete: end == text.len() };

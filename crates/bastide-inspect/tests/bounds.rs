@@ -188,9 +188,10 @@ fn one_long_text_can_be_stopped() {
     let text = "write to ada@example.com, please. ".repeat(10_000);
     let mut scratch = Scratch::default();
     let mut stopped_after = |most: usize| {
-        let (mut out, mut asked) = (Vec::new(), 0);
-        let whole = engine.inspect_while(&text, Syntax::Plain, &mut scratch, &mut out, || {
-            asked += 1;
+        let (mut out, mut asked, mut last) = (Vec::new(), 0, 0);
+        let whole = engine.inspect_while(&text, Syntax::Plain, &mut scratch, &mut out, |found| {
+            assert!(found.len() >= last, "what was found so far");
+            (asked, last) = (asked + 1, found.len());
             asked <= most
         });
         (whole, asked, out.len())

@@ -173,9 +173,11 @@ impl Guard {
         bounds: &mut Bounds<'_>,
         out: &mut Vec<Finding>,
     ) -> Result<(), Problem> {
+        let before = out.len();
         let whole = self.with_engine(direction, |engine, scratch| {
-            engine.inspect_while(text, syntax, scratch, out, || bounds.allow())
+            engine.inspect_while(text, syntax, scratch, out, |found| bounds.allow(found))
         });
+        bounds.take(out.len() - before, direction)?;
         if whole {
             return Ok(());
         }

@@ -77,6 +77,12 @@ pub(super) const CODES: &[Code] = &[
         "Images, audio and files cannot be inspected; they pass only where a policy grants it.",
     ),
     code("guard.failed", &[503], "The guard itself failed or took too long. It fails closed."),
+    code(
+        "guard.too_many",
+        &[413, 502],
+        "More than 100,000 values were found in one request (413) or answer (502), which is more than the guard holds at \
+         once. A value that several parts of a message show together counts up to three times. It fails closed.",
+    ),
     code("log.unavailable", &[503], "The audit log cannot be written, so nothing is let through."),
     code("server.stopping", &[503], "The server is draining."),
     code("upstream.unavailable", &[502], "No provider of the model can be reached."),
