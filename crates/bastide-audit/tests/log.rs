@@ -441,22 +441,21 @@ fn a_segment_whose_entries_are_published_becomes_the_reserve() {
     let (log, _) = open(&dir);
     let mut were_segments = std::collections::BTreeSet::new();
     let mut recycled = false;
-    for n in 0..20_000 {
-        log.submit(event(n)).unwrap().wait().unwrap();
-        if n % 50 == 0 {
-            log.publish_now().unwrap();
-            // Made of zeros only where no segment comes free.
-            while !log.stats().reserve_ready {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            recycled = inode("reserve").is_some_and(|reserve| were_segments.contains(&reserve));
-            if recycled {
-                break;
-            }
-            let names =
-                std::fs::read_dir(&segments).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-            were_segments.extend(names.filter(|name| name.ends_with(".seg")).filter_map(|name| inode(&name)));
+    for round in 0..400 {
+        let pending: Vec<_> = (0..50).map(|n| log.submit(event(round * 50 + n)).unwrap()).collect();
+        pending.into_iter().for_each(|p| drop(p.wait().unwrap()));
+        log.publish_now().unwrap();
+        // Made of zeros only where no segment comes free.
+        while !log.stats().reserve_ready {
+            std::thread::sleep(Duration::from_millis(1));
         }
+        recycled = inode("reserve").is_some_and(|reserve| were_segments.contains(&reserve));
+        if recycled {
+            break;
+        }
+        let names =
+            std::fs::read_dir(&segments).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        were_segments.extend(names.filter(|name| name.ends_with(".seg")).filter_map(|name| inode(&name)));
     }
     assert!(recycled);
     // Its old entries are not found in it.
