@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bastide_audit::Durability;
 use bastide_types::{ActorRef, Denial, Event};
 
 use crate::admin::Admin;
@@ -37,7 +38,9 @@ impl Admin {
         let Some(suppressed) = self.denials.admit(self.node.clock.monotonic().as_secs()) else { return };
         let (at, route) = (self.node.clock.now(), route.to_owned());
         let denial = Denial { at, actor, route, code, status, suppressed };
-        if let Err(error) = self.node.log.submit(Event::Denied(Box::new(denial))) {
+        if let Err(error) =
+            self.node.log.submit_as(Durability::Written, Event::Denied(Box::new(denial)), None)
+        {
             tracing::error!(error = &error as &dyn std::error::Error, "the audit log refused a denial");
         }
     }

@@ -73,7 +73,7 @@ pub struct LogHealth {
     pub origin: String,
     /// The key that verifies it (c2sp.org/signed-note).
     pub key: String,
-    /// Entries on disk.
+    /// Entries recorded.
     pub entries: u64,
     /// Entries under the newest checkpoint.
     pub published: u64,

@@ -131,7 +131,7 @@ impl Log {
             recorded: Arc::clone(&recorded),
             active: recovered.active,
             unsynced: Vec::new(),
-            unsynced_since: None,
+            unsynced_since: std::time::Instant::now(),
             buffer: Vec::new(),
             wakes: Arc::clone(&wakes),
             woken: Vec::new(),

@@ -107,9 +107,8 @@ impl Outlet {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes records that are now durable.
-    pub(crate) fn push(&self, records: impl Iterator<Item = Arc<Record>>) {
-        let since = Instant::now();
+    /// Takes records that are now durable, the oldest of which was written then.
+    pub(crate) fn push(&self, records: impl Iterator<Item = Arc<Record>>, since: Instant) {
         let mut state = self.lock();
         let (idle, before) = (state.pending.is_empty(), state.bytes);
         for record in records {
@@ -281,7 +280,7 @@ mod tests {
 
     fn outlet(waiting: usize) -> Outlet {
         let outlet = Outlet::new(0, 0);
-        outlet.push((0..waiting).map(|_| Arc::new(Record::new(vec![7; 100]))));
+        outlet.push((0..waiting).map(|_| Arc::new(Record::new(vec![7; 100]))), Instant::now());
         outlet
     }
 
@@ -308,7 +307,7 @@ mod tests {
     fn the_next_round_is_due_by_the_oldest_that_is_left() {
         let outlet = outlet(10);
         std::thread::sleep(Duration::from_millis(30));
-        outlet.push((0..300).map(|_| Arc::new(Record::new(Vec::new()))));
+        outlet.push((0..300).map(|_| Arc::new(Record::new(Vec::new()))), Instant::now());
         let middle = Instant::now();
         assert_eq!(outlet.take(0, Some(LONG)).len(), 256);
         assert_eq!(outlet.lock().pending.len(), 54);

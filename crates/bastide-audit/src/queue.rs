@@ -96,7 +96,7 @@ impl Queue {
         earlier: Option<&Pending>,
     ) -> Result<Pending, AuditError> {
         let mut state = self.lock();
-        // Between two failures nothing is refused. What was on disk before the last one was answered before it.
+        // Between two failures nothing is refused. What was in the log before the last one was answered before it.
         if earlier.is_some_and(|earlier| !earlier.is_of(state.failures) && !earlier.is_recorded()) {
             return Err(AuditError::Unfounded);
         }

@@ -1,4 +1,4 @@
-//! What a caller holds of an entry: first the promise, then the proof that it is on disk.
+//! What a caller holds of an entry: first the promise, then the proof that it is in the log.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -56,7 +56,7 @@ impl Batch {
     }
 }
 
-/// The proof that an event is in the log and on the disk. Only the log makes it.
+/// The proof that an event is in the log, with the durability that was asked for. Only the log makes it.
 #[derive(Clone)]
 pub struct Recorded {
     record: Arc<Record>,

@@ -301,14 +301,13 @@ fn read_segment(
         return Err(AuditError::corrupt(path, detail));
     }
     let dropped_bytes = rest.begun.saturating_sub(end.offset);
-    let active = Active { file, header, offset: end.offset, synced: end.synced, size };
+    let active = Active { file, header, offset: end.offset, synced: end.synced, digest: end.digest, size };
     Ok(Found { header, active, dropped_bytes })
 }
 
 /// Makes the end of the log what it reads as. What may be in memory only is written again: a process that died between
 /// write and sync, or whose sync failed, leaves pages that read well and are never written back, and what is appended
-/// behind them would later seem to follow a hole. What is dropped is overwritten with zeros: a batch of it could stand
-/// right behind a new one some day, and fit.
+/// behind them would later seem to follow a hole. What is dropped is overwritten with zeros.
 fn secure(active: &mut Active, dropped_bytes: u64) -> std::io::Result<()> {
     let length = usize::try_from(active.offset.saturating_sub(active.synced)).unwrap_or(0);
     let mut batches = vec![0; length];

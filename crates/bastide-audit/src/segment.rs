@@ -106,11 +106,19 @@ pub(crate) const fn batch_overhead() -> usize {
     BATCH_HEADER
 }
 
-/// The digest that a batch stands or falls with: over the head and every leaf.
-fn batch_digest(salt: &[u8; 16], head: &[u8], leaves: impl Iterator<Item = Hash>) -> [u8; 32] {
+/// The digest that a batch stands or falls with: over the head and every leaf, and over the digest of the batch before
+/// where that was not on disk. So a batch that is left behind a hole counts with what it followed, and with nothing that
+/// is written in its place.
+fn batch_digest(
+    salt: &[u8; 16],
+    head: &[u8],
+    before: Option<&[u8; 32]>,
+    leaves: impl Iterator<Item = Hash>,
+) -> [u8; 32] {
     let mut digest = Sha256::new();
     digest.update(salt);
     digest.update(head);
+    before.into_iter().for_each(|before| digest.update(before));
     leaves.for_each(|leaf| digest.update(&leaf.0));
     digest.finish()
 }
@@ -133,38 +141,49 @@ fn record_check(index: u64, leaf: Hash) -> [u8; 8] {
     check
 }
 
-/// Writes the batch of these records, the first of which has index `first`, into `out`.
+/// What a batch follows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// Index of its first record.
+    pub(crate) first: u64,
+    /// Bytes before it that are written and not known to be on disk.
+    pub(crate) open: u64,
+    /// The digest of the batch before.
+    pub(crate) before: [u8; 32],
+}
+
+/// Writes the batch of these records into `out`; gives its digest.
 ///
 /// ```text
 /// magic 4 | count u32 | record bytes u32 | open u32 | first u64 | head check 8 | digest 32 | records
 /// ```
 ///
-/// `open` bytes before it are written and not known to be on disk: a power cut may leave a hole there, and nowhere
-/// else.
+/// A power cut may leave a hole in the `open` bytes before it, and nowhere else.
 pub(crate) fn encode_batch<'a>(
     salt: &[u8; 16],
-    first: u64,
-    open: u64,
+    place: &Place,
     records: impl Iterator<Item = &'a Record> + Clone,
     out: &mut Vec<u8>,
-) {
+) -> [u8; 32] {
     out.clear();
     let count = records.clone().count();
     let length: usize = records.clone().map(|r| record_bytes(r.entry.len())).sum();
     out.extend_from_slice(&BATCH_MAGIC);
     out.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
     out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
-    out.extend_from_slice(&u32::try_from(open).unwrap_or(u32::MAX).to_le_bytes());
-    out.extend_from_slice(&first.to_le_bytes());
+    out.extend_from_slice(&u32::try_from(place.open).unwrap_or(u32::MAX).to_le_bytes());
+    out.extend_from_slice(&place.first.to_le_bytes());
     let check = head_check(salt, out);
-    let digest = batch_digest(salt, out, records.clone().map(|r| r.leaf));
+    let before = (place.open > 0).then_some(&place.before);
+    let digest = batch_digest(salt, out, before, records.clone().map(|r| r.leaf));
     out.extend_from_slice(&check);
     out.extend_from_slice(&digest);
-    for (index, record) in (first..).zip(records) {
+    for (index, record) in (place.first..).zip(records) {
         out.extend_from_slice(&u32::try_from(record.entry.len()).unwrap_or(u32::MAX).to_le_bytes());
         out.extend_from_slice(&record_check(index, record.leaf));
         out.extend_from_slice(&record.entry);
     }
+    digest
 }
 
 struct Head {
@@ -197,7 +216,12 @@ fn decode_head(salt: &[u8; 16], bytes: &[u8]) -> Option<Head> {
 }
 
 /// Splits the bytes of a batch into entries with their leaf hashes; `None` when anything is not as it was written.
-fn decode_records<'a>(salt: &[u8; 16], head: &Head, batch: &'a [u8]) -> Option<Vec<(&'a [u8], Hash)>> {
+fn decode_records<'a>(
+    salt: &[u8; 16],
+    head: &Head,
+    before: &[u8; 32],
+    batch: &'a [u8],
+) -> Option<Vec<(&'a [u8], Hash)>> {
     let (head_bytes, mut rest) = batch.split_at_checked(BATCH_HEADER)?;
     let mut records = Vec::new();
     for index in (head.first..).take(head.count) {
@@ -212,7 +236,8 @@ fn decode_records<'a>(salt: &[u8; 16], head: &Head, batch: &'a [u8]) -> Option<V
         records.push((entry, leaf));
         rest = after;
     }
-    let digest = batch_digest(salt, head_bytes.get(..24)?, records.iter().map(|(_, leaf)| *leaf));
+    let before = (head.open > 0).then_some(before);
+    let digest = batch_digest(salt, head_bytes.get(..24)?, before, records.iter().map(|(_, leaf)| *leaf));
     (rest.is_empty() && digest == head.digest).then_some(records)
 }
 
@@ -270,6 +295,8 @@ pub(crate) struct End {
     pub(crate) offset: u64,
     /// Index of the entry that would come next.
     pub(crate) next: u64,
+    /// The digest of the last valid batch.
+    pub(crate) digest: [u8; 32],
 }
 
 /// Why a scan stopped early.
@@ -288,17 +315,18 @@ pub(crate) fn scan<E>(
     mut each: impl FnMut(u64, &[u8], Hash) -> Result<(), E>,
 ) -> Result<End, ScanError<E>> {
     let mut window = Window::new(file);
-    let mut end = End { synced: HEADER_BYTES, offset: HEADER_BYTES, next: header.first };
+    let mut end = End { synced: HEADER_BYTES, offset: HEADER_BYTES, next: header.first, digest: [0; 32] };
     loop {
         let head = decode_head(&header.salt, window.get(end.offset, BATCH_HEADER).map_err(ScanError::Io)?);
         let Some(head) = head.filter(|h| h.first == end.next) else { return Ok(end) };
         let length = BATCH_HEADER + head.length;
         let batch = window.get(end.offset, length).map_err(ScanError::Io)?;
-        let Some(records) = decode_records(&header.salt, &head, batch) else { return Ok(end) };
+        let Some(records) = decode_records(&header.salt, &head, &end.digest, batch) else { return Ok(end) };
         for (index, (entry, leaf)) in (head.first..).zip(&records) {
             each(index, entry, *leaf).map_err(ScanError::Caller)?;
         }
         end.synced = end.offset.saturating_sub(head.open).max(HEADER_BYTES);
+        end.digest = head.digest;
         end.offset = end.offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
         end.next = end.next.saturating_add(u64::try_from(head.count).unwrap_or(u64::MAX));
     }
@@ -363,6 +391,11 @@ mod tests {
             .collect()
     }
 
+    /// The place of a batch that follows nothing.
+    fn at(first: u64) -> Place {
+        Place { first, open: 0, before: [0; 32] }
+    }
+
     fn segment(batches: &[usize]) -> (SegmentHeader, Vec<u8>, Vec<usize>) {
         let synced: Vec<(usize, usize)> = batches.iter().map(|count| (*count, 0)).collect();
         segment_of(&synced)
@@ -371,14 +404,15 @@ mod tests {
     /// Of batches of so many records, each with so many whole batches before it that are not on disk.
     fn segment_of(batches: &[(usize, usize)]) -> (SegmentHeader, Vec<u8>, Vec<usize>) {
         let header = SegmentHeader { first: 40, salt: [9; 16], origin: sha256(b"o"), settled: true };
-        let (mut bytes, mut buffer, mut first) = (header.encode(), Vec::new(), 40);
+        let (mut bytes, mut buffer) = (header.encode(), Vec::new());
+        let mut place = at(40);
         let mut starts = Vec::new();
         for (count, open) in batches {
             starts.push(bytes.len());
-            let open = (bytes.len() - starts[starts.len() - 1 - open]) as u64;
-            encode_batch(&header.salt, first, open, records(*count).iter(), &mut buffer);
+            place.open = (bytes.len() - starts[starts.len() - 1 - open]) as u64;
+            place.before = encode_batch(&header.salt, &place, records(*count).iter(), &mut buffer);
             bytes.extend_from_slice(&buffer);
-            first += *count as u64;
+            place.first += *count as u64;
         }
         bytes.resize(bytes.len() + 3000, 0);
         (header, bytes, starts)
@@ -453,6 +487,21 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_behind_a_hole_follows_nothing_else() {
+        let (header, bytes, starts) = segment_of(&[(3, 0), (4, 0), (5, 1), (2, 2)]);
+        let mut buffer = Vec::new();
+        // As long as the second was, and of as many records.
+        let other: Vec<Record> =
+            records(4).into_iter().map(|r| Record::new(r.entry.iter().map(|b| b ^ 1).collect())).collect();
+        let mut replaced = bytes.clone();
+        encode_batch(&header.salt, &at(43), other.iter(), &mut buffer);
+        replaced[starts[1]..starts[2]].copy_from_slice(&buffer);
+        assert_eq!(count(&header, bytes).0, 14);
+        let (entries, rest) = count(&header, replaced);
+        assert_eq!((entries, rest.damage_before), (7, None));
+    }
+
+    #[test]
     fn what_a_start_has_to_write_again_begins_where_the_last_batch_says() {
         let (header, bytes, starts) = segment_of(&[(3, 0), (4, 1), (5, 1)]);
         let end = scan(&MemoryFile(bytes), &header, |_, _, _| Ok::<(), ()>(())).unwrap();
@@ -463,10 +512,10 @@ mod tests {
     fn an_entry_cannot_pose_as_a_batch() {
         let (header, _, _) = segment(&[]);
         let mut inner = Vec::new();
-        encode_batch(&[1; 16], 41, 0, records(1).iter(), &mut inner);
+        encode_batch(&[1; 16], &at(41), records(1).iter(), &mut inner);
         let record = Record::new(inner.clone());
         let (mut bytes, mut buffer) = (header.encode(), Vec::new());
-        encode_batch(&header.salt, 40, 0, [&record].into_iter(), &mut buffer);
+        encode_batch(&header.salt, &at(40), [&record].into_iter(), &mut buffer);
         // The head is lost, the entry stays.
         buffer[..64].fill(0);
         bytes.extend_from_slice(&buffer);

@@ -64,7 +64,7 @@ impl Slot {
         Poll::Ready(taken(std::mem::replace(&mut *state, State::Over)))
     }
 
-    /// Whether the answer is there, and that the record is on disk.
+    /// Whether the answer is there, and that the record is in the log.
     pub(crate) fn is_recorded(&self) -> bool {
         matches!(*self.lock(), State::Answered(Ok(_)))
     }

@@ -64,7 +64,7 @@ impl AtomicHistogram {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogStats {
-    /// Entries on disk.
+    /// Entries recorded.
     pub entries: u64,
     /// Entries under the newest checkpoint.
     pub published: u64,

@@ -22,7 +22,7 @@ use crate::outlet::Outlet;
 use crate::queue::{Item, Queue, Taken};
 use crate::record::{Batch, Record, Signer};
 use crate::segment::{
-    HEADER_BYTES, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_OPEN_BYTES, SegmentHeader, batch_overhead,
+    HEADER_BYTES, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_OPEN_BYTES, Place, SegmentHeader, batch_overhead,
     encode_batch, record_bytes, segment_path,
 };
 use crate::stats::Counters;
@@ -39,6 +39,8 @@ pub(crate) struct Active {
     pub(crate) offset: u64,
     /// Everything before this place is on disk.
     pub(crate) synced: u64,
+    /// The digest of the last batch.
+    pub(crate) digest: [u8; 32],
     pub(crate) size: u64,
 }
 
@@ -61,7 +63,7 @@ pub(crate) fn begin_segment(
         // The name must be durable before an entry behind it is acknowledged.
         disk.sync_dir(segments)?;
         let size = file.size()?;
-        Ok(Active { file, header, offset: HEADER_BYTES, synced: HEADER_BYTES, size })
+        Ok(Active { file, header, offset: HEADER_BYTES, synced: HEADER_BYTES, digest: [0; 32], size })
     })();
     opened.map_err(|e| AuditError::io("write", &path, e))
 }
@@ -81,10 +83,10 @@ pub(crate) struct Writer {
     /// Entries acknowledged, or about to be.
     pub(crate) recorded: Arc<AtomicU64>,
     pub(crate) active: Active,
-    /// Written and not known to be on disk, oldest first.
+    /// What the publisher has not got yet, oldest first: it is not on disk.
     pub(crate) unsynced: Vec<Arc<Record>>,
     /// When the oldest of those was written.
-    pub(crate) unsynced_since: Option<Instant>,
+    pub(crate) unsynced_since: Instant,
     pub(crate) buffer: Vec<u8>,
     pub(crate) wakes: Arc<Wakes>,
     /// The tasks that a commit answered; empty between commits.
@@ -107,8 +109,7 @@ impl Writer {
             // While tasks wait for a delivery that was called, or records for their sync, this thread does not sleep
             // for good.
             let called = self.wakes.is_called();
-            let sync_in = self.unsynced_since.map(|since| SYNC_WITHIN.saturating_sub(since.elapsed()));
-            let patience = called.then_some(PATIENCE).into_iter().chain(sync_in).min();
+            let patience = called.then_some(PATIENCE).into_iter().chain(self.sync_in()).min();
             match self.queue.take(&mut items, expected, self.options.window, patience) {
                 Taken::Some => {
                     expected = items.len().max(expected - expected.div_ceil(8));
@@ -121,11 +122,11 @@ impl Writer {
             if called {
                 self.wakes.overdue(Instant::now());
             }
-            if self.unsynced_since.is_some_and(|since| since.elapsed() >= SYNC_WITHIN) {
-                self.sync_or_stop();
+            if self.sync_in().is_some_and(|left| left.is_zero()) {
+                self.catch_up_or_stop();
             }
         }
-        self.sync_or_stop();
+        self.catch_up_or_stop();
         guard.panics = false;
         self
     }
@@ -188,28 +189,31 @@ impl Writer {
         // INVARIANT: an empty segment has room for the batch, so none is ever begun over one of the same name.
         let full = self.active.offset.saturating_add(length) > self.active.size;
         if full && self.active.header.first < first {
+            // Only in the last segment may anything be missing, and a reserve may take its time.
+            self.catch_up()?;
             self.keeper.reserve()?;
-            // Only in the last segment may anything be missing.
-            self.sync()?;
             self.active =
                 begin_segment(self.disk.as_ref(), &self.segments, &self.options.origin, first, false)
                     .map_err(poisonous)?;
             self.keeper.took_reserve(first);
         }
         if self.active.offset - self.active.synced > MAX_OPEN_BYTES {
-            self.sync()?;
+            self.catch_up()?;
         }
         let open = self.active.offset - self.active.synced;
+        let place = Place { first, open, before: self.active.digest };
         let records = items.iter().map(|item| item.record.as_ref());
-        encode_batch(&self.active.header.salt, first, open, records, &mut self.buffer);
+        let digest = encode_batch(&self.active.header.salt, &place, records, &mut self.buffer);
         let began = self.clock.monotonic();
         if let Err(e) = write_all(self.active.file.as_mut(), self.active.offset, &self.buffer) {
             // Of a full disk we know that nothing else happened: the next commit overwrites what was begun.
             return Err(if is_full(&e) { self.no_space() } else { AuditError::Poisoned(Arc::new(e)) });
         }
-        self.active.offset = self.active.offset.saturating_add(length);
+        (self.active.offset, self.active.digest) = (self.active.offset.saturating_add(length), digest);
+        if self.unsynced.is_empty() {
+            self.unsynced_since = Instant::now();
+        }
         self.unsynced.extend(items.iter().map(|item| Arc::clone(&item.record)));
-        self.unsynced_since.get_or_insert_with(Instant::now);
         if items.iter().any(|item| item.durability == Durability::Synced) {
             self.sync()?;
         }
@@ -217,16 +221,22 @@ impl Writer {
         Ok(())
     }
 
+    /// In how long what is only written has to be synced; `None` when there is nothing of that.
+    fn sync_in(&self) -> Option<Duration> {
+        let open = self.active.synced < self.active.offset;
+        open.then(|| SYNC_WITHIN.saturating_sub(self.unsynced_since.elapsed()))
+    }
+
     /// Makes everything that was written durable.
     fn sync(&mut self) -> Result<(), AuditError> {
-        self.unsynced_since = None;
         if self.active.synced < self.active.offset {
-            self.active.file.sync().map_err(|e| {
-                // After one failure no later success says anything of these.
-                self.unsynced.clear();
-                AuditError::Poisoned(Arc::new(e))
-            })?;
+            let synced = self.active.file.sync();
             self.active.synced = self.active.offset;
+            if let Err(error) = synced {
+                // After one failure no later success says anything of these, and nothing is written any more.
+                self.unsynced.clear();
+                return Err(AuditError::Poisoned(Arc::new(error)));
+            }
         }
         Ok(())
     }
@@ -234,17 +244,23 @@ impl Writer {
     /// Gives what is on disk to the publisher: a checkpoint over anything else would, after a power cut, cover entries
     /// that are gone.
     fn hand_on(&mut self) {
-        if self.unsynced_since.is_none() {
-            self.outlet.push(self.unsynced.drain(..));
+        if self.active.synced == self.active.offset {
+            self.outlet.push(self.unsynced.drain(..), self.unsynced_since);
         }
     }
 
-    /// Syncs what was promised to be on disk by now. A log that cannot stops: what it acknowledged may be gone.
-    fn sync_or_stop(&mut self) {
-        if let Err(error) = self.sync() {
+    /// Syncs what was acknowledged without a sync.
+    fn catch_up(&mut self) -> Result<(), AuditError> {
+        self.sync()?;
+        self.hand_on();
+        Ok(())
+    }
+
+    /// The same in its time. A log that cannot stops: what it acknowledged may be gone.
+    fn catch_up_or_stop(&mut self) {
+        if let Err(error) = self.catch_up() {
             self.refuse(&error).into_iter().for_each(|item| item.refuse(&error));
         }
-        self.hand_on();
     }
 
     fn no_space(&self) -> AuditError {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bastide_audit::Durability;
 use bastide_types::{ActorRef, Denial, Event, Problem};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
@@ -453,7 +454,8 @@ impl Denials {
             status: problem.status,
             suppressed: u32::try_from(self.suppressed.swap(0, Ordering::Relaxed)).unwrap_or(u32::MAX),
         }));
-        if gateway.log.submit(event).is_err() {
+        // Nobody waits for it, and a flood of them must not make everybody wait for the disk.
+        if gateway.log.submit_as(Durability::Written, event, None).is_err() {
             tracing::error!("the audit log refused a denial");
         }
     }

@@ -15,9 +15,9 @@ pub enum AuditMode {
     /// The decision is on disk before a byte leaves, and the outcome before the receipt is given.
     #[default]
     Strict,
-    /// The decision is handed to the log, and the outcome is in its file before the receipt is given. Both are on disk
-    /// some 20 ms later: a power cut may take the exchanges of that time out of the log, the end of the process none that
-    /// was answered.
+    /// The decision is handed to the log, and the outcome is in its file before the receipt is given. Both are synced
+    /// within 20 ms, for all at once: a power cut may take the exchanges of that time and of the sync out of the log, the
+    /// end of the process none that was answered.
     Relaxed,
 }
 

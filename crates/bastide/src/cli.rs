@@ -206,7 +206,7 @@ pub(crate) struct Serve {
     /// What the guard does: `off`, `observe` or `enforce` [default: enforce]
     #[arg(long, value_name = "MODE", env = "BASTIDE_GUARD")]
     pub(crate) guard: Option<GuardMode>,
-    /// Whether exchanges wait until the log is on disk: `strict` or `relaxed` [default: strict]
+    /// Whether each exchange waits until the log is on disk: `strict` or `relaxed` [default: strict]
     #[arg(long, value_name = "MODE", env = "BASTIDE_AUDIT")]
     pub(crate) audit: Option<AuditMode>,
     /// Host name that requests may carry besides loopback names, without a port; may be given again.

@@ -163,7 +163,7 @@ fn tiles(health: &LogHealth) -> Tiles {
     };
     Tiles::new([
         Stat::new("State", state.0).delta(state.1, state.2),
-        Stat::new("Entries on disk", format::count(health.entries)),
+        Stat::new("Entries", format::count(health.entries)),
         Stat::new("Not yet under a checkpoint", format::count(waits)),
         Stat::new("Commits since the start", format::count(health.commits)),
         Stat::new("Commit, p99", p99),

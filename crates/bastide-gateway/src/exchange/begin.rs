@@ -247,7 +247,12 @@ impl Draft<'_> {
         );
         self.trace.decided(&self.record);
         let (exchange, waited) = (Some(self.id), Instant::now());
-        match self.gateway.log.record(Event::Request(self.record)).await {
+        let event = Event::Request(self.record);
+        let recorded = match self.gateway.log.submit_as(self.durability, event, None) {
+            Ok(pending) => pending.await,
+            Err(error) => Err(error),
+        };
+        match recorded {
             Ok(recorded) => {
                 self.trace.committed(waited, Some(recorded.index()));
                 Refused { problem, exchange, recorded: Some(recorded) }

@@ -22,8 +22,9 @@ pub(crate) struct ConfigFile {
     /// Host names that requests may carry besides loopback names, without scheme and port; empty on an address that is
     /// not loopback: any.
     pub(super) allowed_hosts: Vec<String>,
-    /// Whether exchanges wait until the log is on disk (`strict`), or leave that to the 20 ms behind them (`relaxed`):
-    /// a power cut may then take the exchanges of that time out of the log, a crash of the server none that was answered.
+    /// Whether each exchange waits until the log is on disk (`strict`), or the log is synced every 20 ms, for all at once
+    /// (`relaxed`): a power cut may then take the exchanges since the last sync out of the log, a crash of the server none
+    /// that was answered.
     #[schemars(extend("enum" = ["strict", "relaxed"]))]
     pub(super) audit: Option<String>,
     /// The certificate that the listener shows; needed on anything but loopback, unless something in front ends TLS.
