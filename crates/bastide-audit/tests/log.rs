@@ -463,3 +463,49 @@ fn a_segment_whose_entries_are_published_becomes_the_reserve() {
     assert_eq!(LogReader::open(&dir).unwrap().verify().unwrap(), size + 3);
     log.close().unwrap();
 }
+
+#[test]
+fn what_is_acknowledged_is_synced_and_published_though_the_next_segment_cannot_be_made() {
+    let disk = FaultDisk::new(1, Faults::default());
+    let open = |disk: &FaultDisk| {
+        Log::open_on(Arc::new(disk.clone()), options(Path::new("/data/log")), key(), TestClock::shared())
+            .unwrap()
+    };
+    let (log, _) = open(&disk);
+    while !log.stats().reserve_ready {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let written = |n| log.submit_as(Durability::Written, event(n), None).unwrap().wait();
+    // A file takes long to make: the writer waits for the reserve, and nothing of before waits with it.
+    disk.set_faults(Faults { creates_in: Duration::from_millis(700), ..Faults::default() });
+    let acknowledged = std::sync::atomic::AtomicU64::new(0);
+    let waited = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            (0..600).for_each(|n| {
+                written(n).unwrap();
+                acknowledged.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            });
+        });
+        let mut waited = false;
+        while !writer.is_finished() {
+            let before = acknowledged.load(std::sync::atomic::Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(200));
+            if acknowledged.load(std::sync::atomic::Ordering::SeqCst) == before {
+                waited |= !writer.is_finished();
+                let (_, recovery) = open(&disk.copy().restarted(true, Faults::default()));
+                assert!(recovery.entries >= before, "{} of {before} are on disk", recovery.entries);
+            }
+        }
+        waited
+    });
+    assert!(waited, "this is about a writer that waits");
+    disk.set_faults(Faults { capacity: Some(disk.used()), ..Faults::default() });
+    let refused = (0..20_000).find_map(|n| written(n).err());
+    assert!(matches!(refused, Some(AuditError::NoSpace { .. })), "{refused:?}");
+    disk.set_faults(Faults::default());
+    let (done, published) = std::sync::mpsc::channel();
+    let asked = log.clone();
+    std::thread::spawn(move || done.send(asked.publish_now()));
+    published.recv_timeout(Duration::from_secs(20)).expect("nobody waits for ever").unwrap();
+    assert_eq!(log.published(), log.size());
+}
