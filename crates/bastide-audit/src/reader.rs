@@ -171,7 +171,15 @@ impl LogReader {
                 Err(e) => return Err(failed(e)),
             };
             let Some(header) = SegmentHeader::read(file.as_ref()).map_err(failed)? else { break };
+            // It became another segment since it was opened: as if it were removed.
+            if header.first != *first {
+                continue;
+            }
             let scanned = scan(file.as_ref(), &header, |index, bytes, _| {
+                // So did one before it while it was read: the rest of that is in bundles now.
+                if found.last().is_some_and(|last: &LogEntry| last.index.saturating_add(1) != index) {
+                    return Err(());
+                }
                 if index >= from {
                     found.push(LogEntry { index, bytes: bytes.to_vec() });
                 }

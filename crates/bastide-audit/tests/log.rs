@@ -432,39 +432,6 @@ fn what_is_only_written_is_acknowledged_before_the_disk_has_it_and_synced_soon_a
 }
 
 #[test]
-fn a_segment_whose_entries_are_published_becomes_the_reserve() {
-    use std::os::unix::fs::MetadataExt as _;
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("log");
-    let segments = dir.join("segments");
-    let inode = |name: &str| std::fs::metadata(segments.join(name)).ok().map(|m| m.ino());
-    let (log, _) = open(&dir);
-    let mut were_segments = std::collections::BTreeSet::new();
-    let mut recycled = false;
-    for round in 0..400 {
-        let pending: Vec<_> = (0..50).map(|n| log.submit(event(round * 50 + n)).unwrap()).collect();
-        pending.into_iter().for_each(|p| drop(p.wait().unwrap()));
-        log.publish_now().unwrap();
-        recycled = inode("reserve").is_some_and(|reserve| were_segments.contains(&reserve));
-        if recycled {
-            break;
-        }
-        let names =
-            std::fs::read_dir(&segments).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-        were_segments.extend(names.filter(|name| name.ends_with(".seg")).filter_map(|name| inode(&name)));
-    }
-    assert!(recycled);
-    // Its old entries are not found in it.
-    let size = log.size();
-    (0..3).for_each(|n| drop(log.submit(event(n)).unwrap().wait().unwrap()));
-    log.close().unwrap();
-    let (log, recovery) = open(&dir);
-    assert_eq!(recovery.entries, size + 3);
-    assert_eq!(LogReader::open(&dir).unwrap().verify().unwrap(), size + 3);
-    log.close().unwrap();
-}
-
-#[test]
 fn what_is_acknowledged_is_synced_and_published_though_the_next_segment_cannot_be_made() {
     let disk = FaultDisk::new(1, Faults::default());
     let open = |disk: &FaultDisk| {

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
-use crate::exchange::{End, Exchange, recorded};
+use crate::exchange::{Came, End, Exchange, recorded};
 use crate::guard::{Guard, MayRestore, Report, Tally};
 use crate::offload::off_the_worker;
 use crate::problem::{self, raise};
@@ -382,6 +382,8 @@ async fn whole(
     };
     exchange.first_byte(own);
     let usage = document.usage();
+    // The caller may leave while it is read: what came is recorded and charged all the same.
+    exchange.came = Some(Came { body: received.clone(), usage });
     let checked = check(&mut exchange, document, &body, vault).await;
     exchange.own += own.elapsed();
     exchange.trace.guarded_response(own);
@@ -435,6 +437,9 @@ async fn error(
         Problem::new(code, status.as_u16(), fault, bastide_types::Retry::Later, detail)
     };
     let came = Instant::now();
+    // An error costs the request at most; nothing was generated.
+    let usage = Some(Usage { input_tokens: 0, output_tokens: 0 });
+    exchange.came = Some(Came { body: body.clone(), usage });
     // A page of HTML or a refused body becomes a problem of the same status: what cannot be read is not passed on.
     let (tally, sent, decisions) = match JsonDocument::parse(&body, &Limits::default()) {
         Err(_) => (Tally::default(), Bytes::from(problem::body(&stand_in())), Vec::new()),
@@ -447,7 +452,7 @@ async fn error(
         },
     };
     exchange.trace.guarded_response(came);
-    finish(exchange, status, Ending::UpstreamError, kept, &body, sent, tally, decisions, None).await
+    finish(exchange, status, Ending::UpstreamError, kept, &body, sent, tally, decisions, usage).await
 }
 
 enum Checked {
@@ -509,11 +514,6 @@ async fn finish(
     let digest = exchange.digest_of(received);
     let sent_digest = if sent == *received { digest } else { exchange.digest_of(&sent) };
     exchange.kept.answered(received, &sent, !tally.findings().is_empty());
-    let usage = match ending {
-        // An error costs the request at most; nothing was generated.
-        Ending::UpstreamError => Some(Usage { input_tokens: 0, output_tokens: 0 }),
-        _ => usage,
-    };
     let pending = exchange.end(End {
         status: status.as_u16(),
         ending,

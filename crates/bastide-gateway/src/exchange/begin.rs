@@ -180,6 +180,7 @@ pub(super) async fn begin(
         request_verdict,
         request_findings,
         counted: true,
+        came: None,
         gateway,
         settings,
     });

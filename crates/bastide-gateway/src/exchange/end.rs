@@ -6,10 +6,11 @@ use bastide_audit::{AuditError, Pending, Recorded};
 use bastide_types::{
     DecisionRecord, Digest, Direction, Ending, Event, ExchangeOutcome, Problem, UsageRecord,
 };
+use bastide_wire::Usage;
 use bytes::Bytes;
 use http::Response;
 
-use super::{Exchange, Ticket, micros};
+use super::{Came, Exchange, Ticket, micros};
 use crate::guard::Tally;
 use crate::problem;
 use crate::relay::Body;
@@ -24,7 +25,7 @@ pub(crate) struct End<'a> {
     pub(crate) sent: Digest,
     pub(crate) tally: Option<&'a Tally>,
     pub(crate) decisions: Vec<DecisionRecord>,
-    pub(crate) usage: Option<bastide_wire::Usage>,
+    pub(crate) usage: Option<Usage>,
     pub(crate) output_bytes: u64,
 }
 
@@ -120,8 +121,12 @@ impl Exchange {
         self.gateway.metrics.problem(problem.code);
         self.trace.problem(&problem);
         let sent = self.digest_of(&problem::body(&problem));
-        self.kept.answered(&Bytes::new(), &problem::body(&problem).into(), false);
-        let received = self.digest_of(&[]);
+        let refused = self.came.is_some();
+        // Where nothing came back, nothing was generated that we know of.
+        let nothing = Came { body: Bytes::new(), usage: Some(Usage { input_tokens: 0, output_tokens: 0 }) };
+        let Came { body, usage } = self.came.take().unwrap_or(nothing);
+        self.kept.answered(&body, &problem::body(&problem).into(), refused);
+        let received = self.digest_of(&body);
         let pending = self.end(End {
             status: problem.status,
             ending,
@@ -129,9 +134,8 @@ impl Exchange {
             sent,
             tally: None,
             decisions: Vec::new(),
-            // Nothing came back, so nothing was generated that we know of.
-            usage: Some(bastide_wire::Usage { input_tokens: 0, output_tokens: 0 }),
-            output_bytes: 0,
+            usage,
+            output_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
         });
         let recorded = recorded(pending).await;
         problem::response(&problem, Some(self.id), recorded.as_ref())
@@ -142,16 +146,16 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         // Dropped between the steps: the client left while we waited. What is known is recorded.
         if self.request_leaf.is_some() {
-            let nothing = self.digest_of(&[]);
+            let Came { body, usage } = self.came.take().unwrap_or(Came { body: Bytes::new(), usage: None });
             let end = End {
                 status: 499,
                 ending: Ending::ClientLeft,
-                received: nothing,
-                sent: nothing,
+                received: self.digest_of(&body),
+                sent: self.digest_of(&[]),
                 tally: None,
                 decisions: Vec::new(),
-                usage: None,
-                output_bytes: 0,
+                usage,
+                output_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
             };
             if self.end(end).is_err() {
                 tracing::error!("the audit log refused the outcome of an abandoned exchange");

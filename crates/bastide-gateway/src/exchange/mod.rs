@@ -18,6 +18,7 @@ use bastide_types::{
     ActorRef, Category, DecisionRecord, Digest, Ending, ExchangeId, GuardMode, Problem, ProjectId, Score,
     TimingRecord, Verdict,
 };
+use bastide_wire::Usage;
 use bytes::Bytes;
 use http::Response;
 
@@ -88,6 +89,15 @@ pub(crate) struct Exchange {
     request_verdict: Verdict,
     request_findings: Vec<(Category, u32)>,
     counted: bool,
+    /// The whole answer, while the guard reads it.
+    pub(crate) came: Option<Came>,
+}
+
+/// A whole answer of an upstream.
+pub(crate) struct Came {
+    pub(crate) body: Bytes,
+    /// What it says was used.
+    pub(crate) usage: Option<Usage>,
 }
 
 /// Handles a chat completion for an authenticated principal.
