@@ -183,7 +183,9 @@ fn an_inspection_ends_when_its_caller_leaves() {
     let entries = rig.entries();
     let count = |kind: &str| entries.iter().filter(|e| e["kind"] == kind).count();
     assert_eq!((count("request"), count("outcome")), (1, 1), "nothing was decided about the first");
-    assert_eq!(entries.last().expect("an outcome")["ending"], "client_left");
+    let end = entries.last().expect("an outcome");
+    assert_eq!(end["ending"], "client_left");
+    assert!(end["usage"]["output_tokens"].as_u64() > Some(0), "what came is charged: {}", end["usage"]);
 }
 
 #[test]
