@@ -81,8 +81,8 @@ pub(super) const CODES: &[Code] = &[
         "guard.too_many",
         &[413, 502],
         "More than 100,000 values were found in one request (413) or answer (502), which is more than the guard holds at \
-         once. A value that several parts of a message show together counts up to three times. It fails closed, also where the guard only \
-         observes.",
+         once. A value that several parts of a message show together counts up to three times. It fails closed, also \
+         where the guard only observes.",
     ),
     code("log.unavailable", &[503], "The audit log cannot be written, so nothing is let through."),
     code("server.stopping", &[503], "The server is draining."),
