@@ -4,17 +4,19 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use bastide_audit::{Disk, LocalDisk, Log, LogOptions, LogReader, Recorded, Subjects};
+use bastide_audit::{Disk, LocalDisk, Log, LogOptions, Recorded, Subjects};
 use bastide_crypto::{RootKey, SystemRandom};
 use bastide_gateway::Provider;
 use bastide_identity::{Accounts, Identity, SessionLifetimes};
 use bastide_policy::PolicySet;
 use bastide_store::Store;
 use bastide_types::{ActorRef, Clock, Event, KeyId, Mutation, MutationPhase, Secret};
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use crate::bodies::ERASE;
 use crate::clock::SystemClock;
+use crate::exchanges::Entries;
 use crate::failure::{Failure, chain, could_not};
 use crate::folder::Folder;
 use crate::providers::Fixed;
@@ -153,31 +155,38 @@ impl Node {
     ///
     /// After an orderly stop there is none, and nothing is read; `all` looks anyway.
     pub fn reconcile(&self, all: bool) -> Result<(), Failure> {
-        let reader = LogReader::open(self.folder.dir().join("log")).map_err(could_not)?;
+        // Only entries that hold one of these are read: a text of seven bytes (`g`) under the key `kind`.
+        let kinds = ["kindgchanged", "kindgstarted", "kindgstopped"].map(Finder::new);
         let mut finished = HashSet::new();
         let mut open = Vec::new();
-        let mut before = self.log.size();
-        'back: while before > 0 {
-            let from = before.saturating_sub(BATCH);
-            let entries =
-                reader.entries(from, usize::try_from(before - from).unwrap_or(0)).map_err(could_not)?;
-            for entry in entries.into_iter().rev().filter(|e| e.index < before) {
-                let text = entry.value().map_err(could_not)?.to_json();
-                let (index, entry): (u64, Value) =
-                    (entry.index, serde_json::from_str(&text).unwrap_or_default());
-                match entry["kind"].as_str() {
-                    Some("stopped") if !all => break 'back,
-                    // Whoever started then has reconciled what was before.
-                    Some("started") => break 'back,
-                    Some("changed") => match entry["phase"].as_str() {
-                        Some("intent") if !finished.contains(&index) => open.push((index, entry)),
-                        Some("done" | "failed") => finished.extend(entry["intent"].as_u64()),
-                        _ => {}
-                    },
-                    _ => {}
-                }
+        let mut unreadable = None;
+        Entries::open(self)?.walk_back(u64::MAX, u64::MAX, |entry| {
+            if !kinds.iter().any(|kind| kind.find(&entry.bytes).is_some()) {
+                return true;
             }
-            before = from;
+            let text = match entry.value() {
+                Ok(value) => value.to_json(),
+                Err(error) => {
+                    unreadable = Some(could_not(error));
+                    return false;
+                }
+            };
+            let (index, entry): (u64, Value) = (entry.index, serde_json::from_str(&text).unwrap_or_default());
+            match entry["kind"].as_str() {
+                Some("stopped") if !all => return false,
+                // Whoever started then has reconciled what was before.
+                Some("started") => return false,
+                Some("changed") => match entry["phase"].as_str() {
+                    Some("intent") if !finished.contains(&index) => open.push((index, entry)),
+                    Some("done" | "failed") => finished.extend(entry["intent"].as_u64()),
+                    _ => {}
+                },
+                _ => {}
+            }
+            true
+        })?;
+        if let Some(unreadable) = unreadable {
+            return Err(unreadable);
         }
         for (intent, entry) in open.into_iter().rev() {
             let (said, resource) = (
@@ -221,9 +230,6 @@ impl Node {
         self.log.submit(event).map_err(could_not)?.wait().map_err(could_not)
     }
 }
-
-/// Entries read at a time.
-const BATCH: u64 = 256;
 
 /// The changes there are, by their names in the log.
 pub const ACTIONS: &[&str] = &[

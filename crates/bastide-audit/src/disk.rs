@@ -162,7 +162,9 @@ impl Disk for LocalDisk {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         };
-        let mut bytes = Vec::new();
+        // With room for all of it, it is one read and not one for each power of two.
+        let length = file.metadata()?.len().min(limit).saturating_add(1);
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         if u64::try_from(bytes.len()).is_ok_and(|n| n > limit) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "larger than such a file can be"));

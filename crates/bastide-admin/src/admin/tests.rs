@@ -339,3 +339,42 @@ fn a_person_cannot_have_a_secret_of_the_machine_sent_to_a_server_of_their_choice
         assert_eq!(refused.kind(), crate::failure::Kind::Denied);
     }
 }
+
+#[test]
+fn a_change_that_a_crash_left_open_is_found_wherever_it_stands() {
+    use bastide_types::{ActorRef, Clock as _, Denial, Event, Mutation, MutationPhase};
+    let (dir, disk) = (tempfile::tempdir().expect("a folder"), Filling::new());
+    let at = SystemClock::new().now();
+    let denied = || {
+        let (route, actor) = ("GET /v1/models".to_owned(), ActorRef::Unauthenticated);
+        Event::Denied(Box::new(Denial { at, actor, route, code: "auth.missing", status: 401, suppressed: 0 }))
+    };
+    // Before, in and behind the bundles of 256, none of which begins or ends where the log does.
+    for before in [10, 300, 900] {
+        let intent = with_node(dir.path(), &disk, async |admin| {
+            let log = &admin.node.log;
+            let mutation = Mutation {
+                at,
+                actor: ActorRef::LocalOperator { uid: 0 },
+                action: "key.create",
+                resource: "key_00000000000000000000000000".to_owned(),
+                state: None,
+                phase: MutationPhase::Intent,
+            };
+            for _ in 0..before {
+                drop(log.submit(denied()).expect("submitted"));
+            }
+            let intent = log.record(Event::Changed(Box::new(mutation))).await.expect("recorded").index();
+            for _ in 0..before / 3 {
+                drop(log.submit(denied()).expect("submitted"));
+            }
+            intent
+        });
+        let said = with_node(dir.path(), &disk, async |admin| {
+            let last = admin.node.log.newest(0, usize::MAX).pop().expect("the outcome");
+            last.value().expect("an entry").to_json()
+        });
+        let failed = format!("\"intent\":{intent}");
+        assert!(said.contains("\"failed\"") && said.contains(&failed), "{before}: {said}");
+    }
+}
