@@ -238,20 +238,26 @@ fn what_was_dropped_does_not_fit_behind_what_comes_next() {
     assert_eq!(recovery.entries, 2, "what was dropped is back");
 }
 
+/// A log of three segments; all entries of the first two fill bundles, and nothing of them is published yet.
+fn three_segments(dir: &Path) -> Log {
+    let options = options(dir).publish_within(Duration::from_secs(3600));
+    let (log, _) = Log::open(options, key(), TestClock::shared()).unwrap();
+    let add = || drop(log.submit(event(1)).unwrap().wait().unwrap());
+    while firsts(dir).len() < 3 {
+        add();
+    }
+    let newest = firsts(dir).pop().unwrap().0;
+    while log.size() / 256 * 256 < newest {
+        add();
+    }
+    log
+}
+
 #[test]
 fn the_reserve_is_a_segment_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("log");
-    let options = options(&dir).publish_within(Duration::from_secs(3600));
-    let (log, _) = Log::open(options, key(), TestClock::shared()).unwrap();
-    let add = || drop(log.submit(event(1)).unwrap().wait().unwrap());
-    while firsts(&dir).len() < 3 {
-        add();
-    }
-    let newest = firsts(&dir).pop().unwrap().0;
-    while log.size() / 256 * 256 < newest {
-        add();
-    }
+    let log = three_segments(&dir);
     log.publish_now().unwrap();
     while !log.stats().reserve_ready {
         std::thread::sleep(Duration::from_millis(1));
@@ -266,16 +272,7 @@ fn the_reserve_is_a_segment_as_it_was() {
 fn an_orderly_end_without_a_reserve_makes_one_of_a_segment() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("log");
-    let options = options(&dir).publish_within(Duration::from_secs(3600));
-    let (log, _) = Log::open(options, key(), TestClock::shared()).unwrap();
-    let add = || drop(log.submit(event(1)).unwrap().wait().unwrap());
-    while firsts(&dir).len() < 3 {
-        add();
-    }
-    let newest = firsts(&dir).pop().unwrap().0;
-    while log.size() / 256 * 256 < newest {
-        add();
-    }
+    let log = three_segments(&dir);
     assert!(!log.stats().reserve_ready);
     let size = log.size();
     log.close().unwrap();
