@@ -198,14 +198,41 @@ impl ReadError {
     }
 }
 
+/// What came of a body.
+#[derive(Default)]
+struct Pieces {
+    /// Most answers are one piece: no copy.
+    first: Bytes,
+    rest: BytesMut,
+}
+
+impl Pieces {
+    fn len(&self) -> usize {
+        self.first.len().saturating_add(self.rest.len())
+    }
+
+    fn push(&mut self, data: Bytes) {
+        if self.len() == 0 {
+            self.first = data;
+            return;
+        }
+        self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+        self.rest.extend_from_slice(&data);
+    }
+
+    fn join(self) -> Bytes {
+        if self.rest.is_empty() { self.first } else { self.rest.freeze() }
+    }
+}
+
 /// Reads a body of at most `most` bytes for as long as the exchange may go on: as a stream does, it asks whenever
-/// rights change.
+/// rights change. Where it does not come to its end, what came of it is with the reason.
 async fn read(
     exchange: &mut Exchange,
     mut rights: watch::Receiver<u64>,
     body: UpstreamBody,
     most: usize,
-) -> Result<Bytes, ReadError> {
+) -> Result<Bytes, (ReadError, Bytes)> {
     let settings = Arc::clone(&exchange.settings);
     let revoked = async {
         while rights.changed().await.is_ok() {
@@ -216,11 +243,16 @@ async fn read(
         // The gateway is gone; nothing changes any more.
         pending().await
     };
-    tokio::select! {
+    let mut pieces = Pieces::default();
+    let end = tokio::select! {
         // A body that is there is still not given to who may not have it.
         biased;
         () = revoked => Err(ReadError::Revoked),
-        read = read_all(body, most, &settings.limits) => read,
+        read = read_all(body, most, &settings.limits, &mut pieces) => read,
+    };
+    match end {
+        Ok(()) => Ok(pieces.join()),
+        Err(error) => Err((error, pieces.join())),
     }
 }
 
@@ -245,31 +277,17 @@ async fn read_all(
     mut body: UpstreamBody,
     most: usize,
     limits: &settings::Limits,
-) -> Result<Bytes, ReadError> {
+    pieces: &mut Pieces,
+) -> Result<(), ReadError> {
     let end = tokio::time::Instant::now() + limits.first_byte_time;
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
-    loop {
-        match piece(&mut body, limits.idle_time, end).await? {
-            None => break,
-            Some(Err(_)) => return Err(ReadError::Broken),
-            Some(Ok(data)) => {
-                if rest.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > most {
-                    return Err(ReadError::TooLarge);
-                }
-                match first.take() {
-                    // Most answers are one piece: no copy.
-                    None if rest.is_empty() => first = Some(data),
-                    None => rest.extend_from_slice(&data),
-                    Some(earlier) => {
-                        rest.extend_from_slice(&earlier);
-                        rest.extend_from_slice(&data);
-                    }
-                }
-            }
+    while let Some(data) = piece(&mut body, limits.idle_time, end).await? {
+        let data = data.map_err(|_| ReadError::Broken)?;
+        if pieces.len().saturating_add(data.len()) > most {
+            return Err(ReadError::TooLarge);
         }
+        pieces.push(data);
     }
-    Ok(first.unwrap_or_else(|| rest.freeze()))
+    Ok(())
 }
 
 /// A parsed reply of either kind.
@@ -361,12 +379,15 @@ async fn whole(
     vault: Box<Vault>,
 ) -> Response<Body> {
     let most = exchange.settings.limits.response_bytes;
-    let body = match read(&mut exchange, rights, body, most).await {
+    let read = read(&mut exchange, rights, body, most).await;
+    let (Ok(came) | Err((_, came))) = &read;
+    // Whatever becomes of it, it was generated: it is recorded and charged.
+    exchange.came = Some(Came { body: came.clone(), usage: None });
+    let received = match read {
         Ok(body) => body,
-        Err(e) => return exchange.fail(e.problem(), e.ending()).await,
+        Err((error, _)) => return exchange.fail(error.problem(), error.ending()).await,
     };
     let own = Instant::now();
-    let received = body;
     let (document, body) = match without_stray_logprobs(&exchange, &received) {
         Ok((document, body)) => (Document::Chat(document), body),
         Err(error) => {
@@ -382,8 +403,9 @@ async fn whole(
     };
     exchange.first_byte(own);
     let usage = document.usage();
-    // The caller may leave while it is read: what came is recorded and charged all the same.
-    exchange.came = Some(Came { body: received.clone(), usage });
+    if let Some(came) = &mut exchange.came {
+        came.usage = usage;
+    }
     let checked = check(&mut exchange, document, &body, vault).await;
     exchange.own += own.elapsed();
     exchange.trace.guarded_response(own);
@@ -425,7 +447,7 @@ async fn error(
 ) -> Response<Body> {
     const ERROR_BYTES: usize = 256 << 10;
     let body = match read(&mut exchange, rights, body, ERROR_BYTES).await {
-        Err(e @ ReadError::Revoked) => return exchange.fail(e.problem(), e.ending()).await,
+        Err((e @ ReadError::Revoked, _)) => return exchange.fail(e.problem(), e.ending()).await,
         read => read.unwrap_or_default(),
     };
     let code = if status == StatusCode::TOO_MANY_REQUESTS { "upstream.limited" } else { "upstream.error" };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-use bastide_testkit::{BastideProcess, ChatReply, Pieces};
+use bastide_testkit::{BastideProcess, ChatReply, Pieces, Reply, Step};
 use common::{Answer, Rig};
 use serde_json::{Value, json};
 
@@ -176,6 +176,46 @@ fn a_refused_request_is_kept_and_nothing_else_of_it() {
     assert_eq!(text(&clear, "request received"), request.to_string());
     assert_eq!(clear["bodies"].as_array().map(Vec::len), Some(1), "{clear}");
     assert!(clear["outcome"].is_null());
+}
+
+#[test]
+fn what_came_of_an_answer_that_failed_is_charged_and_kept() {
+    let folder = bastide_testkit::temp_folder().expect("a folder");
+    let settings = folder.path().join("bastide.toml");
+    let limits = "[limits]\nresponse_bytes = 65536\nidle_seconds = 1\n";
+    std::fs::write(&settings, limits).expect("written");
+    let rig = Rig::with(&["--config", &settings.to_string_lossy()]);
+    let long = ChatReply::text(&"word ".repeat(1_000));
+    rig.mock.answer("broken", long.whole().cut(4_000, Step::Close));
+    rig.mock.answer("silent", long.whole().cut(4_000, Step::Hang));
+    rig.mock.answer("large", ChatReply::text(&"word ".repeat(20_000)).whole());
+    rig.mock.answer("garbage", Reply::json(200, "no chat completion"));
+    let cases = [
+        ("broken", "upstream.broken"),
+        ("silent", "upstream.timeout"),
+        ("large", "upstream.too_large"),
+        ("garbage", "upstream.protocol"),
+    ];
+    for (model, code) in cases {
+        let (answer, exchange) = ask(&rig, model, false);
+        assert_eq!(answer.code(), code);
+        let clear = shown(&rig, &exchange, &["--reveal"]);
+        let entries = rig.entries();
+        let outcome = entries.iter().rfind(|e| e["kind"] == "outcome").expect("an outcome");
+        let kept = text(&clear, "response received");
+        assert_eq!(outcome["ending"], "upstream_failed");
+        assert!(
+            !kept.is_empty() && outcome["usage"]["input_tokens"].as_u64() > Some(0),
+            "{model}: {outcome}"
+        );
+        let charged = outcome["usage"]["output_tokens"].as_u64().expect("a number");
+        match model {
+            // Read in pieces: the one that is too much is in nobody's hands.
+            "large" => assert!((1..=65_536 / 4).contains(&charged), "{charged}"),
+            "garbage" => assert_eq!((kept, charged), ("no chat completion", 5)),
+            _ => assert_eq!((kept.len(), charged), (4_000, 1_000), "{model}"),
+        }
+    }
 }
 
 #[test]

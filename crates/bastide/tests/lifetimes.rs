@@ -186,6 +186,12 @@ fn an_inspection_ends_when_its_caller_leaves() {
     let end = entries.last().expect("an outcome");
     assert_eq!(end["ending"], "client_left");
     assert!(end["usage"]["output_tokens"].as_u64() > Some(0), "what came is charged: {}", end["usage"]);
+    let exchange = end["exchange"].as_str().expect("its id");
+    let shown = rig.command(&["audit", "show", exchange, "--json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+    let bodies = shown["bodies"].as_array().expect("bodies");
+    let states: Vec<_> = bodies.iter().map(|b| (b["kind"].as_str(), b["state"].as_str())).collect();
+    assert!(states.contains(&(Some("response received"), Some("kept"))), "what came is kept: {states:?}");
 }
 
 #[test]

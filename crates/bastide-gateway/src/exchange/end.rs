@@ -146,7 +146,12 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         // Dropped between the steps: the client left while we waited. What is known is recorded.
         if self.request_leaf.is_some() {
-            let Came { body, usage } = self.came.take().unwrap_or(Came { body: Bytes::new(), usage: None });
+            let came = self.came.take();
+            if let Some(came) = &came {
+                // Nobody read it to the end: as one that was refused, it is kept with those in which something is found.
+                self.kept.answered(&came.body, &Bytes::new(), true);
+            }
+            let Came { body, usage } = came.unwrap_or(Came { body: Bytes::new(), usage: None });
             let end = End {
                 status: 499,
                 ending: Ending::ClientLeft,

@@ -89,14 +89,14 @@ pub(crate) struct Exchange {
     request_verdict: Verdict,
     request_findings: Vec<(Category, u32)>,
     counted: bool,
-    /// The whole answer, while the guard reads it.
+    /// What came of the answer, from when no more is to come until its end is recorded.
     pub(crate) came: Option<Came>,
 }
 
-/// A whole answer of an upstream.
+/// What came of an upstream's answer.
 pub(crate) struct Came {
     pub(crate) body: Bytes,
-    /// What it says was used.
+    /// What it says was used; by its length where it says nothing.
     pub(crate) usage: Option<Usage>,
 }
 
