@@ -11,8 +11,14 @@ use std::time::Duration;
 use bastide_types::{ActorRef, Digest, Event, Mutation, MutationPhase};
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::admin::Admin;
 use crate::failure::{Failure, chain, could_not};
 use crate::node::Node;
+
+/// How often it is noted up to where all changes are settled.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+/// Entries that a start reads in less time than is worth a note.
+const NOTE_AFTER: u64 = 16_384;
 
 /// Who may change something now.
 pub struct Changes {
@@ -22,8 +28,12 @@ pub struct Changes {
 
 #[derive(Default)]
 struct State {
+    /// The intent of the change that runs, with its index. One that is there when none runs came to no end.
+    running: Option<(u64, Mutation)>,
     /// The outcome that the log did not take.
     owed: Option<Mutation>,
+    /// Entries up to and with the last outcome.
+    last: u64,
     /// The server stops.
     closed: bool,
 }
@@ -67,7 +77,8 @@ impl Changes {
     /// Nobody has changed anything yet.
     #[must_use]
     pub fn new(node: Arc<Node>) -> Self {
-        Changes { node, state: Mutex::default() }
+        let state = State { last: node.log.size(), ..State::default() };
+        Changes { node, state: Mutex::new(state) }
     }
 
     /// Waits for the changes before it, and for the log to have the outcome of the last one.
@@ -76,10 +87,20 @@ impl Changes {
         if state.closed {
             return Err(Failure::could_not("the server stops; ask again when it has stopped or started"));
         }
+        state.follow_up(&self.node)?;
         state.settle(&self.node).await.map_err(|e| {
             Failure::could_not(format!("nothing was changed: the log cannot be written: {}", chain(&e)))
         })?;
         Ok(Turn { node: &self.node, state, actor, warnings: Vec::new() })
+    }
+
+    /// Up to which entry every change has its outcome, also where the log ended there; `None` while one is owed, or is
+    /// not published.
+    pub(crate) async fn settled(&self) -> Option<u64> {
+        let state = self.state.lock().await;
+        let published = self.node.log.published();
+        let ended = state.running.is_none() && state.owed.is_none();
+        (ended && published >= state.last).then_some(published)
     }
 
     /// Waits for the change that runs, records what is owed and permits no further one. `false` when the log still
@@ -88,18 +109,53 @@ impl Changes {
         let closing = async {
             let mut state = self.state.lock().await;
             state.closed = true;
-            state.settle(&self.node).await.is_ok()
+            state.follow_up(&self.node).is_ok() && state.settle(&self.node).await.is_ok()
         };
         tokio::time::timeout(limit, closing).await.unwrap_or(false)
+    }
+}
+
+/// Notes up to where all changes are settled, as the log grows: a start after a crash looks through what comes behind,
+/// however long the server ran.
+pub async fn note_settled_while_running(admin: Arc<Admin>) {
+    let mut noted = 0;
+    loop {
+        tokio::time::sleep(NOTE_EVERY).await;
+        let Some(settled) = admin.changes.settled().await else { continue };
+        if settled.saturating_sub(noted) < NOTE_AFTER {
+            continue;
+        }
+        noted = settled;
+        let node = Arc::clone(&admin.node);
+        let note = tokio::task::spawn_blocking(move || node.note_settled(settled));
+        if let Ok(Err(error)) = note.await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "up to where all changes are settled cannot be noted: a start after a crash reads more of the log"
+            );
+        }
     }
 }
 
 impl State {
     async fn settle(&mut self, node: &Node) -> Result<(), bastide_audit::AuditError> {
         if let Some(owed) = &self.owed {
-            node.log.record(Event::Changed(Box::new(owed.clone()))).await?;
+            let recorded = node.log.record(Event::Changed(Box::new(owed.clone()))).await?;
+            self.last = recorded.index().saturating_add(1);
             self.owed = None;
         }
+        Ok(())
+    }
+
+    /// Finds out what became of a change that came to no end: its task panicked.
+    fn follow_up(&mut self, node: &Node) -> Result<(), Failure> {
+        let Some((intent, begun)) = &self.running else { return Ok(()) };
+        let intent = *intent;
+        let made = node.was_made(intent, begun.action, &begun.resource, begun.state)?;
+        tracing::error!(action = begun.action, made, "a change came to no end");
+        let phase = if made { MutationPhase::Done { intent } } else { MutationPhase::Failed { intent } };
+        self.owed = Some(Mutation { at: node.clock.now(), phase, ..begun.clone() });
+        self.running = None;
         Ok(())
     }
 }
@@ -120,12 +176,14 @@ impl Turn<'_> {
             state,
             phase,
         };
-        let intent = half(MutationPhase::Intent);
-        let intent = self.node.log.record(Event::Changed(Box::new(intent))).await.map_err(|e| {
+        let begun = half(MutationPhase::Intent);
+        let intent = self.node.log.record(Event::Changed(Box::new(begun.clone()))).await.map_err(|e| {
             Failure::could_not(format!("nothing was changed: the log cannot be written: {}", chain(&e)))
         })?;
         let intent = intent.index();
+        self.state.running = Some((intent, begun));
         let applied = apply(intent);
+        self.state.running = None;
         let outcome = half(match applied {
             Ok(_) => MutationPhase::Done { intent },
             Err(_) => MutationPhase::Failed { intent },

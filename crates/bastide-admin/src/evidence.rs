@@ -122,7 +122,7 @@ impl Admin {
             let kind = kind.as_ref().map(memchr::memmem::Finder::new);
             let (mut entries, mut read) = (Vec::new(), 0);
             let most = most.clamp(1, MOST_ENTRIES);
-            let all = Entries::open(&node)?;
+            let mut all = Entries::open(&node)?;
             let came_to = all.walk_back(before.unwrap_or(u64::MAX), MOST_SEARCHED, |entry| {
                 if sought.as_ref().is_some_and(|sought| !sought.is_match(&entry.bytes))
                     || kind.as_ref().is_some_and(|kind| kind.find(&entry.bytes).is_none())

@@ -223,12 +223,14 @@ pub(crate) struct Entries<'n> {
 
 impl<'n> Entries<'n> {
     pub(crate) fn open(node: &'n Node) -> Result<Self, Failure> {
+        // Where it cannot be written anew, most of it may be whole all the same.
+        let _ = node.log.renewed();
         let reader = LogReader::open(node.dir().join("log")).map_err(could_not)?;
         Ok(Entries { node, reader })
     }
 
     /// The entries from `from` on, and before `to`, which are at most a bundle.
-    pub(crate) fn between(&self, from: u64, to: u64) -> Result<Vec<LogEntry>, Failure> {
+    pub(crate) fn between(&mut self, from: u64, to: u64) -> Result<Vec<LogEntry>, Failure> {
         let mut found = Vec::new();
         let mut next = from;
         while next < to {
@@ -239,6 +241,11 @@ impl<'n> Entries<'n> {
                 // Fewer come where the checkpoint ends: the others are in the segments still.
                 self.reader.entries(next, most).map_err(could_not)?
             };
+            let gone = entries.first().is_none_or(|first| first.index != next);
+            if gone && self.reader.refresh().map_err(could_not)?.size > next {
+                // Their segment went while we read: they are in bundles now, which a newer checkpoint covers.
+                continue;
+            }
             let Some(last) = entries.last() else { break };
             next = last.index.saturating_add(1);
             found.extend(entries.into_iter().filter(|e| (from..to).contains(&e.index)));
@@ -247,14 +254,14 @@ impl<'n> Entries<'n> {
     }
 
     /// When the entry with this index was written; `None`: there is no such entry.
-    pub(crate) fn at(&self, index: u64) -> Result<Option<Timestamp>, Failure> {
+    pub(crate) fn at(&mut self, index: u64) -> Result<Option<Timestamp>, Failure> {
         let entry = self.between(index, index.saturating_add(1))?;
         Ok(entry.first().and_then(Entry::read).map(|entry| entry.at))
     }
 
     /// Walks back from `before` until `each` has enough or so many entries were read. Where it came to.
     pub(crate) fn walk_back(
-        &self,
+        &mut self,
         before: u64,
         most: u64,
         mut each: impl FnMut(LogEntry) -> bool,
@@ -299,7 +306,7 @@ fn search(
     before: Option<u64>,
     most: usize,
 ) -> Result<ExchangePage, Failure> {
-    let entries = Entries::open(node)?;
+    let mut entries = Entries::open(node)?;
     let needles = needles(node, filter);
     let needles: Vec<Finder<'_>> = needles.iter().map(Finder::new).collect();
     let index_field = Finder::new(INDEX);

@@ -1,25 +1,25 @@
 //! An installation, opened: keys, records, identities and the log.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use bastide_audit::{Disk, LocalDisk, Log, LogOptions, Recorded, Subjects};
+use bastide_audit::{Disk, LocalDisk, Log, LogOptions, LogReader, Recorded, Subjects};
 use bastide_crypto::{RootKey, SystemRandom};
 use bastide_gateway::Provider;
 use bastide_identity::{Accounts, Identity, SessionLifetimes};
 use bastide_policy::PolicySet;
 use bastide_store::Store;
-use bastide_types::{ActorRef, Clock, Event, KeyId, Mutation, MutationPhase, Secret};
-use memchr::memmem::Finder;
-use serde_json::Value;
+use bastide_types::{ActorRef, Clock, Digest, Event, KeyId, Mutation, MutationPhase, Secret};
 
 use crate::bodies::ERASE;
 use crate::clock::SystemClock;
-use crate::exchanges::Entries;
 use crate::failure::{Failure, chain, could_not};
 use crate::folder::Folder;
 use crate::providers::Fixed;
+use crate::unsettled::Unsettled;
+
+/// The fact among the records that says up to which entry every change has its outcome.
+const SETTLED: &str = "settled";
 
 /// Everything that a data folder holds.
 pub struct Node {
@@ -44,10 +44,12 @@ pub struct Node {
     /// The built-in demo model, where it may answer.
     pub demo_provider: Option<Arc<Provider>>,
     folder: Folder,
+    /// What the end of the log says of changes, from this entry on; taken by who settles them.
+    left: Option<(Unsettled, u64)>,
 }
 
 impl Node {
-    /// Opens everything, and mends what a crash left between a change and its outcome.
+    /// Opens everything. What a crash left between a change and its outcome is for [`Node::reconcile`].
     pub fn open(folder: Folder) -> Result<Node, Failure> {
         Node::open_on(Arc::new(LocalDisk), folder, Arc::new(SystemClock::new()))
     }
@@ -58,7 +60,10 @@ impl Node {
         let root = Arc::new(keys.root);
         let store = Arc::new(Store::open(folder.dir()).map_err(could_not)?);
         let options = LogOptions::new(folder.dir().join("log"), "default/node-1");
-        let (log, recovery) = Log::open_on(disk, options, keys.log, Arc::clone(&clock)).map_err(could_not)?;
+        let mut unsettled = Unsettled::new();
+        let see = |index, entry: &[u8]| unsettled.see(index, entry);
+        let (log, recovery) =
+            Log::open_showing(disk, options, keys.log, Arc::clone(&clock), see).map_err(could_not)?;
         if let Some(last) = store.last_intent().map_err(could_not)?
             && last >= log.size()
         {
@@ -105,6 +110,7 @@ impl Node {
             fixed_provider: None,
             demo_provider: None,
             folder,
+            left: Some((unsettled, recovery.shown_from)),
         })
     }
 
@@ -130,92 +136,75 @@ impl Node {
 
     /// Makes the organisation and project that a new installation begins with.
     pub fn bootstrap(&self) -> Result<(), Failure> {
-        let uid = rustix::process::geteuid().as_raw();
-        let mut open = None;
+        let mut begun = Vec::new();
         let made = self.identity.bootstrap(|intent| {
-            let recorded = self.record(Event::Changed(Box::new(Mutation {
-                at: self.clock.now(),
-                actor: ActorRef::LocalOperator { uid },
-                action: intent.action,
-                resource: intent.resource,
-                state: None,
-                phase: MutationPhase::Intent,
-            })))?;
-            open = Some(recorded.index());
+            let change = self.own_change(intent.action, intent.resource, MutationPhase::Intent);
+            let recorded = self.record(Event::Changed(Box::new(change.clone())))?;
+            begun.push(Mutation { phase: MutationPhase::Done { intent: recorded.index() }, ..change });
             Ok::<u64, BootstrapError>(recorded.index())
         });
         made.map_err(|e| e.0)?;
-        if open.is_some() {
-            self.reconcile(true)?;
+        for done in begun {
+            self.record(Event::Changed(Box::new(Mutation { at: self.clock.now(), ..done })))?;
         }
         Ok(())
     }
 
-    /// Gives every change that a crash left without an outcome the outcome that the records show.
+    /// Gives every change that a crash left without an outcome the outcome that the records show; once, before anything
+    /// is changed.
     ///
-    /// After an orderly stop there is none, and nothing is read; `all` looks anyway.
-    pub fn reconcile(&self, all: bool) -> Result<(), Failure> {
-        // Only entries that hold one of these are read: a text of seven bytes (`g`) under the key `kind`.
-        let kinds = ["kindgchanged", "kindgstarted", "kindgstopped"].map(Finder::new);
-        let mut finished = HashSet::new();
-        let mut open = Vec::new();
-        let mut unreadable = None;
-        Entries::open(self)?.walk_back(u64::MAX, u64::MAX, |entry| {
-            if !kinds.iter().any(|kind| kind.find(&entry.bytes).is_some()) {
-                return true;
-            }
-            let text = match entry.value() {
-                Ok(value) => value.to_json(),
-                Err(error) => {
-                    unreadable = Some(could_not(error));
-                    return false;
-                }
-            };
-            let (index, entry): (u64, Value) = (entry.index, serde_json::from_str(&text).unwrap_or_default());
-            match entry["kind"].as_str() {
-                Some("stopped") if !all => return false,
-                // Whoever started then has reconciled what was before.
-                Some("started") => return false,
-                Some("changed") => match entry["phase"].as_str() {
-                    Some("intent") if !finished.contains(&index) => open.push((index, entry)),
-                    Some("done" | "failed") => finished.extend(entry["intent"].as_u64()),
-                    _ => {}
-                },
-                _ => {}
-            }
-            true
-        })?;
-        if let Some(unreadable) = unreadable {
-            return Err(unreadable);
-        }
-        for (intent, entry) in open.into_iter().rev() {
-            let (said, resource) = (
-                entry["action"].as_str().unwrap_or_default(),
-                entry["resource"].as_str().unwrap_or_default(),
-            );
-            let applied = match resource.parse::<KeyId>() {
-                // An erasure leaves no row: that key is there, or another one or none.
-                Ok(subject) if said == ERASE => {
-                    let there = self.subjects.key_digest(subject).map_err(could_not)?;
-                    let text = there.map(|d| d.0.iter().map(|b| format!("{b:02x}")).collect::<String>());
-                    text.as_deref() != entry["state"].as_str()
-                }
-                _ => self.store.applied_intent(intent).map_err(could_not)?.is_some(),
-            };
-            let phase =
-                if applied { MutationPhase::Done { intent } } else { MutationPhase::Failed { intent } };
+    /// What opening the log read says which; the bundles before are read only where no start or stop was among it, and
+    /// no further than the records say that all is settled.
+    pub fn reconcile(&mut self) -> Result<(), Failure> {
+        let Some((unsettled, from)) = self.left.take() else { return Ok(()) };
+        let reader = LogReader::open(self.dir().join("log")).map_err(could_not)?;
+        for (intent, begun) in unsettled.look_back(&reader, from, self.settled()?)? {
+            let made = self.was_made(intent, &begun.action, &begun.resource, begun.state)?;
+            let phase = if made { MutationPhase::Done { intent } } else { MutationPhase::Failed { intent } };
             // The store names what it applied; for what it did not apply the log's own word is matched to ours.
-            let action = ACTIONS.iter().copied().find(|a| *a == said).unwrap_or("unknown");
-            self.record(Event::Changed(Box::new(Mutation {
-                at: self.clock.now(),
-                actor: ActorRef::LocalOperator { uid: rustix::process::geteuid().as_raw() },
-                action,
-                resource: resource.to_owned(),
-                state: None,
-                phase,
-            })))?;
+            let action = ACTIONS.iter().copied().find(|a| *a == begun.action).unwrap_or("unknown");
+            self.record(Event::Changed(Box::new(self.own_change(action, begun.resource, phase))))?;
         }
         Ok(())
+    }
+
+    /// Whether a change that was begun was made, as the records show.
+    pub(crate) fn was_made(
+        &self,
+        intent: u64,
+        action: &str,
+        resource: &str,
+        state: Option<Digest>,
+    ) -> Result<bool, Failure> {
+        Ok(match resource.parse::<KeyId>() {
+            // An erasure leaves no row: that key is there, or another one or none.
+            Ok(subject) if action == ERASE => self.subjects.key_digest(subject).map_err(could_not)? != state,
+            _ => self.store.applied_intent(intent).map_err(could_not)?.is_some(),
+        })
+    }
+
+    /// A change by whoever runs this program.
+    fn own_change(&self, action: &'static str, resource: String, phase: MutationPhase) -> Mutation {
+        let actor = ActorRef::LocalOperator { uid: rustix::process::geteuid().as_raw() };
+        Mutation { at: self.clock.now(), actor, action, resource, state: None, phase }
+    }
+
+    /// Up to which entry the log has the outcome of every change, as the records say.
+    fn settled(&self) -> Result<u64, Failure> {
+        let said = self.store.meta(SETTLED).map_err(could_not)?;
+        let said = said.and_then(|index| index.parse().ok()).unwrap_or(0);
+        if said <= self.log.size() {
+            return Ok(said);
+        }
+        // The log is an older copy: other changes may come to stand at these places.
+        self.note_settled(0)?;
+        Ok(0)
+    }
+
+    /// Notes up to which entry the log has the outcome of every change. These entries must be under a checkpoint:
+    /// others may be lost in a power cut, and their places taken by changes that are not settled.
+    pub(crate) fn note_settled(&self, to: u64) -> Result<(), Failure> {
+        self.store.set_meta(SETTLED, &to.to_string()).map_err(could_not)
     }
 
     /// A key for the demo model, for this process only: it is in no record and ends with it.

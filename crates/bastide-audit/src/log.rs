@@ -76,6 +76,22 @@ impl Log {
         key: SigningKey,
         clock: Arc<dyn Clock>,
     ) -> Result<(Log, Recovery), AuditError> {
+        Log::open_showing(disk, options, key, clock, |_, _| ())
+    }
+
+    /// Opens the log on any disk, and shows each entry that opening reads anyway, with its index and in order: those
+    /// from [`Recovery::shown_from`] on. Of these a crash may have left the published files torn, until they are
+    /// written anew; those before are in full bundles that are on disk.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn open_showing(
+        disk: Arc<dyn Disk>,
+        options: LogOptions,
+        key: SigningKey,
+        clock: Arc<dyn Clock>,
+        mut show: impl FnMut(u64, &[u8]),
+    ) -> Result<(Log, Recovery), AuditError> {
         options.check()?;
         let dir = options.dir.clone();
         let segments = dir.join("segments");
@@ -88,7 +104,7 @@ impl Log {
         let tree = disk.tree(&dir).map_err(|e| AuditError::io("open", &dir, e))?;
         let public = NoteKey::new(&options.origin, key.verifying_key())
             .map_err(|_| AuditError::Options("the origin is not a name that a key can have"))?;
-        let recovered = recover(disk.as_ref(), &options, &public)?;
+        let recovered = recover(disk.as_ref(), &options, &public, &mut show)?;
         let recovery = recovered.recovery;
         let protected = recovered.base.source.filter(|path| !path.is_full()).map(|path| path.index);
         let signer = Arc::new(Signer { key, public: public.clone() });
@@ -208,6 +224,14 @@ impl Log {
     /// writer wakes them itself, so nothing depends on it. It ends with the log, or when a newer one begins.
     pub fn deliver(&self) -> Delivery {
         Delivery::new(Arc::clone(&self.0.wakes))
+    }
+
+    /// Waits on this thread until what an earlier run published is written anew: a power cut may have torn it.
+    ///
+    /// # Errors
+    /// When tiles or checkpoint could not be written.
+    pub fn renewed(&self) -> Result<(), AuditError> {
+        self.0.outlet.publish(0)
     }
 
     /// Publishes a checkpoint over everything that is recorded now, and waits for it on this thread.

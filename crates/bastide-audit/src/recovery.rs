@@ -35,6 +35,8 @@ pub struct Recovery {
     pub entries: u64,
     /// Entries under the last checkpoint.
     pub published: u64,
+    /// The first entry that was shown to who opened the log. Everything before it is in full bundles that are on disk.
+    pub shown_from: u64,
     /// Bytes of what was being written, or not on disk yet, when the power went. Nobody was told that it is
     /// [`Synced`](crate::Durability::Synced).
     pub dropped_bytes: u64,
@@ -49,8 +51,16 @@ pub(crate) struct Recovered {
     pub(crate) reserve_ready: bool,
 }
 
-/// Reads and mends the folder.
-pub(crate) fn recover(disk: &dyn Disk, options: &LogOptions, key: &NoteKey) -> Result<Recovered, AuditError> {
+/// Who is shown the entries that recovery reads.
+pub(crate) type Show<'a> = dyn FnMut(u64, &[u8]) + 'a;
+
+/// Reads and mends the folder. Shows each entry that it reads on the way, in order.
+pub(crate) fn recover(
+    disk: &dyn Disk,
+    options: &LogOptions,
+    key: &NoteKey,
+    show: &mut Show<'_>,
+) -> Result<Recovered, AuditError> {
     let dir = options.dir.as_path();
     let folder = dir.join("segments");
     own_key(disk, dir, key)?;
@@ -65,7 +75,7 @@ pub(crate) fn recover(disk: &dyn Disk, options: &LogOptions, key: &NoteKey) -> R
         }
         return create(disk, options, reserve_ready);
     };
-    let base = base(disk, dir, first)?;
+    let base = base(disk, dir, first, show)?;
     let mut check = Check { expected: checkpoint.as_ref(), tiles: base.tiles.clone(), dir };
     check.compare()?;
     let (mut headers, mut active, mut dropped_bytes) = (Vec::new(), None, 0);
@@ -77,7 +87,7 @@ pub(crate) fn recover(disk: &dyn Disk, options: &LogOptions, key: &NoteKey) -> R
             return Err(AuditError::corrupt(&path, detail));
         }
         let last = position + 1 == segments.len();
-        let found = read_segment(disk, &path, *first, &options.origin, &mut check, last)?;
+        let found = read_segment(disk, &path, *first, &options.origin, &mut check, last, show)?;
         headers.push(found.header);
         dropped_bytes = found.dropped_bytes;
         active = Some(found.active);
@@ -100,7 +110,7 @@ pub(crate) fn recover(disk: &dyn Disk, options: &LogOptions, key: &NoteKey) -> R
     }
     // Only now that what replaces them was compared with the checkpoint.
     settled.into_iter().try_for_each(|old| remove_segment(disk, &folder, old))?;
-    let recovery = Recovery { entries, published, dropped_bytes };
+    let recovery = Recovery { entries, published, shown_from: first - first % 256, dropped_bytes };
     Ok(Recovered { recovery, active, segments, headers, base, reserve_ready })
 }
 
@@ -197,7 +207,7 @@ fn create(disk: &dyn Disk, options: &LogOptions, mut reserve_ready: bool) -> Res
     let active = begin_segment(disk, &folder, &options.origin, 0, true)?;
     reserve_ready = false;
     Ok(Recovered {
-        recovery: Recovery { entries: 0, published: 0, dropped_bytes: 0 },
+        recovery: Recovery { entries: 0, published: 0, shown_from: 0, dropped_bytes: 0 },
         headers: vec![active.header],
         active,
         segments: VecDeque::from([0]),
@@ -207,7 +217,7 @@ fn create(disk: &dyn Disk, options: &LogOptions, mut reserve_ready: bool) -> Res
 }
 
 /// Everything before the oldest segment: its tiles and bundles were made durable before its segments were removed.
-fn base(disk: &dyn Disk, dir: &Path, first: u64) -> Result<Base, AuditError> {
+fn base(disk: &dyn Disk, dir: &Path, first: u64, show: &mut Show<'_>) -> Result<Base, AuditError> {
     let even = first - first % 256;
     let read = |path: TilePath| {
         let place = dir.join(path.to_string());
@@ -230,7 +240,10 @@ fn base(disk: &dyn Disk, dir: &Path, first: u64) -> Result<Base, AuditError> {
         let bytes = disk.read(&place, MAX_BUNDLE_BYTES).map_err(|e| AuditError::io("read", &place, e))?;
         let entries = bytes.as_deref().and_then(|b| decode_bundle(b).ok()).unwrap_or_default();
         let Some(entries) = entries.get(..count) else { continue };
-        entries.iter().for_each(|entry| tiles.append(leaf_hash(entry), &mut |_, _| {}));
+        for (index, entry) in (even..).zip(entries) {
+            show(index, entry);
+            tiles.append(leaf_hash(entry), &mut |_, _| {});
+        }
         let bundle =
             encode_bundle(entries.iter().copied()).map_err(|e| AuditError::corrupt(&place, e.to_string()))?;
         return Ok(Base { tiles, bundle, source: Some(path) });
@@ -275,6 +288,7 @@ fn read_segment(
     origin: &str,
     check: &mut Check<'_>,
     last: bool,
+    show: &mut Show<'_>,
 ) -> Result<Found, AuditError> {
     let failed = |e| AuditError::io("read", path, e);
     let file = disk.open(path, last).map_err(failed)?;
@@ -290,7 +304,11 @@ fn read_segment(
             detail: "a segment was written under another origin".into(),
         });
     }
-    let end = scan(file.as_ref(), &header, |_, _, leaf| check.append(leaf)).map_err(|e| match e {
+    let shown = |index, entry: &[u8], leaf| {
+        show(index, entry);
+        check.append(leaf)
+    };
+    let end = scan(file.as_ref(), &header, shown).map_err(|e| match e {
         ScanError::Io(e) => failed(e),
         ScanError::Caller(error) => error,
     })?;

@@ -476,3 +476,40 @@ fn what_is_acknowledged_is_synced_and_published_though_the_next_segment_cannot_b
     published.recv_timeout(Duration::from_secs(20)).expect("nobody waits for ever").unwrap();
     assert_eq!(log.published(), log.size());
 }
+
+#[test]
+fn what_opening_reads_is_shown_in_order_and_to_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = || loop {
+        let mut shown = Vec::new();
+        let show = |index, entry: &[u8]| shown.push((index, entry.to_vec()));
+        let disk = Arc::new(bastide_audit::LocalDisk);
+        match Log::open_showing(disk, options(dir.path()), key(), TestClock::shared(), show) {
+            // One that was dropped ends beside us.
+            Err(AuditError::Locked { .. }) => std::thread::sleep(Duration::from_millis(5)),
+            opened => break (opened.unwrap(), shown),
+        }
+    };
+    let ((log, recovery), shown) = opened();
+    assert_eq!((recovery.shown_from, shown), (0, Vec::new()));
+    let said: Vec<_> = (0..600).map(|n| bastide_audit::encode(&event(n)).unwrap()).collect();
+    (0..600).for_each(|n| drop(log.submit(event(n)).unwrap().wait().unwrap()));
+    let expected = |from: u64| {
+        (from..).zip(said.iter().skip(usize::try_from(from).unwrap()).cloned()).collect::<Vec<_>>()
+    };
+
+    // Dropped, it is no orderly end: they are read out of the segments.
+    log.publish_now().unwrap();
+    drop(log);
+    let ((log, recovery), shown) = opened();
+    assert!(recovery.shown_from <= 512 && shown == expected(recovery.shown_from), "{recovery:?}");
+
+    // After an orderly end only the bundle that is not full yet is read.
+    while !log.stats().reserve_ready {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    log.close().unwrap();
+    let ((log, recovery), shown) = opened();
+    assert!(recovery.shown_from == 512 && shown == expected(512), "{recovery:?}");
+    log.close().unwrap();
+}

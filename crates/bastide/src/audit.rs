@@ -43,9 +43,9 @@ pub(crate) fn run(command: Audit) -> Result<(), Failure> {
 
 fn verify(data: &Data, receipt: Option<&str>, output: Output) -> Result<(), Failure> {
     let dir = &log_in(&data.dir)?;
-    publish(dir);
+    let serves = publish(dir);
     let key = own_log_key(dir).map_err(verdict)?;
-    let log = verify_log(dir, Some(&key)).map_err(verdict)?;
+    let log = verify_log(dir, Some(&key)).map_err(|e| unless_torn(dir, serves, verdict(e)))?;
     let receipt = receipt.map(|given| {
         let text = receipt_text(given)?;
         let until = Instant::now() + PUBLISH_WAIT;
@@ -73,13 +73,22 @@ fn verify(data: &Data, receipt: Option<&str>, output: Output) -> Result<(), Fail
     })
 }
 
-/// Asks a running server to publish what it has; without one the log was published when the last one stopped.
-fn publish(log: &Path) {
-    let Some(data) = log.parent() else { return };
-    if control::path(data).exists() {
-        // When nobody answers, what is published is verified as it stands.
-        let _ = control::ask(data, &Request::LogPublish);
+/// Asks a running server to publish what it has, and says whether there is one; without one the log was published when
+/// the last one stopped.
+fn publish(log: &Path) -> bool {
+    // When nobody answers, what is published is verified as it stands.
+    log.parent()
+        .is_some_and(|data| control::path(data).exists() && control::ask(data, &Request::LogPublish).is_ok())
+}
+
+/// Tiles are written without a sync each: after a power cut they may lack what the segments beside them still have.
+fn unless_torn(log: &Path, serves: bool, failure: Failure) -> Failure {
+    if serves || !log.join("segments").is_dir() {
+        return failure;
     }
+    failure.and(
+        "if the machine lost power while the server ran, start the server once: it writes anew what its segments have",
+    )
 }
 
 /// The folder of the log: the one in a data folder, or what was given where that is the log itself.
@@ -143,14 +152,14 @@ fn verdict(failure: bastide_verify::Failure) -> Failure {
 
 fn tail(data: &Data, lines: u64, follow: bool, output: Output) -> Result<(), Failure> {
     let dir = log_in(&data.dir)?;
-    publish(&dir);
+    let serves = publish(&dir);
     let mut reader = LogReader::open(&dir).map_err(could_not)?;
     let published = reader.refresh().map_err(could_not)?.size;
     let mut next = published.saturating_sub(lines);
     let mut retries = 0;
     loop {
         loop {
-            let entries = reader.entries(next, BATCH).map_err(could_not)?;
+            let entries = reader.entries(next, BATCH).map_err(|e| unless_torn(&dir, serves, could_not(e)))?;
             let Some(first) = entries.first() else { break };
             if first.index > next && retries < RETRIES {
                 // A segment was removed while it was read: its entries are in bundles now.

@@ -40,9 +40,10 @@ pub(crate) fn execute(data: &Data, request: Request) -> Result<Value, Failure> {
         Locked::Mine(folder) => {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(could_not)?;
-            let node = Arc::new(Node::open(folder)?);
+            let mut node = Node::open(folder)?;
+            node.reconcile()?;
             node.bootstrap()?;
-            node.reconcile(false)?;
+            let node = Arc::new(node);
             let admin = Arc::new(Admin::new(Arc::clone(&node), None));
             let by = Authorized::local_operator(rustix::process::geteuid().as_raw());
             let result = runtime.block_on(async {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use bastide_admin::{
     Admin, FIXED, Failure, Fixed, Folder, Locked, Node, Origin, Server, chain, could_not, note_sessions,
-    note_sessions_while_running, recall_traffic_beside, shell_word,
+    note_sessions_while_running, note_settled_while_running, recall_traffic_beside, shell_word,
 };
 use bastide_api::Api;
 use bastide_audit::Bodies;
@@ -60,8 +60,8 @@ pub(crate) fn run(args: Serve, said: Said) -> Result<(), Failure> {
     let mut node = Node::open(folder)?;
     attach_providers(&mut node, &args, &effective)?;
     environment::warn_of_unknown(&variables(&node, &args)?);
+    node.reconcile()?;
     node.bootstrap()?;
-    node.reconcile(false)?;
     let effective = config::overlay(effective, &node.store)?;
     if let Some(displaced) = config::displaced(&effective, &node.store)? {
         tracing::warn!(guard = %displaced, "a guard that was stored does not hold");
@@ -139,9 +139,10 @@ async fn serve(told: Told, node: Node, listeners: Listeners) -> Result<(), Failu
     let (stop, stopping) = watch::channel(false);
     let server: Arc<dyn Server> = Arc::clone(&running) as _;
     let api: Arc<dyn Surface> = Arc::new(Api::new(Arc::clone(&admin), Arc::clone(&server)));
-    let console: Arc<dyn Surface> = Arc::new(Console::new(admin, server, stopping.clone()));
+    let console: Arc<dyn Surface> = Arc::new(Console::new(Arc::clone(&admin), server, stopping.clone()));
     let recalling = recall_traffic_beside(&node, &gateway);
     let seeing = tokio::spawn(note_sessions_while_running(Arc::clone(&node)));
+    let settling = tokio::spawn(note_settled_while_running(Arc::clone(&admin)));
     tokio::spawn(signals::wait(running, stop));
 
     let scheme = if shown.is_some() { "https" } else { "http" };
@@ -156,6 +157,7 @@ async fn serve(told: Told, node: Node, listeners: Listeners) -> Result<(), Failu
     let whole = control.stop().await;
     saving.abort();
     seeing.abort();
+    settling.abort();
     recalling.abort();
     note_sessions(&node);
     bastide_admin::save_usage(&node, &gateway);

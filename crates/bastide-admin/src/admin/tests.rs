@@ -2,14 +2,15 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bastide_audit::{Disk, DiskFile, DiskTree, LocalDisk, LogReader};
-use bastide_types::Role;
+use bastide_audit::{Disk, DiskFile, DiskTree, LocalDisk, Log, LogReader};
+use bastide_types::{ActorRef, Clock as _, Denial, Digest, Event, Mutation, MutationPhase, Role};
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::exchanges::ExchangeFilter;
 use crate::folder::{Folder, Locked};
 use crate::people::UserChange;
 use crate::request::PasswordGiven;
@@ -18,6 +19,8 @@ use crate::request::PasswordGiven;
 #[derive(Clone)]
 struct Filling {
     commits: Arc<AtomicU64>,
+    /// Nothing can be published.
+    unpublished: Arc<AtomicBool>,
 }
 
 struct FillingFile {
@@ -28,7 +31,7 @@ struct FillingFile {
 
 impl Filling {
     fn new() -> Filling {
-        Filling { commits: Arc::new(AtomicU64::new(u64::MAX)) }
+        Filling { commits: Arc::new(AtomicU64::new(u64::MAX)), unpublished: Arc::default() }
     }
 
     fn room_for(&self, commits: u64) {
@@ -75,6 +78,9 @@ impl Disk for Filling {
         LocalDisk.open(path, write).map(|file| self.wrap(path, file))
     }
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        if path.ends_with("publish.tmp") && self.unpublished.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         LocalDisk.create(path).map(|file| self.wrap(path, file))
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -99,9 +105,10 @@ impl Disk for Filling {
 
 fn node(dir: &Path, disk: &Filling) -> Arc<Node> {
     let Ok(Locked::Mine(folder)) = Folder::take(dir, None) else { panic!("the folder is ours") };
-    let node = Node::open_on(Arc::new(disk.clone()), folder, Arc::new(SystemClock::new())).expect("opens");
+    let mut node =
+        Node::open_on(Arc::new(disk.clone()), folder, Arc::new(SystemClock::new())).expect("opens");
+    node.reconcile().expect("reconciles");
     node.bootstrap().expect("the defaults are made");
-    node.reconcile(false).expect("reconciles");
     Arc::new(node)
 }
 
@@ -340,41 +347,182 @@ fn a_person_cannot_have_a_secret_of_the_machine_sent_to_a_server_of_their_choice
     }
 }
 
+/// A change that was begun.
+fn begun() -> Event {
+    Event::Changed(Box::new(Mutation {
+        at: SystemClock::new().now(),
+        actor: ActorRef::LocalOperator { uid: 0 },
+        action: "key.create",
+        resource: "key_00000000000000000000000000".to_owned(),
+        state: None,
+        phase: MutationPhase::Intent,
+    }))
+}
+
+fn denied() -> Event {
+    let (at, route) = (SystemClock::new().now(), "GET /v1/models".to_owned());
+    let actor = ActorRef::Unauthenticated;
+    Event::Denied(Box::new(Denial { at, actor, route, code: "auth.missing", status: 401, suppressed: 0 }))
+}
+
+/// What the newest entry says.
+fn newest(admin: &Admin) -> String {
+    let last = admin.node.log.newest(0, usize::MAX).pop().expect("an entry");
+    last.value().expect("an entry").to_json()
+}
+
 #[test]
 fn a_change_that_a_crash_left_open_is_found_wherever_it_stands() {
-    use bastide_types::{ActorRef, Clock as _, Denial, Event, Mutation, MutationPhase};
     let (dir, disk) = (tempfile::tempdir().expect("a folder"), Filling::new());
-    let at = SystemClock::new().now();
-    let denied = || {
-        let (route, actor) = ("GET /v1/models".to_owned(), ActorRef::Unauthenticated);
-        Event::Denied(Box::new(Denial { at, actor, route, code: "auth.missing", status: 401, suppressed: 0 }))
-    };
     // Before, in and behind the bundles of 256, none of which begins or ends where the log does.
     for before in [10, 300, 900] {
         let intent = with_node(dir.path(), &disk, async |admin| {
             let log = &admin.node.log;
-            let mutation = Mutation {
-                at,
-                actor: ActorRef::LocalOperator { uid: 0 },
-                action: "key.create",
-                resource: "key_00000000000000000000000000".to_owned(),
-                state: None,
-                phase: MutationPhase::Intent,
-            };
             for _ in 0..before {
                 drop(log.submit(denied()).expect("submitted"));
             }
-            let intent = log.record(Event::Changed(Box::new(mutation))).await.expect("recorded").index();
+            let intent = log.record(begun()).await.expect("recorded").index();
             for _ in 0..before / 3 {
                 drop(log.submit(denied()).expect("submitted"));
             }
             intent
         });
-        let said = with_node(dir.path(), &disk, async |admin| {
-            let last = admin.node.log.newest(0, usize::MAX).pop().expect("the outcome");
-            last.value().expect("an entry").to_json()
-        });
+        let said = with_node(dir.path(), &disk, async |admin| newest(&admin));
         let failed = format!("\"intent\":{intent}");
         assert!(said.contains("\"failed\"") && said.contains(&failed), "{before}: {said}");
     }
+}
+
+#[test]
+fn a_start_looks_no_further_back_than_all_was_settled() {
+    let (dir, disk) = (tempfile::tempdir().expect("a folder"), Filling::new());
+    // Two bundles behind it and a segment that is ready, so that no entry of its bundle is shown when the log is opened.
+    let begin = async |log: &Log| {
+        let intent = log.record(begun()).await.expect("recorded").index();
+        for _ in 0..600 {
+            drop(log.submit(denied()).expect("submitted"));
+        }
+        log.record(denied()).await.expect("recorded");
+        log.publish_now().expect("published");
+        while !log.stats().reserve_ready {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        intent
+    };
+    let outcome = |intent: u64| format!("\"intent\":{intent}");
+    // Nobody said so: the change is found.
+    let intent = with_node(dir.path(), &disk, async |admin| begin(&admin.node.log).await);
+    assert!(with_node(dir.path(), &disk, async |admin| newest(&admin)).contains(&outcome(intent)));
+
+    // It is said, though wrongly here: nothing is looked for before it, and a change behind it is found.
+    let (before, behind) = with_node(dir.path(), &disk, async |admin| {
+        let before = begin(&admin.node.log).await;
+        let settled = admin.changes.settled().await.expect("nothing is owed");
+        assert_eq!(settled, admin.node.log.size(), "all of it is published");
+        admin.node.note_settled(settled).expect("noted");
+        (before, begin(&admin.node.log).await)
+    });
+    let said = with_node(dir.path(), &disk, async |admin| {
+        let all = admin.node.log.newest(before, usize::MAX);
+        all.iter().map(|e| e.value().expect("an entry").to_json()).collect::<Vec<_>>().join("\n")
+    });
+    assert!(said.contains(&outcome(behind)) && !said.contains(&outcome(before)), "{said}");
+
+    // Of a log that is longer than this one: what it says is of other entries.
+    let intent = with_node(dir.path(), &disk, async |admin| {
+        admin.node.note_settled(1_000_000).expect("noted");
+        begin(&admin.node.log).await
+    });
+    with_node(dir.path(), &disk, async |admin| {
+        assert!(newest(&admin).contains(&outcome(intent)));
+        assert_eq!(admin.node.store.meta("settled").expect("read").as_deref(), Some("0"));
+    });
+}
+
+#[test]
+fn nothing_is_settled_while_an_outcome_is_owed() {
+    let (dir, disk) = (tempfile::tempdir().expect("a folder"), Filling::new());
+    with_node(dir.path(), &disk, async |admin| {
+        assert_eq!(admin.changes.settled().await, None, "not published yet");
+        admin.node.log.publish_now().expect("published");
+        assert_eq!(admin.changes.settled().await, Some(admin.node.log.size()));
+        disk.room_for(1);
+        let made = admin.execute(&Authorized::local_operator(0), create("ci")).await.expect("made");
+        assert!(made["warnings"].to_string().contains("did not take its outcome"), "{made}");
+        assert_eq!(admin.changes.settled().await, None);
+    });
+}
+
+/// Copies a folder, as a power cut leaves it: of the files under `tile`, which are written without a sync, only the names.
+fn power_cut(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("made");
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let (from, to) =
+            (entry.as_ref().expect("an entry").path(), to.join(entry.expect("an entry").file_name()));
+        if from.is_dir() {
+            power_cut(&from, &to);
+        } else if from.components().any(|c| c.as_os_str() == "tile") {
+            std::fs::write(&to, "").expect("written");
+        } else if from.is_file() {
+            std::fs::copy(&from, &to).expect("copied");
+        }
+    }
+}
+
+#[test]
+fn a_start_after_a_power_cut_needs_no_published_file() {
+    let (dir, disk) = (tempfile::tempdir().expect("a folder"), Filling::new());
+    let cut = tempfile::tempdir().expect("a folder");
+    let intent = with_node(dir.path(), &disk, async |admin| {
+        let intent = admin.node.log.record(begun()).await.expect("recorded").index();
+        for _ in 0..700 {
+            drop(admin.node.log.submit(denied()).expect("submitted"));
+        }
+        admin.node.log.record(denied()).await.expect("recorded");
+        admin.node.log.publish_now().expect("published");
+        power_cut(dir.path(), cut.path());
+        intent
+    });
+    // Even where nothing of it can be written anew.
+    disk.unpublished.store(true, Ordering::SeqCst);
+    let size = with_node(cut.path(), &disk, async |admin| {
+        assert!(newest(&admin).contains(&format!("\"intent\":{intent}")), "{}", newest(&admin));
+        admin.node.log.size()
+    });
+    disk.unpublished.store(false, Ordering::SeqCst);
+    with_node(cut.path(), &disk, async |admin| {
+        assert_eq!(admin.node.log.size(), size, "it has its outcome");
+        let all = admin.exchanges(ExchangeFilter::default(), None, 10).await;
+        assert!(all.is_ok(), "{:?}", all.err());
+    });
+}
+
+#[test]
+fn a_change_that_panicked_gets_the_outcome_that_the_records_show() {
+    let (dir, disk) = (tempfile::tempdir().expect("a folder"), Filling::new());
+    with_node(dir.path(), &disk, async |admin| {
+        for made in [false, true] {
+            let (task, by) = (Arc::clone(&admin), ActorRef::LocalOperator { uid: 0 });
+            let panics = tokio::spawn(async move {
+                let mut turn = task.changes.turn(by).await.expect("a turn");
+                let what = What { action: "policy.set", resource: "policy".to_owned(), state: None };
+                let apply = |intent| -> Result<(), Failure> {
+                    if made {
+                        let (text, at) = ("permit (principal, action, resource);", task.node.clock.now());
+                        task.node.store.set_policy(text, Digest([0; 32]), at, intent).expect("set");
+                    }
+                    panic!("on purpose")
+                };
+                turn.change(what, apply).await
+            });
+            assert!(panics.await.is_err_and(|e| e.is_panic()));
+            assert_eq!(admin.changes.settled().await, None, "a note would pass over it");
+            key(&admin, if made { "second" } else { "first" }).await;
+        }
+    });
+    let policies = changes(dir.path()).into_iter().filter(|line| line.starts_with("policy"));
+    assert_eq!(
+        policies.collect::<Vec<_>>(),
+        ["policy.set intent", "policy.set failed", "policy.set intent", "policy.set done"]
+    );
 }
