@@ -387,7 +387,9 @@ impl Relay {
                 return true;
             }
         }
-        if let Some(usage) = queued.chunk.usage {
+        if let Some(usage) =
+            queued.chunk.usage.filter(|usage| usage.input_tokens.max(usage.output_tokens) > 0)
+        {
             self.usage = Some(usage);
         }
         self.follow(&queued.chunk, data);

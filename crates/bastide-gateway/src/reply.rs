@@ -1,6 +1,6 @@
 //! What comes back: whole answers, errors, and the beginning of streams.
 
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bastide_anonymize::Vault;
 use bastide_types::{DecisionRecord, Ending, GuardMode, Problem, Segment, Verdict};
 use bastide_wire::{ChatResponse, JsonDocument, Limits, Usage};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio::sync::watch;
@@ -21,7 +21,6 @@ use crate::guard::{Guard, MayRestore, Report, Tally};
 use crate::offload::off_the_worker;
 use crate::problem::{self, raise};
 use crate::relay::{Body, Relay};
-use crate::settings;
 use crate::upstream::UpstreamBody;
 
 /// Headers of an upstream that callers act upon. Everything else stays behind: a header is text that nobody inspects.
@@ -56,6 +55,7 @@ pub(crate) async fn answer(
     let rights = exchange.gateway.rights.subscribe();
     if !exchange.still_allowed() {
         // A model may think for minutes before its first byte.
+        exchange.came = Some(Came::default());
         return exchange.fail(raise::revoked(), Ending::Blocked).await;
     }
     let (head, body) = response.into_parts();
@@ -66,6 +66,7 @@ pub(crate) async fn answer(
     match head.status {
         StatusCode::OK if exchange.stream && is_stream => stream(exchange, kept, body, vault).await,
         StatusCode::OK if is_stream => {
+            exchange.came = Some(Came::default());
             let problem = raise::upstream(
                 "upstream.protocol",
                 502,
@@ -198,61 +199,39 @@ impl ReadError {
     }
 }
 
-/// What came of a body.
-#[derive(Default)]
-struct Pieces {
-    /// Most answers are one piece: no copy.
-    first: Bytes,
-    rest: BytesMut,
-}
-
-impl Pieces {
-    fn len(&self) -> usize {
-        self.first.len().saturating_add(self.rest.len())
-    }
-
-    fn push(&mut self, data: Bytes) {
-        if self.len() == 0 {
-            self.first = data;
-            return;
-        }
-        self.rest.extend_from_slice(&std::mem::take(&mut self.first));
-        self.rest.extend_from_slice(&data);
-    }
-
-    fn join(self) -> Bytes {
-        if self.rest.is_empty() { self.first } else { self.rest.freeze() }
-    }
-}
-
 /// Reads a body of at most `most` bytes for as long as the exchange may go on: as a stream does, it asks whenever
-/// rights change. Where it does not come to its end, what came of it is with the reason.
+/// rights change. The exchange has what came of it, however this ends; `usage` is what it is charged by. It may take as
+/// long as its first byte may: some upstreams send blanks while their model thinks.
 async fn read(
     exchange: &mut Exchange,
     mut rights: watch::Receiver<u64>,
-    body: UpstreamBody,
+    mut body: UpstreamBody,
     most: usize,
-) -> Result<Bytes, (ReadError, Bytes)> {
+    usage: Option<Usage>,
+) -> Result<Bytes, ReadError> {
     let settings = Arc::clone(&exchange.settings);
-    let revoked = async {
-        while rights.changed().await.is_ok() {
-            if !exchange.still_allowed() {
-                return;
+    let limits = &settings.limits;
+    let end = tokio::time::Instant::now() + limits.first_byte_time;
+    exchange.came = Some(Came { usage, ..Came::default() });
+    loop {
+        let piece = tokio::select! {
+            // A body that is there is still not given to who may not have it.
+            biased;
+            Ok(()) = rights.changed() => {
+                if !exchange.still_allowed() {
+                    return Err(ReadError::Revoked);
+                }
+                continue;
             }
+            piece = piece(&mut body, limits.idle_time, end) => piece?,
+        };
+        let came = exchange.came.get_or_insert_default();
+        let Some(data) = piece else { return Ok(came.body.join()) };
+        let data = data.map_err(|_| ReadError::Broken)?;
+        if came.body.len().saturating_add(data.len()) > most {
+            return Err(ReadError::TooLarge);
         }
-        // The gateway is gone; nothing changes any more.
-        pending().await
-    };
-    let mut pieces = Pieces::default();
-    let end = tokio::select! {
-        // A body that is there is still not given to who may not have it.
-        biased;
-        () = revoked => Err(ReadError::Revoked),
-        read = read_all(body, most, &settings.limits, &mut pieces) => read,
-    };
-    match end {
-        Ok(()) => Ok(pieces.join()),
-        Err(error) => Err((error, pieces.join())),
+        came.body.push(data);
     }
 }
 
@@ -270,24 +249,6 @@ async fn piece(
     let silent = tokio::time::Instant::now() + idle;
     let (until, late) = if silent < end { (silent, ReadError::Idle) } else { (end, ReadError::Slow) };
     timeout_at(until, next).await.map_err(|_| late)
-}
-
-/// Reads all of it. That may take as long as its first byte may: some upstreams send blanks while their model thinks.
-async fn read_all(
-    mut body: UpstreamBody,
-    most: usize,
-    limits: &settings::Limits,
-    pieces: &mut Pieces,
-) -> Result<(), ReadError> {
-    let end = tokio::time::Instant::now() + limits.first_byte_time;
-    while let Some(data) = piece(&mut body, limits.idle_time, end).await? {
-        let data = data.map_err(|_| ReadError::Broken)?;
-        if pieces.len().saturating_add(data.len()) > most {
-            return Err(ReadError::TooLarge);
-        }
-        pieces.push(data);
-    }
-    Ok(())
 }
 
 /// A parsed reply of either kind.
@@ -379,13 +340,10 @@ async fn whole(
     vault: Box<Vault>,
 ) -> Response<Body> {
     let most = exchange.settings.limits.response_bytes;
-    let read = read(&mut exchange, rights, body, most).await;
-    let (Ok(came) | Err((_, came))) = &read;
-    // Whatever becomes of it, it was generated: it is recorded and charged.
-    exchange.came = Some(Came { body: came.clone(), usage: None });
-    let received = match read {
+    // Whatever becomes of it, it was generated.
+    let received = match read(&mut exchange, rights, body, most, None).await {
         Ok(body) => body,
-        Err((error, _)) => return exchange.fail(error.problem(), error.ending()).await,
+        Err(error) => return exchange.fail(error.problem(), error.ending()).await,
     };
     let own = Instant::now();
     let (document, body) = match without_stray_logprobs(&exchange, &received) {
@@ -402,7 +360,8 @@ async fn whole(
         }
     };
     exchange.first_byte(own);
-    let usage = document.usage();
+    // Nothing was used for an answer: that is no count.
+    let usage = document.usage().filter(|usage| usage.input_tokens.max(usage.output_tokens) > 0);
     if let Some(came) = &mut exchange.came {
         came.usage = usage;
     }
@@ -446,10 +405,13 @@ async fn error(
     vault: Box<Vault>,
 ) -> Response<Body> {
     const ERROR_BYTES: usize = 256 << 10;
-    let body = match read(&mut exchange, rights, body, ERROR_BYTES).await {
-        Err((e @ ReadError::Revoked, _)) => return exchange.fail(e.problem(), e.ending()).await,
-        read => read.unwrap_or_default(),
-    };
+    // An error costs the request at most; nothing was generated.
+    let usage = Some(Usage { input_tokens: 0, output_tokens: 0 });
+    let whole = read(&mut exchange, rights, body, ERROR_BYTES, usage).await;
+    if let Err(e @ ReadError::Revoked) = whole {
+        return exchange.fail(e.problem(), e.ending()).await;
+    }
+    let body = exchange.came.get_or_insert_default().body.join();
     let code = if status == StatusCode::TOO_MANY_REQUESTS { "upstream.limited" } else { "upstream.error" };
     exchange.gateway.metrics.problem(code);
     exchange.trace.error(code, status.as_u16());
@@ -459,13 +421,11 @@ async fn error(
         Problem::new(code, status.as_u16(), fault, bastide_types::Retry::Later, detail)
     };
     let came = Instant::now();
-    // An error costs the request at most; nothing was generated.
-    let usage = Some(Usage { input_tokens: 0, output_tokens: 0 });
-    exchange.came = Some(Came { body: body.clone(), usage });
     // A page of HTML or a refused body becomes a problem of the same status: what cannot be read is not passed on.
-    let (tally, sent, decisions) = match JsonDocument::parse(&body, &Limits::default()) {
-        Err(_) => (Tally::default(), Bytes::from(problem::body(&stand_in())), Vec::new()),
-        Ok(document) => match check(&mut exchange, Document::Other(document), &body, vault).await {
+    let document = whole.ok().and_then(|body| JsonDocument::parse(&body, &Limits::default()).ok());
+    let (tally, sent, decisions) = match document {
+        None => (Tally::default(), Bytes::from(problem::body(&stand_in())), Vec::new()),
+        Some(document) => match check(&mut exchange, Document::Other(document), &body, vault).await {
             Ok(Checked::Passed { tally, sent, decisions }) => (tally, sent, decisions),
             Ok(Checked::Refused { tally, decisions, .. }) => {
                 (tally, Bytes::from(problem::body(&stand_in())), decisions)

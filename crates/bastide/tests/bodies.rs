@@ -3,12 +3,14 @@
 
 mod common;
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
 use bastide_testkit::{BastideProcess, ChatReply, Pieces, Reply, Step};
-use common::{Answer, Rig};
+use common::{Answer, Rig, wait_until};
 use serde_json::{Value, json};
 
 const CARD: &str = "4111 1111 1111 1111";
@@ -178,11 +180,11 @@ fn a_refused_request_is_kept_and_nothing_else_of_it() {
     assert!(clear["outcome"].is_null());
 }
 
-#[test]
-fn what_came_of_an_answer_that_failed_is_charged_and_kept() {
+/// A server that waits three seconds, and answers that come to no good end.
+fn failing() -> (Rig, tempfile::TempDir) {
     let folder = bastide_testkit::temp_folder().expect("a folder");
     let settings = folder.path().join("bastide.toml");
-    let limits = "[limits]\nresponse_bytes = 65536\nidle_seconds = 1\n";
+    let limits = "[limits]\nresponse_bytes = 65536\nidle_seconds = 3\nfirst_byte_seconds = 4\n";
     std::fs::write(&settings, limits).expect("written");
     let rig = Rig::with(&["--config", &settings.to_string_lossy()]);
     let long = ChatReply::text(&"word ".repeat(1_000));
@@ -190,32 +192,68 @@ fn what_came_of_an_answer_that_failed_is_charged_and_kept() {
     rig.mock.answer("silent", long.whole().cut(4_000, Step::Hang));
     rig.mock.answer("large", ChatReply::text(&"word ".repeat(20_000)).whole());
     rig.mock.answer("garbage", Reply::json(200, "no chat completion"));
+    let blanks = " ".repeat(50_000);
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 90000\r\n\r\n";
+    rig.mock
+        .answer("blank", Reply::raw(vec![Step::Write(head.into()), Step::Write(blanks.into()), Step::Close]));
+    rig.mock.answer("uncounted", ChatReply { usage: (0, 0), ..ChatReply::text("four words of it") }.whole());
+    (rig, folder)
+}
+
+/// What the last exchange is charged: input and output tokens.
+fn charged(rig: &Rig) -> (u64, u64) {
+    let entries = rig.entries();
+    let outcome = entries.iter().rfind(|e| e["kind"] == "outcome").expect("an outcome");
+    let count = |what: &str| outcome["usage"][what].as_u64().expect("a number");
+    (count("input_tokens"), count("output_tokens"))
+}
+
+#[test]
+fn what_came_of_an_answer_that_failed_is_charged_and_kept() {
+    let (rig, _folder) = failing();
+    // By its length: not the blanks, and no more than was asked for, which is 4,096 tokens where nobody says.
     let cases = [
-        ("broken", "upstream.broken"),
-        ("silent", "upstream.timeout"),
-        ("large", "upstream.too_large"),
-        ("garbage", "upstream.protocol"),
+        ("broken", "upstream.broken", 4_000, 1_000..=1_000),
+        ("silent", "upstream.timeout", 4_000, 1_000..=1_000),
+        ("large", "upstream.too_large", 1, 1..=4_096),
+        ("garbage", "upstream.protocol", 18, 5..=5),
+        ("blank", "upstream.broken", 50_000, 0..=0),
+        ("mock-hang", "upstream.timeout", 0, 0..=0),
     ];
-    for (model, code) in cases {
+    for (model, code, least, output_tokens) in cases {
         let (answer, exchange) = ask(&rig, model, false);
-        assert_eq!(answer.code(), code);
+        assert_eq!(answer.code(), code, "{model}");
+        let (input, output) = charged(&rig);
+        assert!(input > 0 && output_tokens.contains(&output), "{model}: {input} + {output}");
         let clear = shown(&rig, &exchange, &["--reveal"]);
-        let entries = rig.entries();
-        let outcome = entries.iter().rfind(|e| e["kind"] == "outcome").expect("an outcome");
-        let kept = text(&clear, "response received");
-        assert_eq!(outcome["ending"], "upstream_failed");
-        assert!(
-            !kept.is_empty() && outcome["usage"]["input_tokens"].as_u64() > Some(0),
-            "{model}: {outcome}"
-        );
-        let charged = outcome["usage"]["output_tokens"].as_u64().expect("a number");
-        match model {
-            // Read in pieces: the one that is too much is in nobody's hands.
-            "large" => assert!((1..=65_536 / 4).contains(&charged), "{charged}"),
-            "garbage" => assert_eq!((kept, charged), ("no chat completion", 5)),
-            _ => assert_eq!((kept.len(), charged), (4_000, 1_000), "{model}"),
-        }
+        let kept = body(&clear, "response received")["text"].as_str().unwrap_or_default();
+        assert!(kept.len() >= least, "{model}: {clear}");
     }
+    // A count of nothing is no count.
+    assert_eq!(ask(&rig, "uncounted", false).0.status, 200);
+    assert!(charged(&rig).1 > 0, "{:?}", charged(&rig));
+}
+
+#[test]
+fn what_came_before_the_caller_left_is_charged_and_kept() {
+    let (rig, _folder) = failing();
+    let said = r#"{"model":"silent","messages":[{"role":"user","content":"hi"}]}"#;
+    let mut stream = TcpStream::connect(rig.address()).expect("connects");
+    let (address, key, length) = (rig.address(), &rig.key, said.len());
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\
+         content-length: {length}\r\n\r\n{said}"
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    let five = Duration::from_secs(5);
+    wait_until("the upstream is asked", five, || rig.mock.requests() > 0);
+    std::thread::sleep(Duration::from_millis(500));
+    drop(stream);
+    let left = || rig.entries().into_iter().find(|e| e["ending"] == "client_left");
+    wait_until("its outcome is recorded", five, || left().is_some());
+    assert_eq!(charged(&rig).1, 1_000);
+    let exchange = left().and_then(|e| e["exchange"].as_str().map(str::to_owned)).expect("its id");
+    assert_eq!(text(&shown(&rig, &exchange, &["--reveal"]), "response received").len(), 4_000);
 }
 
 #[test]

@@ -88,7 +88,8 @@ pub(super) async fn begin(
 
     let input_estimate = estimate(body.len());
     let output = request.max_output_tokens.unwrap_or(settings.limits.default_output_tokens);
-    let upper = input_estimate.saturating_add(output.saturating_mul(u64::from(request.n.max(1))));
+    let most_output = output.saturating_mul(u64::from(request.n.max(1)));
+    let upper = input_estimate.saturating_add(most_output);
     let reservation = gateway.ledger.reserve(principal.key, &principal.limits, upper)?;
 
     // Inspect, then decide again with what was found.
@@ -181,6 +182,7 @@ pub(super) async fn begin(
         request_findings,
         counted: true,
         came: None,
+        most_output,
         gateway,
         settings,
     });

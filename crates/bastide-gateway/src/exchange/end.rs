@@ -17,6 +17,9 @@ use crate::relay::Body;
 use crate::trace;
 use crate::traffic::Noted;
 
+/// About as many bytes of an answer make a token.
+const BYTES_PER_TOKEN: u64 = 4;
+
 /// What the end of an exchange knows.
 pub(crate) struct End<'a> {
     pub(crate) status: u16,
@@ -38,7 +41,7 @@ impl Exchange {
             }
             None => UsageRecord {
                 input_tokens: self.input_estimate,
-                output_tokens: end.output_bytes.div_ceil(4),
+                output_tokens: end.output_bytes.div_ceil(BYTES_PER_TOKEN),
                 estimated: true,
             },
         };
@@ -116,16 +119,23 @@ impl Exchange {
         self.gateway.log.submit_as(self.settings.audit.durability(), outcome, earlier)
     }
 
+    /// The bytes that an answer is charged by which nobody got: not the blanks that keep a connection alive, and no more
+    /// than the request could ask for.
+    fn undelivered(&self, body: &[u8]) -> u64 {
+        let said = u64::try_from(body.trim_ascii_start().len()).unwrap_or(u64::MAX);
+        said.min(self.most_output.saturating_mul(BYTES_PER_TOKEN))
+    }
+
     /// Ends an exchange that has no reply of its own.
     pub(crate) async fn fail(mut self: Box<Self>, problem: Problem, ending: Ending) -> Response<Body> {
         self.gateway.metrics.problem(problem.code);
         self.trace.problem(&problem);
         let sent = self.digest_of(&problem::body(&problem));
-        let refused = self.came.is_some();
-        // Where nothing came back, nothing was generated that we know of.
-        let nothing = Came { body: Bytes::new(), usage: Some(Usage { input_tokens: 0, output_tokens: 0 }) };
-        let Came { body, usage } = self.came.take().unwrap_or(nothing);
-        self.kept.answered(&body, &problem::body(&problem).into(), refused);
+        // Where nothing was asked for, nothing was generated.
+        let nothing = Some(Usage { input_tokens: 0, output_tokens: 0 });
+        let mut came = self.came.take().unwrap_or(Came { usage: nothing, ..Came::default() });
+        let (body, usage) = (came.body.join(), came.usage);
+        self.kept.answered(&body, &problem::body(&problem).into(), !body.is_empty());
         let received = self.digest_of(&body);
         let pending = self.end(End {
             status: problem.status,
@@ -135,7 +145,7 @@ impl Exchange {
             tally: None,
             decisions: Vec::new(),
             usage,
-            output_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
+            output_bytes: self.undelivered(&body),
         });
         let recorded = recorded(pending).await;
         problem::response(&problem, Some(self.id), recorded.as_ref())
@@ -146,12 +156,12 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         // Dropped between the steps: the client left while we waited. What is known is recorded.
         if self.request_leaf.is_some() {
-            let came = self.came.take();
-            if let Some(came) = &came {
+            let mut came = self.came.take().unwrap_or_default();
+            let (body, usage) = (came.body.join(), came.usage);
+            if !body.is_empty() {
                 // Nobody read it to the end: as one that was refused, it is kept with those in which something is found.
-                self.kept.answered(&came.body, &Bytes::new(), true);
+                self.kept.answered(&body, &Bytes::new(), true);
             }
-            let Came { body, usage } = came.unwrap_or(Came { body: Bytes::new(), usage: None });
             let end = End {
                 status: 499,
                 ending: Ending::ClientLeft,
@@ -160,7 +170,7 @@ impl Drop for Exchange {
                 tally: None,
                 decisions: Vec::new(),
                 usage,
-                output_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
+                output_bytes: self.undelivered(&body),
             };
             if self.end(end).is_err() {
                 tracing::error!("the audit log refused the outcome of an abandoned exchange");

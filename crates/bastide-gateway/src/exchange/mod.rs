@@ -19,7 +19,7 @@ use bastide_types::{
     TimingRecord, Verdict,
 };
 use bastide_wire::Usage;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::Response;
 
 use crate::bodies::Kept;
@@ -89,15 +89,49 @@ pub(crate) struct Exchange {
     request_verdict: Verdict,
     request_findings: Vec<(Category, u32)>,
     counted: bool,
-    /// What came of the answer, from when no more is to come until its end is recorded.
+    /// What came of the answer so far, from when the provider may have generated something until its end is recorded.
     pub(crate) came: Option<Came>,
+    /// The most that the request lets the provider generate, in tokens, where it says nothing by what is usual.
+    most_output: u64,
 }
 
 /// What came of an upstream's answer.
+#[derive(Default)]
 pub(crate) struct Came {
-    pub(crate) body: Bytes,
+    pub(crate) body: Pieces,
     /// What it says was used; by its length where it says nothing.
     pub(crate) usage: Option<Usage>,
+}
+
+/// A body as it comes.
+#[derive(Default)]
+pub(crate) struct Pieces {
+    /// Most answers are one piece: no copy.
+    first: Bytes,
+    rest: BytesMut,
+}
+
+impl Pieces {
+    pub(crate) fn len(&self) -> usize {
+        self.first.len().saturating_add(self.rest.len())
+    }
+
+    pub(crate) fn push(&mut self, data: Bytes) {
+        if self.len() == 0 {
+            self.first = data;
+            return;
+        }
+        self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+        self.rest.extend_from_slice(&data);
+    }
+
+    /// All of it, which stays here too.
+    pub(crate) fn join(&mut self) -> Bytes {
+        if !self.rest.is_empty() {
+            self.first = std::mem::take(&mut self.rest).freeze();
+        }
+        self.first.clone()
+    }
 }
 
 /// Handles a chat completion for an authenticated principal.
@@ -150,6 +184,7 @@ async fn send(
             Err(SendError::Broken(error)) => {
                 provider.failed(exchange.gateway.clock.monotonic());
                 tracing::warn!(provider = provider.name(), error = &*error, "an upstream broke off");
+                exchange.came = Some(Came::default());
                 last =
                     raise::upstream("upstream.broken", 502, "the upstream broke off before its answer began");
                 break;
@@ -157,6 +192,7 @@ async fn send(
             Err(SendError::Timeout) => {
                 provider.failed(exchange.gateway.clock.monotonic());
                 tracing::warn!(provider = provider.name(), "an upstream did not answer in time");
+                exchange.came = Some(Came::default());
                 last = raise::upstream("upstream.timeout", 504, "the upstream did not answer in time");
                 break;
             }
