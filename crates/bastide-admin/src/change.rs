@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bastide_audit::{AuditError, Pending};
 use bastide_types::{ActorRef, Digest, Event, Mutation, MutationPhase};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -28,14 +29,24 @@ pub struct Changes {
 
 #[derive(Default)]
 struct State {
-    /// The intent of the change that runs, with its index. One that is there when none runs came to no end.
-    running: Option<(u64, Mutation)>,
+    /// The change that runs. One that is there when none runs came to no end.
+    running: Option<Running>,
     /// The outcome that the log did not take.
     owed: Option<Mutation>,
+    /// The same on its way to the disk.
+    on_its_way: Option<Pending>,
     /// Entries up to and with the last outcome.
     last: u64,
     /// The server stops.
     closed: bool,
+}
+
+/// A change that runs.
+struct Running {
+    intent: u64,
+    begun: Mutation,
+    /// Its intent, until that is on disk.
+    on_its_way: Option<Pending>,
 }
 
 /// The right to make changes, for one request at a time.
@@ -87,7 +98,7 @@ impl Changes {
         if state.closed {
             return Err(Failure::could_not("the server stops; ask again when it has stopped or started"));
         }
-        state.follow_up(&self.node)?;
+        state.follow_up(&self.node).await?;
         state.settle(&self.node).await.map_err(|e| {
             Failure::could_not(format!("nothing was changed: the log cannot be written: {}", chain(&e)))
         })?;
@@ -109,7 +120,7 @@ impl Changes {
         let closing = async {
             let mut state = self.state.lock().await;
             state.closed = true;
-            state.follow_up(&self.node).is_ok() && state.settle(&self.node).await.is_ok()
+            state.follow_up(&self.node).await.is_ok() && state.settle(&self.node).await.is_ok()
         };
         tokio::time::timeout(limit, closing).await.unwrap_or(false)
     }
@@ -138,18 +149,35 @@ pub async fn note_settled_while_running(admin: Arc<Admin>) {
 }
 
 impl State {
-    async fn settle(&mut self, node: &Node) -> Result<(), bastide_audit::AuditError> {
-        if let Some(owed) = &self.owed {
-            let recorded = node.log.record(Event::Changed(Box::new(owed.clone()))).await?;
-            self.last = recorded.index().saturating_add(1);
-            self.owed = None;
-        }
+    /// Records the outcome that is owed. What waits here may be dropped at any point: the next one waits on.
+    async fn settle(&mut self, node: &Node) -> Result<(), AuditError> {
+        let Some(owed) = &self.owed else { return Ok(()) };
+        let pending = match &mut self.on_its_way {
+            Some(pending) => pending,
+            None => self.on_its_way.insert(node.log.submit(Event::Changed(Box::new(owed.clone())))?),
+        };
+        let recorded = pending.await;
+        self.on_its_way = None;
+        self.last = recorded?.index().saturating_add(1);
+        self.owed = None;
         Ok(())
     }
 
-    /// Finds out what became of a change that came to no end: its task panicked.
-    fn follow_up(&mut self, node: &Node) -> Result<(), Failure> {
-        let Some((intent, begun)) = &self.running else { return Ok(()) };
+    /// Waits until the intent of the change that runs is on disk; where it does not come there, none runs.
+    async fn arrive(&mut self) -> Result<(), AuditError> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let Some(pending) = &mut running.on_its_way else { return Ok(()) };
+        let recorded = pending.await;
+        running.on_its_way = None;
+        recorded.map(drop).inspect_err(|_| self.running = None)
+    }
+
+    /// Finds out what became of a change that came to no end: its task panicked or was dropped.
+    async fn follow_up(&mut self, node: &Node) -> Result<(), Failure> {
+        if self.arrive().await.is_err() {
+            return Ok(());
+        }
+        let Some(Running { intent, begun, .. }) = &self.running else { return Ok(()) };
         let intent = *intent;
         let made = node.was_made(intent, begun.action, &begun.resource, begun.state)?;
         tracing::error!(action = begun.action, made, "a change came to no end");
@@ -176,12 +204,14 @@ impl Turn<'_> {
             state,
             phase,
         };
-        let begun = half(MutationPhase::Intent);
-        let intent = self.node.log.record(Event::Changed(Box::new(begun.clone()))).await.map_err(|e| {
+        let refused = |e: AuditError| {
             Failure::could_not(format!("nothing was changed: the log cannot be written: {}", chain(&e)))
-        })?;
-        let intent = intent.index();
-        self.state.running = Some((intent, begun));
+        };
+        let begun = half(MutationPhase::Intent);
+        let pending = self.node.log.submit(Event::Changed(Box::new(begun.clone()))).map_err(refused)?;
+        let intent = pending.index();
+        self.state.running = Some(Running { intent, begun, on_its_way: Some(pending) });
+        self.state.arrive().await.map_err(refused)?;
         let applied = apply(intent);
         self.state.running = None;
         let outcome = half(match applied {

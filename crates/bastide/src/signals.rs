@@ -43,8 +43,9 @@ async fn reload_on(mut hangup: Signal, running: &Arc<Running>) {
             return;
         }
         notify::reloading();
-        // It has said in the log how it went.
-        let _ = running.reload(actor).await;
+        // A task of its own: a signal that stops the server must not leave it half done. It has said in the log how it went.
+        let running = Arc::clone(running);
+        let _ = tokio::spawn(async move { running.reload(actor).await }).await;
         notify::ready();
     }
 }

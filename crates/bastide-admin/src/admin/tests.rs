@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bastide_audit::{Disk, DiskFile, DiskTree, LocalDisk, Log, LogReader};
@@ -404,7 +405,9 @@ fn a_start_looks_no_further_back_than_all_was_settled() {
         }
         log.record(denied()).await.expect("recorded");
         log.publish_now().expect("published");
+        let since = Instant::now();
         while !log.stats().reserve_ready {
+            assert!(since.elapsed() < Duration::from_secs(60), "no segment is made ready");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         intent
@@ -524,5 +527,36 @@ fn a_change_that_panicked_gets_the_outcome_that_the_records_show() {
     assert_eq!(
         policies.collect::<Vec<_>>(),
         ["policy.set intent", "policy.set failed", "policy.set intent", "policy.set done"]
+    );
+}
+
+#[test]
+fn a_change_that_is_dropped_half_way_gets_one_outcome() {
+    let (dir, disk) = (tempfile::tempdir().expect("a folder"), Filling::new());
+    with_node(dir.path(), &disk, async |admin| {
+        // While its intent is on its way, and while its outcome is.
+        for until_applied in [false, true] {
+            let applied = AtomicBool::new(false);
+            let mut turn = admin.changes.turn(ActorRef::LocalOperator { uid: 0 }).await.expect("a turn");
+            let what = What { action: "policy.set", resource: "policy".to_owned(), state: None };
+            let mut change = Box::pin(turn.change(what, |_| {
+                applied.store(true, Ordering::SeqCst);
+                Err::<(), _>(Failure::could_not("on purpose"))
+            }));
+            std::future::poll_fn(|cx| {
+                assert!(change.as_mut().poll(cx).is_pending(), "the disk is slower than this");
+                if until_applied && !applied.load(Ordering::SeqCst) { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+            drop(change);
+            drop(turn);
+            assert_eq!(admin.changes.settled().await, None, "a note would pass over it");
+        }
+        assert!(admin.changes.close(Duration::from_secs(5)).await);
+    });
+    let policies = changes(dir.path()).into_iter().filter(|line| line.starts_with("policy"));
+    assert_eq!(
+        policies.collect::<Vec<_>>(),
+        ["policy.set intent", "policy.set failed", "policy.set intent", "policy.set failed"]
     );
 }
