@@ -90,6 +90,16 @@ impl LogReader {
         &self.checkpoint
     }
 
+    /// Whether what is published may lack what a power cut took from it, which the next start writes anew: the segments
+    /// still have entries that the checkpoint covers.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn may_be_torn(&self) -> Result<bool, AuditError> {
+        let firsts = existing(self.disk.as_ref(), &self.dir.join("segments"))?;
+        Ok(firsts.front().is_some_and(|first| *first < self.checkpoint.size))
+    }
+
     /// The log's key.
     #[must_use]
     pub const fn key(&self) -> &NoteKey {

@@ -505,7 +505,9 @@ fn what_opening_reads_is_shown_in_order_and_to_the_end() {
     assert!(recovery.shown_from <= 512 && shown == expected(recovery.shown_from), "{recovery:?}");
 
     // After an orderly end only the bundle that is not full yet is read.
+    let since = Instant::now();
     while !log.stats().reserve_ready {
+        assert!(since.elapsed() < Duration::from_secs(60), "no segment is made ready");
         std::thread::sleep(Duration::from_millis(10));
     }
     log.close().unwrap();

@@ -83,11 +83,17 @@ fn publish(log: &Path) -> bool {
 
 /// Tiles are written without a sync each: after a power cut they may lack what the segments beside them still have.
 fn unless_torn(log: &Path, serves: bool, failure: Failure) -> Failure {
-    if serves || !log.join("segments").is_dir() {
-        return failure;
+    match torn(log).filter(|_| !serves) {
+        Some(remedy) => failure.and(remedy),
+        None => failure,
     }
-    failure.and(
-        "if the machine lost power while the server ran, start the server once: it writes anew what its segments have",
+}
+
+/// What to do before anything else about a log of which no server runs and whose published files may be torn.
+pub(crate) fn torn(log: &Path) -> Option<&'static str> {
+    let torn = LogReader::open(log).and_then(|reader| reader.may_be_torn());
+    torn.unwrap_or(false).then_some(
+        "if the machine lost power while the server ran, first start the server once: it writes anew what its segments have",
     )
 }
 

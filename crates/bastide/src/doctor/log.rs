@@ -8,6 +8,8 @@ use bastide_audit::LogReader;
 use bastide_types::Timestamp;
 use bastide_verify::{open_checkpoint, own_log_key, read_small_file};
 
+use crate::audit::torn;
+
 /// How often a log that a server writes meanwhile is read anew.
 const TRIES: u32 = 3;
 /// A clock may be this far behind what was written: machines differ by seconds.
@@ -29,11 +31,11 @@ pub(super) fn log(dir: &Path, now: Timestamp) -> Finding {
     }
     match found {
         Ok(message) => Finding::ok("log", message),
-        Err(message) => Finding::fail(
-            "log",
-            message,
-            "see with `bastide audit verify`; where it does not hold, restore the folder `log` from a backup",
-        ),
+        Err(message) => {
+            let remedy = "see with `bastide audit verify`; where it does not hold, restore the folder `log` from a backup";
+            let first = torn(&log).map(|first| format!("{first}; "));
+            Finding::fail("log", message, format!("{}{remedy}", first.unwrap_or_default()))
+        }
     }
 }
 
