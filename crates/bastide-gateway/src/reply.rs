@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
-use crate::exchange::{Came, End, Exchange, recorded};
+use crate::exchange::{Came, End, Exchange, recorded, said};
 use crate::guard::{Guard, MayRestore, Report, Tally};
 use crate::offload::off_the_worker;
 use crate::problem::{self, raise};
@@ -55,7 +55,9 @@ pub(crate) async fn answer(
     let rights = exchange.gateway.rights.subscribe();
     if !exchange.still_allowed() {
         // A model may think for minutes before its first byte.
-        exchange.came = Some(Came::default());
+        if !response.status().is_success() {
+            exchange.came = None;
+        }
         return exchange.fail(raise::revoked(), Ending::Blocked).await;
     }
     let (head, body) = response.into_parts();
@@ -66,7 +68,6 @@ pub(crate) async fn answer(
     match head.status {
         StatusCode::OK if exchange.stream && is_stream => stream(exchange, kept, body, vault).await,
         StatusCode::OK if is_stream => {
-            exchange.came = Some(Came::default());
             let problem = raise::upstream(
                 "upstream.protocol",
                 502,
@@ -76,6 +77,7 @@ pub(crate) async fn answer(
         }
         StatusCode::OK => whole(exchange, rights, kept, body, vault).await,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            exchange.came = None;
             tracing::error!(
                 provider = &*exchange.provider,
                 status = head.status.as_u16(),
@@ -93,7 +95,10 @@ pub(crate) async fn answer(
         status if status.is_client_error() || status.is_server_error() => {
             error(exchange, rights, status, kept, body, vault).await
         }
-        _ => {
+        status => {
+            if !status.is_success() {
+                exchange.came = None;
+            }
             let problem = raise::upstream(
                 "upstream.protocol",
                 502,
@@ -213,6 +218,7 @@ async fn read(
     let limits = &settings.limits;
     let end = tokio::time::Instant::now() + limits.first_byte_time;
     exchange.came = Some(Came { usage, ..Came::default() });
+    let mut silent = None;
     loop {
         let piece = tokio::select! {
             // A body that is there is still not given to who may not have it.
@@ -223,7 +229,7 @@ async fn read(
                 }
                 continue;
             }
-            piece = piece(&mut body, limits.idle_time, end) => piece?,
+            piece = piece(&mut body, &mut silent, limits.idle_time, end) => piece?,
         };
         let came = exchange.came.get_or_insert_default();
         let Some(data) = piece else { return Ok(came.body.join()) };
@@ -232,13 +238,15 @@ async fn read(
             return Err(ReadError::TooLarge);
         }
         came.body.push(data);
+        silent = None;
     }
 }
 
 /// The next piece of a body, if it comes in its time and before the `end` of all. One that is there already takes no
-/// timer: most answers are there with their head.
+/// timer: most answers are there with their head. `silent` is since when none came, as soon as that is so.
 async fn piece(
     body: &mut UpstreamBody,
+    silent: &mut Option<tokio::time::Instant>,
     idle: Duration,
     end: tokio::time::Instant,
 ) -> Result<Option<io::Result<Bytes>>, ReadError> {
@@ -246,7 +254,7 @@ async fn piece(
     if let Poll::Ready(there) = poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await {
         return Ok(there);
     }
-    let silent = tokio::time::Instant::now() + idle;
+    let silent = *silent.get_or_insert_with(tokio::time::Instant::now) + idle;
     let (until, late) = if silent < end { (silent, ReadError::Idle) } else { (end, ReadError::Slow) };
     timeout_at(until, next).await.map_err(|_| late)
 }
@@ -383,7 +391,7 @@ async fn whole(
                 tally: Some(&tally),
                 decisions,
                 usage,
-                output_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
+                output_bytes: exchange.undelivered(&received),
             });
             let recorded = recorded(pending).await;
             problem::response(&problem, Some(exchange.id), recorded.as_ref())
@@ -504,7 +512,7 @@ async fn finish(
         tally: Some(&tally),
         decisions,
         usage,
-        output_bytes: u64::try_from(received.len()).unwrap_or(u64::MAX),
+        output_bytes: said(received),
     });
     let Some(recorded) = recorded(pending).await else {
         let problem = raise::log_failed();

@@ -119,11 +119,17 @@ impl Exchange {
         self.gateway.log.submit_as(self.settings.audit.durability(), outcome, earlier)
     }
 
+    /// What came of the answer, and what it is charged by: nothing where no provider was asked.
+    fn take_came(&mut self) -> (Bytes, Option<Usage>) {
+        let nothing = Some(Usage { input_tokens: 0, output_tokens: 0 });
+        let mut came = self.came.take().unwrap_or(Came { usage: nothing, ..Came::default() });
+        (came.body.join(), came.usage)
+    }
+
     /// The bytes that an answer is charged by which nobody got: not the blanks that keep a connection alive, and no more
     /// than the request could ask for.
-    fn undelivered(&self, body: &[u8]) -> u64 {
-        let said = u64::try_from(body.trim_ascii_start().len()).unwrap_or(u64::MAX);
-        said.min(self.most_output.saturating_mul(BYTES_PER_TOKEN))
+    pub(crate) fn undelivered(&self, body: &[u8]) -> u64 {
+        said(body).min(self.most_output.saturating_mul(BYTES_PER_TOKEN))
     }
 
     /// Ends an exchange that has no reply of its own.
@@ -131,10 +137,7 @@ impl Exchange {
         self.gateway.metrics.problem(problem.code);
         self.trace.problem(&problem);
         let sent = self.digest_of(&problem::body(&problem));
-        // Where nothing was asked for, nothing was generated.
-        let nothing = Some(Usage { input_tokens: 0, output_tokens: 0 });
-        let mut came = self.came.take().unwrap_or(Came { usage: nothing, ..Came::default() });
-        let (body, usage) = (came.body.join(), came.usage);
+        let (body, usage) = self.take_came();
         self.kept.answered(&body, &problem::body(&problem).into(), !body.is_empty());
         let received = self.digest_of(&body);
         let pending = self.end(End {
@@ -154,10 +157,13 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        if self.request_leaf.is_none() && std::mem::take(&mut self.counted) {
+            // The log did not take its request: it has no end.
+            self.gateway.metrics.exchange_left();
+        }
         // Dropped between the steps: the client left while we waited. What is known is recorded.
         if self.request_leaf.is_some() {
-            let mut came = self.came.take().unwrap_or_default();
-            let (body, usage) = (came.body.join(), came.usage);
+            let (body, usage) = self.take_came();
             if !body.is_empty() {
                 // Nobody read it to the end: as one that was refused, it is kept with those in which something is found.
                 self.kept.answered(&body, &Bytes::new(), true);
@@ -177,6 +183,11 @@ impl Drop for Exchange {
             }
         }
     }
+}
+
+/// The bytes of a body without the blanks before it that kept its connection alive.
+pub(crate) fn said(body: &[u8]) -> u64 {
+    u64::try_from(body.trim_ascii_start().len()).unwrap_or(u64::MAX)
 }
 
 /// Waits until the outcome is on disk, and with it the request's record, which stands before it; nothing that a receipt

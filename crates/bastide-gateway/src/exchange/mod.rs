@@ -34,7 +34,7 @@ use crate::trace::Trace;
 use crate::upstream::{Outbound, Provider, SendError, Target, UpstreamBody};
 
 use begin::begin;
-pub(crate) use end::{End, recorded};
+pub(crate) use end::{End, recorded, said};
 
 /// A refusal on its way to the caller, with its record where there is one.
 pub(crate) struct Refused {
@@ -169,30 +169,32 @@ async fn send(
     let all_rest = target.providers.iter().all(|p| !p.available(now));
     for provider in target.providers.iter().filter(|p| all_rest || p.available(now)) {
         outbound.context = exchange.trace.calls(provider, &target.model);
+        // From here on it may generate something.
+        exchange.came = Some(Came::default());
         match exchange.gateway.client.send(provider, &outbound, first_byte_time).await {
             Ok(response) => {
                 note_health(provider, &response, &exchange);
-                exchange.provider = provider.shared_name();
-                exchange.owner = provider.project();
+                exchange.asked(provider);
                 return reply::answer(exchange, response, vault).await;
             }
             Err(SendError::Connect(error)) => {
                 // No byte of the request left: another provider may have it.
+                exchange.came = None;
                 provider.failed(exchange.gateway.clock.monotonic());
                 tracing::warn!(provider = provider.name(), error = &*error, "an upstream cannot be reached");
             }
             Err(SendError::Broken(error)) => {
+                exchange.asked(provider);
                 provider.failed(exchange.gateway.clock.monotonic());
                 tracing::warn!(provider = provider.name(), error = &*error, "an upstream broke off");
-                exchange.came = Some(Came::default());
                 last =
                     raise::upstream("upstream.broken", 502, "the upstream broke off before its answer began");
                 break;
             }
             Err(SendError::Timeout) => {
+                exchange.asked(provider);
                 provider.failed(exchange.gateway.clock.monotonic());
                 tracing::warn!(provider = provider.name(), "an upstream did not answer in time");
-                exchange.came = Some(Came::default());
                 last = raise::upstream("upstream.timeout", 504, "the upstream did not answer in time");
                 break;
             }
@@ -210,6 +212,12 @@ fn note_health(provider: &Provider, response: &Response<UpstreamBody>, exchange:
 }
 
 impl Exchange {
+    /// Notes who has the request.
+    fn asked(&mut self, provider: &Provider) {
+        self.provider = provider.shared_name();
+        self.owner = provider.project();
+    }
+
     /// Notes when the first byte of the answer was ready.
     pub(crate) fn first_byte(&mut self, at: Instant) {
         let after = at.saturating_duration_since(self.started);
