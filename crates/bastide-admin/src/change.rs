@@ -174,12 +174,14 @@ impl State {
 
     /// Finds out what became of a change that came to no end: its task panicked or was dropped.
     async fn follow_up(&mut self, node: &Node) -> Result<(), Failure> {
+        // What was dropped while its intent was on its way was never applied.
+        let unapplied = self.running.as_ref().is_some_and(|running| running.on_its_way.is_some());
         if self.arrive().await.is_err() {
             return Ok(());
         }
         let Some(Running { intent, begun, .. }) = &self.running else { return Ok(()) };
         let intent = *intent;
-        let made = node.was_made(intent, begun.action, &begun.resource, begun.state)?;
+        let made = !unapplied && node.was_made(intent, begun.action, &begun.resource, begun.state)?;
         tracing::error!(action = begun.action, made, "a change came to no end");
         let phase = if made { MutationPhase::Done { intent } } else { MutationPhase::Failed { intent } };
         self.owed = Some(Mutation { at: node.clock.now(), phase, ..begun.clone() });

@@ -122,7 +122,7 @@ impl Running {
     /// What the server finds about itself, its settings and its data folder. Reads files: not for a thread that others
     /// wait for.
     pub(crate) fn findings(&self) -> Vec<Finding> {
-        let mut findings = doctor::installation(self.admin.node.dir(), self.admin.node.clock.now());
+        let mut findings = doctor::installation(self.admin.node.dir(), self.admin.node.clock.now(), true);
         findings.extend(doctor::server(&self.admin, &self.gateway));
         let in_force = self.lock().effective.clone();
         findings.extend(doctor::waiting(&in_force, self.read_again(), self.args.config.as_deref()));

@@ -45,7 +45,11 @@ async fn reload_on(mut hangup: Signal, running: &Arc<Running>) {
         notify::reloading();
         // A task of its own: a signal that stops the server must not leave it half done. It has said in the log how it went.
         let running = Arc::clone(running);
-        let _ = tokio::spawn(async move { running.reload(actor).await }).await;
+        if tokio::spawn(async move { running.reload(actor).await }).await.is_err() {
+            tracing::error!(
+                "a reload panicked; the settings of before are in force where it had not come to them"
+            );
+        }
         notify::ready();
     }
 }

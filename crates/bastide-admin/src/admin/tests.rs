@@ -22,17 +22,24 @@ struct Filling {
     commits: Arc<AtomicU64>,
     /// Nothing can be published.
     unpublished: Arc<AtomicBool>,
+    /// No sync comes to its end.
+    held: Arc<AtomicBool>,
 }
 
 struct FillingFile {
     inner: Box<dyn DiskFile>,
     /// Of a segment that is being written.
     commits: Option<Arc<AtomicU64>>,
+    held: Arc<AtomicBool>,
 }
 
 impl Filling {
     fn new() -> Filling {
-        Filling { commits: Arc::new(AtomicU64::new(u64::MAX)), unpublished: Arc::default() }
+        Filling {
+            commits: Arc::new(AtomicU64::new(u64::MAX)),
+            unpublished: Arc::default(),
+            held: Arc::default(),
+        }
     }
 
     fn room_for(&self, commits: u64) {
@@ -42,7 +49,8 @@ impl Filling {
     fn wrap(&self, path: &Path, inner: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
         let segment = path.parent().is_some_and(|p| p.ends_with("segments"))
             && path.extension().is_none_or(|e| e != "tmp");
-        Box::new(FillingFile { inner, commits: segment.then(|| Arc::clone(&self.commits)) })
+        let held = Arc::clone(&self.held);
+        Box::new(FillingFile { inner, commits: segment.then(|| Arc::clone(&self.commits)), held })
     }
 }
 
@@ -61,6 +69,9 @@ impl DiskFile for FillingFile {
         self.inner.write_at(offset, bytes)
     }
     fn sync(&mut self) -> io::Result<()> {
+        while self.held.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         self.inner.sync()
     }
 }
@@ -291,7 +302,7 @@ fn a_change_goes_on_when_nobody_waits_for_it() {
         // It has begun, and the caller leaves at once.
         std::future::poll_fn(|cx| {
             let _ = asked.as_mut().poll(cx);
-            std::task::Poll::Ready(())
+            Poll::Ready(())
         })
         .await;
         drop(asked);
@@ -536,21 +547,24 @@ fn a_change_that_is_dropped_half_way_gets_one_outcome() {
     with_node(dir.path(), &disk, async |admin| {
         // While its intent is on its way, and while its outcome is.
         for until_applied in [false, true] {
+            disk.held.store(!until_applied, Ordering::SeqCst);
             let applied = AtomicBool::new(false);
             let mut turn = admin.changes.turn(ActorRef::LocalOperator { uid: 0 }).await.expect("a turn");
             let what = What { action: "policy.set", resource: "policy".to_owned(), state: None };
             let mut change = Box::pin(turn.change(what, |_| {
+                disk.held.store(true, Ordering::SeqCst);
                 applied.store(true, Ordering::SeqCst);
                 Err::<(), _>(Failure::could_not("on purpose"))
             }));
             std::future::poll_fn(|cx| {
-                assert!(change.as_mut().poll(cx).is_pending(), "the disk is slower than this");
+                assert!(change.as_mut().poll(cx).is_pending(), "nothing comes to the disk");
                 if until_applied && !applied.load(Ordering::SeqCst) { Poll::Pending } else { Poll::Ready(()) }
             })
             .await;
             drop(change);
             drop(turn);
             assert_eq!(admin.changes.settled().await, None, "a note would pass over it");
+            disk.held.store(false, Ordering::SeqCst);
         }
         assert!(admin.changes.close(Duration::from_secs(5)).await);
     });

@@ -15,11 +15,11 @@ const LEAST_FREE: u64 = 256 << 20;
 const LITTLE_FREE: u64 = 2 << 30;
 
 /// The checks on a data folder, which hold with and without a running server.
-pub(crate) fn installation(dir: &Path, now: Timestamp) -> Vec<Finding> {
+pub(crate) fn installation(dir: &Path, now: Timestamp, serves: bool) -> Vec<Finding> {
     let mut findings = vec![owner(dir), space(dir)];
     findings.extend(file_system(dir));
     findings.push(keys(dir));
-    findings.push(log::log(dir, now));
+    findings.push(log::log(dir, now, serves));
     findings.push(log::clock(dir, now));
     findings.extend(records(dir));
     findings

@@ -53,7 +53,7 @@ fn look(args: &cli::Doctor, said: &Said) -> Vec<Finding> {
         (findings, limits) = (found, its_limits);
     }
     let of_the_folder = if dir.is_dir() {
-        installation(dir, SystemClock::new().now())
+        installation(dir, SystemClock::new().now(), answer.is_ok())
     } else {
         let message = format!("there is no data folder `{}` yet", dir.display());
         let remedy = "the first `bastide serve` makes it; name another one with `--data DIR`";
