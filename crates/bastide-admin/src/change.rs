@@ -99,9 +99,7 @@ impl Changes {
             return Err(Failure::could_not("the server stops; ask again when it has stopped or started"));
         }
         state.follow_up(&self.node).await?;
-        state.settle(&self.node).await.map_err(|e| {
-            Failure::could_not(format!("nothing was changed: the log cannot be written: {}", chain(&e)))
-        })?;
+        state.settle(&self.node).await.map_err(unchanged)?;
         Ok(Turn { node: &self.node, state, actor, warnings: Vec::new() })
     }
 
@@ -190,6 +188,11 @@ impl State {
     }
 }
 
+/// The log did not take an intent, or an outcome of before.
+fn unchanged(error: AuditError) -> Failure {
+    Failure::could_not(format!("nothing was changed: the log cannot be written: {}", chain(&error)))
+}
+
 impl Turn<'_> {
     /// Makes a change. `apply` gets the index of the intent, writes the row that carries it and puts it in force.
     pub async fn change<T>(
@@ -206,14 +209,11 @@ impl Turn<'_> {
             state,
             phase,
         };
-        let refused = |e: AuditError| {
-            Failure::could_not(format!("nothing was changed: the log cannot be written: {}", chain(&e)))
-        };
         let begun = half(MutationPhase::Intent);
-        let pending = self.node.log.submit(Event::Changed(Box::new(begun.clone()))).map_err(refused)?;
+        let pending = self.node.log.submit(Event::Changed(Box::new(begun.clone()))).map_err(unchanged)?;
         let intent = pending.index();
         self.state.running = Some(Running { intent, begun, on_its_way: Some(pending) });
-        self.state.arrive().await.map_err(refused)?;
+        self.state.arrive().await.map_err(unchanged)?;
         let applied = apply(intent);
         self.state.running = None;
         let outcome = half(match applied {

@@ -22,7 +22,7 @@ const MOST_SEARCHED: u64 = 32_768;
 /// Rows that one search reads in full, taken or not: some 20 ms of reading.
 const MOST_READ: usize = 2_048;
 /// Entries of a bundle of the published log.
-const BUNDLE: u64 = 256;
+pub(crate) const BUNDLE: u64 = 256;
 /// Rows of a page at most.
 const MOST_ROWS: usize = 500;
 

@@ -10,10 +10,8 @@ use bastide_audit::{LogReader, Value, ValueError};
 use bastide_types::Digest;
 use memchr::memmem::Finder;
 
+use crate::exchanges::BUNDLE;
 use crate::failure::{Failure, could_not};
-
-/// Entries of a bundle of the published log.
-const BUNDLE: u64 = 256;
 
 /// A change that was begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
